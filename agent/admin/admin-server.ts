@@ -1,0 +1,160 @@
+/**
+ * The agent's admin port, loopback only: what a probe, a scraper and a person on the node may ask.
+ *
+ *   /livez        200: the main thread's event loop turns
+ *   /readyz       200 ready, or 503 and the list of what is pending
+ *   /metrics      Prometheus text
+ *   /config_dump  JSON: what this agent has in force, without secrets
+ *
+ * Reads only. While the port is taken (another agent of this node is leaving) it is tried again until it is free; the
+ * agent does not wait for it.
+ */
+import { createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Clock, Timer } from "../../core/clock.ts";
+import { HawserError, describeError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { isLoopback } from "./is-loopback.ts";
+import { MAX_CONNECTIONS, PORT_RETRY_MS, REQUEST_TIMEOUT_MS } from "./limits.ts";
+import { withoutSecrets } from "./without-secrets.ts";
+
+export interface AdminServerOptions {
+  /** A loopback address. Anything else is refused: nothing here asks who is calling. */
+  readonly host: string;
+  /** 0: any free port, see `port`. */
+  readonly port: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What keeps the agent from serving, one short text each; empty = ready. */
+  readonly pending: () => readonly string[];
+  readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  readonly configDump: () => unknown;
+}
+
+/** A status and a body; what throws is answered with 500. */
+interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+const TEXT = "text/plain; charset=utf-8";
+const JSON_TYPE = "application/json; charset=utf-8";
+
+export class AdminServer {
+  readonly #options: AdminServerOptions;
+  readonly #server: Server;
+  #state: "new" | "starting" | "listening" | "closed" = "new";
+  #retry: Timer | undefined;
+  #saidTaken = false;
+
+  constructor(options: AdminServerOptions) {
+    this.#options = options;
+    this.#server = createServer((request, response) => this.#serve(request, response));
+    this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#server.requestTimeout = REQUEST_TIMEOUT_MS;
+    this.#server.headersTimeout = REQUEST_TIMEOUT_MS;
+  }
+
+  /** The port it listens on, undefined as long as it does not. */
+  get port(): number | undefined {
+    const address = this.#server.address() as AddressInfo | null;
+    return this.#state === "listening" ? address?.port : undefined;
+  }
+
+  /** Returns at once. Throws HawserError("admin-not-loopback") for an address that others could reach. */
+  start(): void {
+    if (!isLoopback(this.#options.host)) {
+      throw new HawserError("admin-not-loopback", `Admin address ${this.#options.host} is not a loopback address`);
+    }
+    this.#state = "starting";
+    this.#server.on("error", (error: NodeJS.ErrnoException) => this.#listenFailed(error));
+    this.#server.on("listening", () => {
+      this.#state = "listening";
+      const { host } = this.#options;
+      this.#options.log.info({ event: "admin-listening", host, port: this.port }, "Admin port is open");
+    });
+    this.#listen();
+  }
+
+  async close(): Promise<void> {
+    const wasListening = this.#state === "listening";
+    this.#state = "closed";
+    this.#retry?.cancel();
+    if (!wasListening) return;
+    await new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  #listen(): void {
+    if (this.#state !== "starting") return;
+    this.#server.listen({ host: this.#options.host, port: this.#options.port, exclusive: true });
+  }
+
+  #listenFailed(error: NodeJS.ErrnoException): void {
+    const { log, host, port, clock } = this.#options;
+    if (this.#state !== "starting") {
+      log.warn({ event: "admin-error", error: describeError(error) }, "Admin server reported an error");
+      return;
+    }
+    if (!this.#saidTaken) {
+      this.#saidTaken = true;
+      const fields = { event: "admin-port-taken", host, port, error: describeError(error) };
+      log.warn(fields, "Admin port cannot be opened yet, trying again until it can");
+    }
+    this.#retry = clock.after(PORT_RETRY_MS, () => this.#listen());
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    this.#answer(request).then(
+      (answer) => send(request, response, answer),
+      (error: unknown) => {
+        this.#options.log.error(
+          { event: "admin-failed", path: request.url, error: describeError(error) },
+          "Admin request failed",
+        );
+        send(request, response, { status: 500, contentType: TEXT, body: "internal error, see the log\n" });
+      },
+    );
+  }
+
+  async #answer(request: IncomingMessage): Promise<Answer> {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return { status: 405, contentType: TEXT, body: "only GET and HEAD\n" };
+    }
+    const [path] = (request.url ?? "/").split("?", 1);
+    switch (path) {
+      case "/livez":
+        return { status: 200, contentType: TEXT, body: "alive\n" };
+      case "/readyz":
+        return readiness(this.#options.pending());
+      case "/metrics": {
+        const { contentType } = this.#options.metrics;
+        return { status: 200, contentType, body: await this.#options.metrics.text() };
+      }
+      case "/config_dump": {
+        const dump = withoutSecrets(this.#options.configDump());
+        return { status: 200, contentType: JSON_TYPE, body: `${JSON.stringify(dump, null, 2)}\n` };
+      }
+      default:
+        return { status: 404, contentType: TEXT, body: "try /livez /readyz /metrics /config_dump\n" };
+    }
+  }
+}
+
+function readiness(pending: readonly string[]): Answer {
+  if (pending.length === 0) return { status: 200, contentType: TEXT, body: "ready\n" };
+  return { status: 503, contentType: TEXT, body: pending.map((item) => `pending: ${item}\n`).join("") };
+}
+
+function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  response.writeHead(answer.status, {
+    "content-type": answer.contentType,
+    "content-length": Buffer.byteLength(answer.body),
+    "cache-control": "no-store",
+  });
+  response.end(request.method === "HEAD" ? undefined : answer.body);
+}

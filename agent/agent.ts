@@ -1,0 +1,307 @@
+/**
+ * The agent of one node, main thread: keeps table, certificates, rules and workers in step. No byte of traffic passes
+ * here.
+ *
+ *   boot -> table and keys from disk -> workers listen -> rules -> channel -> (table changes)* -> stop
+ *
+ * Order of a table change: workers first, then the kernel, then the acknowledgement: what is intercepted is known.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock, Timer } from "../core/clock.ts";
+import { describeError } from "../core/errors.ts";
+import type { TimedLog } from "../core/pino-log.ts";
+import type { DeltaMessage, HelloMessage, SnapshotMessage } from "../protocol/channel.ts";
+import { TableState } from "../routing/table-state.ts";
+import { AdminServer } from "./admin/admin-server.ts";
+import { configDump } from "./admin/config-dump.ts";
+import { ChannelClient } from "./control/channel-client.ts";
+import { TableStore } from "./control/table-store.ts";
+import { CertificateManager } from "./identity/certificate-manager.ts";
+import { CertificateStore } from "./identity/certificate-store.ts";
+import { Interception } from "./interception.ts";
+import { localIdentities } from "./local-identities.ts";
+import { Marks } from "./netfilter/marks.ts";
+import { Ownership } from "./ownership.ts";
+import type { AgentSettings } from "./settings.ts";
+import { type ReservedPorts, reservePorts } from "./sockets/reserved-ports.ts";
+import { AgentMetrics } from "./telemetry/metrics.ts";
+import type { TlsCredentials } from "./tunnel/tls-settings.ts";
+import { WorkerPool } from "./worker/worker-pool.ts";
+
+export interface AgentOptions {
+  readonly settings: AgentSettings;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: TimedLog;
+  readonly random: () => number;
+}
+
+/** Period of reports to the controller; a change of readiness is reported at once. */
+const REPORT_PERIOD_MS = 2_000;
+const READINESS_CHECK_MS = 100;
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #instance = `${process.pid}-${randomBytes(4).toString("hex")}`;
+  readonly #metrics: AgentMetrics;
+  readonly #store: TableStore;
+  readonly #certificates: CertificateManager;
+  readonly #channel: ChannelClient;
+  readonly #admin: AdminServer;
+  readonly #ports: ReservedPorts;
+  readonly #workers: WorkerPool;
+  readonly #interception: Interception;
+  readonly #timers: Timer[] = [];
+  #table: TableState | undefined;
+  #reportedReady = false;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: AgentOptions) {
+    const { settings, clock, log, random } = options;
+    this.#options = options;
+    this.#metrics = new AgentMetrics({ clock, version: options.version, processMetrics: true });
+    this.#store = new TableStore({
+      directory: settings.stateDir,
+      clock,
+      log,
+      count: (event) => this.#metrics.controlEvent("table-store", event),
+    });
+    this.#channel = this.#createChannel();
+    this.#certificates = new CertificateManager({
+      sign: (csr) => this.#channel.sign(csr),
+      store: new CertificateStore({ directory: join(settings.stateDir, "certificates"), log }),
+      clock,
+      random,
+      log,
+      count: (event) => this.#metrics.controlEvent("certificates", event),
+    });
+    this.#ports = reservePorts();
+    this.#workers = this.#createWorkers();
+    this.#interception = this.#createInterception();
+    this.#admin = this.#createAdmin();
+  }
+
+  async start(): Promise<void> {
+    const { settings, log, version } = this.#options;
+    const { outbound, inbound, ipv6 } = this.#ports;
+    log.info({ event: "starting", version, instance: this.#instance, outbound, inbound, ipv6 }, "Agent starts");
+    await mkdir(settings.stateDir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+      log.error({ error: describeError(error) }, "Cannot create the state directory, nothing will survive a restart");
+    });
+    this.#admin.start();
+    const [snapshot] = await Promise.all([this.#store.load(), this.#interception.start()]);
+    if (snapshot !== undefined) this.#table = new TableState(snapshot);
+    await this.#certificates.start();
+    this.#wantCertificates();
+    // Without a table the node is guarded before anything else happens; with one, nothing is intercepted by nobody.
+    if (this.#table === undefined) await this.#interception.update(undefined);
+    await this.#workers.start();
+    if (this.#table !== undefined) await this.#interception.update(this.#table);
+    this.#certificates.onChange(() => this.#certificatesChanged());
+    this.#certificatesChanged();
+    this.#channel.start();
+    this.#timers.push(this.#options.clock.every(REPORT_PERIOD_MS, () => this.#report()));
+    this.#timers.push(this.#options.clock.every(READINESS_CHECK_MS, () => this.#checkReadiness()));
+  }
+
+  /** Orderly stop: connections get the drain time; the rules go unless another agent has taken them over. */
+  stop(reason: string): Promise<void> {
+    this.#stopping ??= this.#stop(reason);
+    return this.#stopping;
+  }
+
+  async #stop(reason: string): Promise<void> {
+    const { settings, log } = this.#options;
+    const superseded = await this.#interception.superseded();
+    log.info({ event: "stopping", reason, superseded, drainMs: settings.drainMs }, "Agent stops");
+    for (const timer of this.#timers) timer.cancel();
+    // The successor waits for the admin port.
+    await this.#admin.close();
+    this.#channel.send({ kind: "goodbye", removed: !superseded && !settings.keepRules });
+    // The rules of an agent without successor stay until its last connection has ended: none may continue in clear.
+    const aborted = await this.#workers.drain({ deadlineMs: settings.drainMs, keepListening: !superseded });
+    await this.#interception.stop({ remove: !settings.keepRules });
+    await Promise.all([this.#channel.close(), this.#store.close(), this.#certificates.close()]);
+    this.#ports.release();
+    log.info({ event: "stopped", aborted }, "Agent has stopped");
+  }
+
+  #createChannel(): ChannelClient {
+    const { settings, clock, log, random } = this.#options;
+    return new ChannelClient({
+      urls: settings.controllers,
+      credentials: () => ({
+        token: readFileSync(settings.tokenFile, "utf8").trim(),
+        roots: readFileSync(settings.caFile, "utf8"),
+      }),
+      ...(settings.controllerName === undefined ? {} : { servername: settings.controllerName }),
+      hello: () => this.#hello(),
+      onTable: (message) => this.#tableMessage(message),
+      onOpen: () => {
+        this.#metrics.channelConnected(true);
+        this.#report();
+        this.#certificates.retryNow();
+      },
+      onClose: () => this.#metrics.channelConnected(false),
+      clock,
+      random,
+      log,
+      count: (event) => this.#metrics.controlEvent("channel", event),
+    });
+  }
+
+  #createWorkers(): WorkerPool {
+    const { settings, clock, log } = this.#options;
+    return new WorkerPool({
+      count: settings.workers,
+      settings: {
+        node: settings.node,
+        logLevel: settings.logLevel,
+        mark: Marks.own,
+        outboundPort: this.#ports.outbound,
+        inboundPort: this.#ports.inbound,
+        ipv6: this.#ports.ipv6,
+        ticketKeys: randomBytes(48),
+      },
+      table: () => this.#table?.toSnapshot(),
+      credentials: () => this.#credentials(),
+      metrics: this.#metrics,
+      log,
+      clock,
+    });
+  }
+
+  #createInterception(): Interception {
+    const { settings, clock, log } = this.#options;
+    return new Interception({
+      node: settings.node,
+      ports: { outbound: this.#ports.outbound, inbound: this.#ports.inbound },
+      backend: settings.backend,
+      guard: {
+        encryption: settings.encryptionBeforeTable,
+        clusterCidrs: settings.clusterCidrs,
+        nodeCidrs: settings.nodeCidrs,
+      },
+      ownership: new Ownership({ stateDir: settings.stateDir, instance: this.#instance }),
+      clock,
+      log,
+      onRepair: () => this.#metrics.ruleRepair(),
+      count: (event) => this.#metrics.controlEvent("netfilter", event),
+    });
+  }
+
+  #createAdmin(): AdminServer {
+    const { settings, clock, log, version } = this.#options;
+    return new AdminServer({
+      host: settings.adminHost,
+      port: settings.adminPort,
+      clock,
+      log,
+      pending: () => this.#pending(),
+      metrics: { contentType: this.#metrics.contentType, text: () => this.#metrics.text() },
+      configDump: () =>
+        configDump({
+          version,
+          node: settings.node,
+          instance: this.#instance,
+          settings: { ...settings },
+          table: this.#table?.toSnapshot(),
+          certificates: this.#certificates.bundles().values(),
+          interception: this.#interception.describe(),
+        }),
+    });
+  }
+
+  #hello(): HelloMessage {
+    const { settings, version } = this.#options;
+    const table = this.#table;
+    const have = table === undefined ? undefined : { epoch: table.epoch, sequence: table.sequence };
+    return {
+      kind: "hello",
+      node: settings.node,
+      version,
+      instance: this.#instance,
+      ...(have === undefined ? {} : { have }),
+    };
+  }
+
+  /** Throws when the change does not fit; nothing is in force then, and the controller sends a snapshot. */
+  async #tableMessage(message: SnapshotMessage | DeltaMessage): Promise<void> {
+    if (message.kind === "snapshot") {
+      this.#table = new TableState(message.table);
+      this.#workers.broadcast({ kind: "snapshot", table: message.table });
+    } else {
+      const table = this.#table;
+      if (table === undefined) throw new TypeError("Change came before a table");
+      table.apply(message.delta);
+      this.#workers.broadcast({ kind: "delta", delta: message.delta });
+    }
+    const table = this.#table;
+    if (table === undefined) return;
+    this.#wantCertificates();
+    await this.#interception.update(table);
+    this.#store.save(() => table.toSnapshot());
+    this.#metrics.tableApplied(table.sequence);
+  }
+
+  #wantCertificates(): void {
+    if (this.#table === undefined) return;
+    this.#certificates.setWanted(localIdentities(this.#table, this.#options.settings.node));
+  }
+
+  #certificatesChanged(): void {
+    const bundles = this.#certificates.bundles();
+    this.#metrics.certificates(bundles.values());
+    this.#workers.broadcast({ kind: "credentials", credentials: this.#credentials() });
+  }
+
+  #credentials(): TlsCredentials[] {
+    return [...this.#certificates.bundles().values()].map(({ identity, keyPem, chainPem, rootsPem }) => ({
+      identity,
+      keyPem,
+      chainPem,
+      rootsPem,
+    }));
+  }
+
+  /** What keeps this node from taking part, for a person. */
+  #pending(): readonly string[] {
+    const pending: string[] = [];
+    if (this.#table === undefined) pending.push("routing table: none on disk, none from a controller yet");
+    if (!this.#workers.listening) pending.push("data workers: not all listen yet");
+    const missing = this.#certificates.missing();
+    if (missing.length > 0) pending.push(`certificates: ${missing.length} missing, e.g. ${missing[0]}`);
+    const rules = this.#interception.pending;
+    if (rules !== undefined) pending.push(`rules: ${rules}`);
+    if (this.#stopping !== undefined) pending.push("stopping");
+    return pending;
+  }
+
+  #checkReadiness(): void {
+    const pending = this.#pending();
+    const ready = pending.length === 0;
+    if (ready === this.#reportedReady) return;
+    this.#reportedReady = ready;
+    if (ready) this.#options.log.info({ event: "ready", sequence: this.#table?.sequence }, "Agent is ready");
+    else this.#options.log.warn({ event: "not-ready", pending }, "Agent is not ready");
+    this.#report();
+  }
+
+  #report(): void {
+    const { connectionsOpened, sentBytes, receivedBytes, refused, tunnelsOpen } = this.#metrics.totals();
+    this.#channel.send({
+      kind: "report",
+      ready: this.#reportedReady,
+      counters: { connectionsOpened, sentBytes, receivedBytes, refused, tunnelsOpen },
+    });
+  }
+}
+
+/** The version in package.json. */
+export async function readVersion(): Promise<string> {
+  const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
+  return String((JSON.parse(text) as { version?: unknown }).version ?? "unknown");
+}

@@ -1,0 +1,96 @@
+/**
+ * Load balancing for everything a data worker dials: which endpoint takes the next connection.
+ *
+ *   const attempt = balancers.pick({ destination, candidates, algorithm, ejection, sourceAddress, exclude });
+ *   ... dial attempt.candidate ...
+ *   attempt.connected(latencyMs) | attempt.failed()          the verdict on the endpoint, at most one
+ *   attempt.finished()                                       the connection is over (or was given up before a verdict)
+ *
+ * State is kept per destination, in this worker only, and is bounded (`limits.ts`). Nothing here throws, waits or
+ * holds a timer; an attempt stays valid when its destination was forgotten meanwhile.
+ */
+import type { Clock } from "../../core/clock.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
+import type { Attempt } from "./attempt.ts";
+import { DestinationBalancer } from "./destination-balancer.ts";
+import type { BalancerEvents } from "./destination-balancer.ts";
+import { DESTINATION_IDLE_MS, MAX_DESTINATIONS, SWEEP_PERIOD_MS } from "./limits.ts";
+import type { PickRequest } from "./pick-request.ts";
+
+export interface BalancersOptions {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly events?: BalancerEvents;
+  /** For tests; the default is `MAX_DESTINATIONS`. */
+  readonly maxDestinations?: number;
+}
+
+export class Balancers {
+  readonly #options: BalancersOptions;
+  readonly #maxDestinations: number;
+  /** In order of last use, the longest unused first. */
+  readonly #destinations = new Map<string, DestinationBalancer>();
+  #nextSweepMs = 0;
+
+  constructor(options: BalancersOptions) {
+    this.#options = options;
+    this.#maxDestinations = options.maxDestinations ?? MAX_DESTINATIONS;
+  }
+
+  /** Destinations with state: for tests and metrics. */
+  get size(): number {
+    return this.#destinations.size;
+  }
+
+  /** Undefined when `candidates` is empty or all of them are excluded. The attempt counts as in flight from now on. */
+  pick(request: PickRequest): Attempt | undefined {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs >= this.#nextSweepMs) this.#sweep(nowMs);
+    return this.#balancerOf(request).pick(request, nowMs);
+  }
+
+  #balancerOf({ destination, candidates }: PickRequest): DestinationBalancer {
+    const key = stateKey(destination, candidates);
+    const known = this.#destinations.get(key);
+    if (known !== undefined) {
+      // Re-inserting moves it to the young end.
+      this.#destinations.delete(key);
+      this.#destinations.set(key, known);
+      return known;
+    }
+    if (this.#destinations.size >= this.#maxDestinations) this.#forgetOldest();
+    const created = new DestinationBalancer({
+      destination,
+      clock: this.#options.clock,
+      random: this.#options.random,
+      events: this.#options.events,
+    });
+    this.#destinations.set(key, created);
+    return created;
+  }
+
+  #forgetOldest(): void {
+    for (const oldest of this.#destinations.keys()) {
+      this.#destinations.delete(oldest);
+      this.#options.events?.limitHit("balanced-destinations");
+      return;
+    }
+  }
+
+  #sweep(nowMs: number): void {
+    this.#nextSweepMs = nowMs + SWEEP_PERIOD_MS;
+    for (const [key, balancer] of this.#destinations) {
+      if (balancer.lastPickMs + DESTINATION_IDLE_MS > nowMs) return;
+      this.#destinations.delete(key);
+    }
+  }
+}
+
+/**
+ * A dual-stack Service has a list of candidates per address family. Kept apart, or else clients of both families in
+ * turn would make the balancer take over a list, and forget the other one's statistics, at every pick.
+ */
+function stateKey(destination: string, candidates: readonly Candidate[]): string {
+  return candidates[0]?.address.includes(":") === true ? `${destination} IPv6` : destination;
+}

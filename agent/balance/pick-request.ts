@@ -1,0 +1,19 @@
+/** What the balancer is asked for one connection (or for one more try of it). */
+import type { EjectionSettings, LoadBalancerAlgorithm } from "../../protocol/table.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
+
+export interface PickRequest {
+  /**
+   * Whose statistics these are, also in events: `service key:port`, or the address and port of the pod that was
+   * dialled. One text, one list of candidates (per address family).
+   */
+  readonly destination: string;
+  /** Not empty. Pass the same array while it has not changed: a pick then costs no walk over it. */
+  readonly candidates: readonly Candidate[];
+  readonly algorithm: LoadBalancerAlgorithm;
+  readonly ejection: EjectionSettings;
+  /** IP address of the client, for source-hash. */
+  readonly sourceAddress: string;
+  /** Candidate keys that were tried for this connection already. */
+  readonly exclude?: ReadonlySet<string>;
+}

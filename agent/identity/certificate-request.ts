@@ -1,0 +1,33 @@
+/**
+ * A fresh P-256 key and the PKCS#10 request for it. The key is made here and never leaves the node.
+ */
+import { generateKeyPair, webcrypto } from "node:crypto";
+import { promisify } from "node:util";
+
+export interface CertificateRequest {
+  /** PKCS#8 PEM. Secret. */
+  readonly keyPem: string;
+  /** PKCS#10 PEM whose only name is the SPIFFE URI. */
+  readonly csrPem: string;
+}
+
+const KEY = { name: "ECDSA", namedCurve: "P-256" } as const;
+const SIGNATURE = { name: "ECDSA", hash: "SHA-256" } as const;
+
+export async function createCertificateRequest(identity: string): Promise<CertificateRequest> {
+  // Loaded on first use: it takes 100 ms, which an agent that finds its certificates on disk does not have to spend.
+  await import("reflect-metadata");
+  const x509 = await import("@peculiar/x509");
+  const pair = await promisify(generateKeyPair)("ec", { namedCurve: KEY.namedCurve });
+  const pkcs8 = pair.privateKey.export({ format: "der", type: "pkcs8" });
+  const spki = pair.publicKey.export({ format: "der", type: "spki" });
+  const csr = await x509.Pkcs10CertificateRequestGenerator.create({
+    keys: {
+      privateKey: await webcrypto.subtle.importKey("pkcs8", pkcs8, KEY, false, ["sign"]),
+      publicKey: await webcrypto.subtle.importKey("spki", spki, KEY, true, ["verify"]),
+    },
+    signingAlgorithm: SIGNATURE,
+    extensions: [new x509.SubjectAlternativeNameExtension([{ type: "url", value: identity }], true)],
+  });
+  return { keyPem: pair.privateKey.export({ format: "pem", type: "pkcs8" }).toString(), csrPem: csr.toString("pem") };
+}

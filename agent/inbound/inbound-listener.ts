@@ -1,0 +1,156 @@
+/**
+ * Accepts what TPROXY hands over on port 15008 of local pods, and turns it into verified tunnels.
+ *
+ * Everything a stranger can make us hold is bounded before the first byte is read: handshakes under way in all and per
+ * address, tunnels per peer.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { normalizeAddress } from "../../routing/address.ts";
+import { type LimitName, limits } from "../limits.ts";
+import type { ServerTunnel } from "../tunnel/engine.ts";
+import { type AcceptorEvents, TunnelAcceptor } from "../tunnel/tunnel-acceptor.ts";
+import type { TlsCredentials } from "../tunnel/tls-settings.ts";
+import type { DataPlane } from "../worker/data-plane.ts";
+import { InboundConnection } from "./inbound-connection.ts";
+import { refusePeer } from "./peer-check.ts";
+
+export interface InboundOptions {
+  readonly plane: DataPlane;
+  readonly ticketKeys: Buffer;
+}
+
+export class InboundListener {
+  readonly #plane: DataPlane;
+  readonly #acceptor: TunnelAcceptor;
+  readonly #servers: Server[] = [];
+  readonly #handshakes = new Map<string, number>();
+  readonly #tunnels = new Map<string, number>();
+  #pendingHandshakes = 0;
+
+  constructor(options: InboundOptions) {
+    this.#plane = options.plane;
+    this.#acceptor = new TunnelAcceptor({
+      clock: options.plane.clock,
+      ticketKeys: options.ticketKeys,
+      events: this.#events(),
+    });
+  }
+
+  /** `fd`: a transparent listening socket; taken over. */
+  async listen(fd: number): Promise<void> {
+    const server = createServer({ noDelay: true }, (socket) => this.accept(socket));
+    this.#servers.push(server);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ fd }, resolve);
+    });
+  }
+
+  setCredentials(credentials: Iterable<TlsCredentials>): void {
+    this.#acceptor.setCredentials(credentials);
+  }
+
+  get tunnels(): ReadonlySet<ServerTunnel> {
+    return this.#acceptor.tunnels;
+  }
+
+  /** GOAWAY to the peers of pods that are terminating or gone: new connections go elsewhere, old ones end in order. */
+  tableChanged(): void {
+    const table = this.#plane.table();
+    for (const tunnel of this.#acceptor.tunnels) {
+      if (table?.workloadByAddress(tunnel.podAddress)?.state === "draining") tunnel.drain();
+    }
+  }
+
+  /** Stops accepting; connections go on. */
+  close(): void {
+    for (const server of this.#servers) server.close();
+  }
+
+  /** GOAWAY to everybody. */
+  drain(): void {
+    for (const tunnel of this.#acceptor.tunnels) tunnel.drain();
+  }
+
+  accept(socket: Socket): void {
+    socket.on("error", () => {});
+    const peer = normalizeAddress(socket.remoteAddress ?? "");
+    const pod = normalizeAddress(socket.localAddress ?? "");
+    if (peer === undefined || pod === undefined) {
+      socket.destroy();
+      return;
+    }
+    const refusal = this.#refusal(peer);
+    if (refusal !== undefined) {
+      this.#plane.limitHit(refusal);
+      socket.resetAndDestroy();
+      return;
+    }
+    this.#handshake(socket, peer, pod);
+  }
+
+  #handshake(socket: Socket, peer: string, pod: string): void {
+    const table = this.#plane.table();
+    const workload = table?.workloadByAddress(pod);
+    if (table === undefined || workload === undefined) {
+      this.#refused(peer, pod, "no pod of the table has this address");
+      socket.resetAndDestroy();
+      return;
+    }
+    const settled = this.#countHandshake(peer);
+    if (this.#acceptor.accept(socket, table.identityOf(workload), { peer, pod }, settled)) return;
+    settled();
+    this.#refused(peer, pod, `no certificate for ${table.identityOf(workload)} yet`);
+    socket.resetAndDestroy();
+  }
+
+  #refusal(peer: string): LimitName | undefined {
+    if (this.#pendingHandshakes >= limits.pendingHandshakes) return "pendingHandshakes";
+    if ((this.#handshakes.get(peer) ?? 0) >= limits.pendingHandshakesPerAddress) return "pendingHandshakesPerAddress";
+    if ((this.#tunnels.get(peer) ?? 0) >= limits.tunnelsPerPeer) return "tunnelsPerPeer";
+    return undefined;
+  }
+
+  #countHandshake(peer: string): () => void {
+    let over = false;
+    this.#pendingHandshakes += 1;
+    add(this.#handshakes, peer, 1);
+    return () => {
+      if (over) return;
+      over = true;
+      this.#pendingHandshakes -= 1;
+      add(this.#handshakes, peer, -1);
+    };
+  }
+
+  #events(): AcceptorEvents {
+    return {
+      authorize: (peer) => {
+        const table = this.#plane.table();
+        return table === undefined ? "there is no table yet" : refusePeer(table, peer);
+      },
+      onTunnel: (tunnel, tls) => this.#opened(tunnel, tls),
+      onStream: (tunnel, stream) => new InboundConnection(this.#plane, tunnel, stream).start(),
+      onTunnelClosed: (tunnel) => add(this.#tunnels, tunnel.peerAddress, -1),
+      onRefused: (address, podAddress, reason) => this.#refused(address, podAddress, reason),
+    };
+  }
+
+  #opened(tunnel: ServerTunnel, tls: TLSSocket): void {
+    add(this.#tunnels, tunnel.peerAddress, 1);
+    // The server side of OpenSSL does not tell the group to Node; the dialling agent counts it.
+    this.#plane.metrics.handshake("ok", tls.getProtocol() ?? "unknown", "", tls.isSessionReused());
+  }
+
+  #refused(address: string, podAddress: string, reason: string): void {
+    this.#plane.metrics.handshake("failed", "", "", false);
+    this.#plane.log.warn({ event: "tunnel-refused", peer: address, pod: podAddress, reason }, "Tunnel refused");
+  }
+}
+
+function add(counts: Map<string, number>, key: string, change: number): void {
+  const count = (counts.get(key) ?? 0) + change;
+  if (count <= 0) counts.delete(key);
+  else counts.set(key, count);
+}

@@ -1,0 +1,143 @@
+/**
+ * Keeps the kernel's rules in step with the table, as long as this agent owns them.
+ *
+ *   start --> (rules of another agent in force? wait until this one can serve) --> claim --> apply, repair
+ *                                                     another agent claims -------> superseded: hands off
+ *
+ * Applies one state at a time; while one is being applied only the newest of those that follow is kept.
+ */
+import type { Clock } from "../core/clock.ts";
+import { describeError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import { runCommand } from "../core/run-command.ts";
+import type { TableState } from "../routing/table-state.ts";
+import { type DesiredRules, desiredRules } from "./netfilter/desired-rules.ts";
+import { Netfilter } from "./netfilter/netfilter.ts";
+import { type GuardOptions, guardView, nodeView } from "./netfilter/node-view.ts";
+import { Reconciler } from "./netfilter/reconciler.ts";
+import type { Ownership } from "./ownership.ts";
+
+export interface InterceptionOptions {
+  readonly node: string;
+  /** Loopback ports of this agent's listeners. */
+  readonly ports: { readonly outbound: number; readonly inbound: number };
+  readonly backend: "auto" | "nft" | "legacy";
+  readonly guard: GuardOptions;
+  readonly ownership: Ownership;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onRepair: () => void;
+  readonly count: (event: "apply-failed" | "superseded" | "claim-failed") => void;
+}
+
+export class Interception {
+  readonly #options: InterceptionOptions;
+  readonly #netfilter: Netfilter;
+  readonly #reconciler: Reconciler;
+  #wanted: DesiredRules | undefined;
+  #applying: Promise<void> = Promise.resolve();
+  #applyScheduled: Promise<void> | undefined;
+  #problem: string | undefined = "not applied yet";
+  #state: "new" | "owner" | "superseded" | "stopped" = "new";
+
+  constructor(options: InterceptionOptions) {
+    const { backend, clock, log } = options;
+    this.#options = options;
+    this.#netfilter = new Netfilter({ run: runCommand, log, backend });
+    this.#reconciler = new Reconciler({ check: () => this.#check(), clock });
+  }
+
+  /** Finds out which iptables this host uses. Throws HawserError when it has none. */
+  async start(): Promise<void> {
+    await this.#netfilter.detectBackend();
+    this.#reconciler.start();
+  }
+
+  /** What is wrong with the rules, or undefined when they are in force. */
+  get pending(): string | undefined {
+    return this.#state === "superseded" ? "another agent of this node has taken over" : this.#problem;
+  }
+
+  describe(): Readonly<Record<string, unknown>> {
+    return { state: this.#state, problem: this.#problem, ports: this.#options.ports, ...this.#netfilter.describe() };
+  }
+
+  /** Resolves when this table, or a newer one, is in force. Undefined: guard the node until there is one. */
+  update(table: TableState | undefined): Promise<void> {
+    const { node, ports, guard } = this.#options;
+    const view = table === undefined ? guardView(guard) : nodeView(table, node);
+    this.#wanted = desiredRules(view, { outboundPort: ports.outbound, inboundPort: ports.inbound });
+    return this.#apply();
+  }
+
+  /** Whether another agent of this node owns the rules. */
+  async superseded(): Promise<boolean> {
+    return this.#state === "superseded" || (await this.#options.ownership.owner()) === "other";
+  }
+
+  /** Hands off; with `remove` and still the owner, everything this agent made in the kernel goes. */
+  async stop(options: { readonly remove: boolean }): Promise<void> {
+    const superseded = await this.superseded();
+    this.#state = "stopped";
+    this.#reconciler.stop();
+    await this.#applying.catch(() => {});
+    if (superseded) return;
+    if (options.remove) await this.#netfilter.remove();
+    await this.#options.ownership.release();
+  }
+
+  /** Every caller waits for an application that began after its call; callers in between share one. */
+  #apply(): Promise<void> {
+    this.#applyScheduled ??= this.#applying
+      .catch(() => {})
+      .then(() => {
+        this.#applyScheduled = undefined;
+        this.#applying = this.#applyNow();
+        return this.#applying;
+      });
+    return this.#applyScheduled;
+  }
+
+  async #applyNow(): Promise<void> {
+    const wanted = this.#wanted;
+    if (wanted === undefined || this.#state === "stopped" || this.#state === "superseded") return;
+    if (this.#state === "new") await this.#claim();
+    try {
+      await this.#netfilter.apply(wanted);
+      this.#problem = undefined;
+    } catch (error) {
+      this.#problem = describeError(error);
+      this.#options.count("apply-failed");
+      this.#options.log.error({ event: "rules-failed", error: this.#problem }, "Cannot apply the rules, trying again");
+      throw error;
+    }
+  }
+
+  async #claim(): Promise<void> {
+    const { ownership, log, count } = this.#options;
+    if ((await ownership.owner()) === "other") log.info({ event: "takeover" }, "Taking the rules over from another agent");
+    this.#state = "owner";
+    await ownership.claim().catch((error: unknown) => {
+      count("claim-failed");
+      log.error({ event: "claim-failed", error: describeError(error) }, "Cannot write owner.json, check the state disk");
+    });
+  }
+
+  /** Called every few seconds: notices a successor, and repairs what others damaged. True when it had to repair. */
+  async #check(): Promise<boolean> {
+    const wanted = this.#wanted;
+    if (wanted === undefined || this.#state !== "owner") return false;
+    const { ownership, log, count, onRepair } = this.#options;
+    if ((await ownership.owner()) === "other") {
+      this.#state = "superseded";
+      count("superseded");
+      log.info({ event: "superseded" }, "Another agent of this node has taken the rules over");
+      return false;
+    }
+    if (this.#problem === undefined && (await this.#netfilter.isIntact(wanted))) return false;
+    onRepair();
+    log.warn({ event: "rules-repaired" }, "Rules were changed by somebody else, repairing them");
+    await this.#apply();
+    return true;
+  }
+}

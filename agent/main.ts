@@ -1,0 +1,46 @@
+/** Entry point of the agent: reads the settings once, starts, and stops in order on SIGTERM or SIGINT. */
+import { systemClock } from "../core/clock.ts";
+import { describeError, HawserError } from "../core/errors.ts";
+import { createPinoLog } from "../core/pino-log.ts";
+import { Agent, readVersion } from "./agent.ts";
+import { type AgentSettings, parseSettings } from "./settings.ts";
+
+function settingsOrExit(): AgentSettings {
+  try {
+    return parseSettings(process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof HawserError)) throw error;
+    process.stderr.write(`agent: wrong settings\n${error.message}\nSee --help.\n`);
+    process.exit(2);
+  }
+}
+
+const settings = settingsOrExit();
+const log = createPinoLog({ level: settings.logLevel, base: { component: "agent", node: settings.node } });
+
+// The rules stay: traffic stops rather than going in clear, until another agent adopts them.
+function crash(error: unknown, message: string): never {
+  log.error({ event: "crash", error: describeError(error), stack: error instanceof Error ? error.stack : "" }, message);
+  log.flush();
+  process.exit(1);
+}
+process.on("uncaughtException", (error) => crash(error, "Agent crashed"));
+process.on("unhandledRejection", (error) => crash(error, "Agent crashed"));
+
+const agent = new Agent({ settings, version: await readVersion(), clock: systemClock, log, random: Math.random });
+
+let stopping = false;
+async function stop(signal: string): Promise<void> {
+  if (stopping) {
+    log.warn({ signal }, "Second signal: agent exits at once, its rules stay");
+    log.flush();
+    process.exit(1);
+  }
+  stopping = true;
+  await agent.stop(signal);
+  log.flush();
+  process.exit(0);
+}
+for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => void stop(signal));
+
+await agent.start().catch((error: unknown) => crash(error, "Agent cannot start"));

@@ -1,0 +1,72 @@
+/**
+ * CIDRs in the spelling that the kernel gives back: host bits cleared, a single address without its prefix length.
+ * Sets are compared with the kernel's as text, so there must be one text per network.
+ */
+import ipaddr from "ipaddr.js";
+import type { AddressFamily } from "../../routing/address.ts";
+
+export class Cidr {
+  readonly family: AddressFamily;
+  readonly prefixLength: number;
+  readonly #network: ipaddr.IPv4 | ipaddr.IPv6;
+
+  private constructor(network: ipaddr.IPv4 | ipaddr.IPv6, prefixLength: number) {
+    this.#network = network;
+    this.prefixLength = prefixLength;
+    this.family = network.kind() === "ipv4" ? 4 : 6;
+  }
+
+  /** Undefined when the text is neither a CIDR nor an address. */
+  static parse(text: string): Cidr | undefined {
+    if (ipaddr.isValidCIDR(text)) {
+      const [address, prefixLength] = ipaddr.parseCIDR(text);
+      const kind = address.kind() === "ipv4" ? ipaddr.IPv4 : ipaddr.IPv6;
+      return new Cidr(kind.networkAddressFromCIDR(`${address}/${prefixLength}`), prefixLength);
+    }
+    if (!ipaddr.isValid(text)) return undefined;
+    const address = ipaddr.parse(text);
+    return new Cidr(address, address.kind() === "ipv4" ? 32 : 128);
+  }
+
+  get #addressBits(): number {
+    return this.family === 4 ? 32 : 128;
+  }
+
+  toString(): string {
+    return this.prefixLength === this.#addressBits ? `${this.#network}` : `${this.#network}/${this.prefixLength}`;
+  }
+
+  /** `address`: normalized text of any family. */
+  holds(address: string): boolean {
+    if (address.includes(":") !== (this.family === 6)) return false;
+    return ipaddr.parse(address).match([this.#network, this.prefixLength] as [ipaddr.IPv4, number]);
+  }
+
+  covers(other: Cidr): boolean {
+    return other.family === this.family && other.prefixLength >= this.prefixLength && this.holds(`${other.#network}`);
+  }
+
+  /** `hash:net` knows no prefix length 0: then the two halves. */
+  halvesOfAll(): readonly Cidr[] {
+    if (this.prefixLength > 0) return [this];
+    const upper = this.family === 4 ? "128.0.0.0" : "8000::";
+    return [this.#network, ipaddr.parse(upper)].map((network) => new Cidr(network, 1));
+  }
+
+  /**
+   * The network's own and its first address, which network plugins give to the node's bridge or tunnel device (host-local IPAM
+   * never gives them to a pod). None for networks too small to have pods beside them.
+   */
+  nodeAddresses(): readonly string[] {
+    if (this.#addressBits - this.prefixLength < 2) return [];
+    const bytes = this.#network.toByteArray();
+    const last = bytes.length - 1;
+    const first = ipaddr.fromByteArray(bytes.map((byte, index) => (index === last ? byte + 1 : byte)));
+    return [`${this.#network}`, `${first}`];
+  }
+}
+
+/** Parses all, leaving out what is no CIDR: documents were judged long before they came here. */
+export function parseCidrs(texts: readonly string[]): readonly Cidr[] {
+  return texts.map((text) => Cidr.parse(text)).filter((cidr) => cidr !== undefined);
+}

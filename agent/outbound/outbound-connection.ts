@@ -1,0 +1,285 @@
+/**
+ * One connection of a local pod on its way to another node.
+ *
+ *   decide -> pick endpoint -> tunnel -> CONNECT (+ early data) -> answer 200 -> relay -> closed
+ *                 ^                |          |         |
+ *                 \---- another endpoint, while nothing was delivered and tries are left
+ *                                  \ none left: the pod's connection is reset, with the reason in the log
+ */
+import type { Socket } from "node:net";
+import type { Timer } from "../../core/clock.ts";
+import { describeError } from "../../core/errors.ts";
+import { formatHostPort } from "../../routing/address.ts";
+import type { ForwardDecision } from "../../routing/decide-connection.ts";
+import type { TableState } from "../../routing/table-state.ts";
+import type { Attempt } from "../balance/attempt.ts";
+import type { Balancers } from "../balance/balancers.ts";
+import { limits, timers } from "../limits.ts";
+import { PlainStream } from "../relay/plain-stream.ts";
+import { type CloseReason, Relay } from "../relay/relay.ts";
+import { logConnection } from "../telemetry/connection-log.ts";
+import type { ConnectionLabels } from "../telemetry/metrics-batch.ts";
+import type { ConnectionCounters } from "../telemetry/worker-metrics.ts";
+import { type ClientTunnel, ErrorCode, type TunnelStream } from "../tunnel/engine.ts";
+import { PoolError, type TunnelPool } from "../tunnel/tunnel-pool.ts";
+import { type DataPlane, describePeer } from "../worker/data-plane.ts";
+import { connectHeaders } from "./connect-headers.ts";
+
+export interface OutboundDependencies extends DataPlane {
+  readonly pool: TunnelPool;
+  readonly balancers: Balancers;
+}
+
+export interface OutboundFacts {
+  readonly socket: Socket;
+  readonly sourceAddress: string;
+  readonly sourcePort: number;
+  readonly destinationAddress: string;
+  readonly destinationPort: number;
+  readonly table: TableState;
+  readonly decision: ForwardDecision;
+}
+
+export class OutboundConnection {
+  readonly #plane: OutboundDependencies;
+  readonly #facts: OutboundFacts;
+  readonly #relay: Relay;
+  readonly #startedMs: number;
+  readonly #tried = new Set<string>();
+  #attempts = 0;
+  #attempt: Attempt | undefined;
+  #attemptStartedMs = 0;
+  #stream: TunnelStream | undefined;
+  #withdraw: (() => void) | undefined;
+  #answerTimer: Timer | undefined;
+  #counters: ConnectionCounters | undefined;
+  #over = false;
+  /** Why the last try failed, for the log. */
+  #failure: string | undefined;
+
+  constructor(plane: OutboundDependencies, facts: OutboundFacts) {
+    this.#plane = plane;
+    this.#facts = facts;
+    this.#startedMs = plane.clock.monotonicMs();
+    this.#relay = new Relay({
+      socket: facts.socket,
+      writes: plane.writes,
+      podIsSource: true,
+      onResponse: (status, reason) => this.#answered(status, reason),
+      onStreamLost: (code, reason) => this.#streamLost(code, reason),
+      onClosed: (reason, detail) => this.#closed(reason, detail),
+    });
+  }
+
+  start(): void {
+    this.#plane.connections.add(this.#relay, this.#facts.sourceAddress);
+    this.#relay.start(this.#startedMs);
+    this.#tryNext();
+  }
+
+  #tryNext(): void {
+    if (this.#over) return;
+    const attempt = this.#attempts < limits.connectAttempts ? this.#pick() : undefined;
+    if (attempt === undefined) {
+      this.#relay.abort("connect-failed", this.#failure ?? "no endpoint is left to try");
+      return;
+    }
+    if (this.#attempts > 0) this.#plane.metrics.retry();
+    this.#attempts += 1;
+    this.#attempt = attempt;
+    this.#attemptStartedMs = this.#plane.clock.monotonicMs();
+    this.#answerTimer = this.#plane.clock.after(timers.connectAnswerMs, () =>
+      this.#failed(`no answer from ${attempt.candidate.key} within ${timers.connectAnswerMs} ms`, "timeout"),
+    );
+    if (attempt.candidate.transport === "tunnel") this.#throughTunnel(attempt);
+    else this.#withoutTunnel(attempt);
+  }
+
+  #pick(): Attempt | undefined {
+    const { decision, destinationAddress, destinationPort, sourceAddress } = this.#facts;
+    return this.#plane.balancers.pick({
+      destination:
+        decision.service === undefined
+          ? formatHostPort(destinationAddress, destinationPort)
+          : `${decision.service.key}:${destinationPort}`,
+      candidates: decision.candidates,
+      algorithm: decision.loadBalancer,
+      ejection: decision.ejection,
+      sourceAddress,
+      exclude: this.#tried,
+    });
+  }
+
+  #throughTunnel(attempt: Attempt): void {
+    const { table, decision } = this.#facts;
+    const { candidate } = attempt;
+    const target = {
+      sourceIdentity: table.identityOf(decision.source),
+      address: candidate.address,
+      destinationIdentity: table.identityOf(candidate.workload),
+    };
+    this.#withdraw = this.#plane.pool.acquire(target, (result) => {
+      this.#withdraw = undefined;
+      if (this.#over || this.#attempt !== attempt) return;
+      // A pool's refusal (no certificate, its own bounds) says nothing about the endpoint.
+      if (result instanceof PoolError) this.#failed(describeError(result), "failed", { blame: false });
+      else if (result instanceof Error) this.#failed(describeError(result), "failed");
+      else this.#openStream(result, attempt);
+    });
+  }
+
+  #openStream(tunnel: ClientTunnel, attempt: Attempt): void {
+    const { table, decision, sourceAddress, sourcePort } = this.#facts;
+    const { candidate } = attempt;
+    const request = {
+      authority: formatHostPort(candidate.address, candidate.port),
+      headers: connectHeaders({ table, decision, node: this.#plane.node, sourceAddress, sourcePort }),
+    };
+    try {
+      this.#use(tunnel.openStream(request, this.#relay));
+    } catch (error) {
+      this.#failed(describeError(error), "failed");
+    }
+  }
+
+  /** An endpoint of this node, or (permissive) of a node without an agent. */
+  #withoutTunnel({ candidate }: Attempt): void {
+    const { sourceAddress, sourcePort } = this.#facts;
+    // A remote pod's answer to a spoofed address would go past this agent, so only local servers see the client's.
+    const source = candidate.transport === "local" ? { address: sourceAddress, port: sourcePort } : undefined;
+    try {
+      const socket = this.#plane.dial({
+        address: candidate.address,
+        port: candidate.port,
+        mark: this.#plane.mark,
+        ...(source === undefined ? {} : { source }),
+      });
+      this.#use(new PlainStream(socket, this.#relay));
+    } catch (error) {
+      this.#failed(describeError(error), "failed");
+    }
+  }
+
+  #use(stream: TunnelStream): void {
+    this.#stream = stream;
+    this.#relay.attach(stream);
+  }
+
+  #answered(status: number, reason: string | undefined): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    if (status !== 200) {
+      const why = reason ?? `answer ${status}`;
+      // 503: the application did not accept. Anything else is a verdict on us, which another endpoint would repeat.
+      if (status === 503) this.#failed(`${attempt.candidate.key}: ${why}`, "refused");
+      else this.#refused(`${attempt.candidate.key} refused with ${status}: ${why}`);
+      return;
+    }
+    this.#answerTimer?.cancel();
+    const { metrics, clock } = this.#plane;
+    const labels = this.#labels(attempt);
+    attempt.connected(clock.monotonicMs() - this.#attemptStartedMs);
+    metrics.dial("ok");
+    metrics.connectDuration(labels, clock.monotonicMs() - this.#startedMs);
+    this.#counters = metrics.connectionOpened(labels);
+    this.#relay.established(this.#counters);
+  }
+
+  #streamLost(code: number, reason: string): void {
+    this.#stream = undefined;
+    // REFUSED_STREAM: the peer did not process it (RFC 9113 section 8.7), so the same endpoint may be tried again.
+    if (code === ErrorCode.refusedStream) {
+      this.#attempt?.finished();
+      this.#again(`${reason}, stream refused`);
+      return;
+    }
+    if (this.#relay.sentAnything && this.#attempt?.candidate.transport === "tunnel") {
+      this.#refused(`${reason} after data was sent, which may have been delivered`);
+      return;
+    }
+    this.#failed(reason, "failed");
+  }
+
+  /** This endpoint cannot be had: on to another one. */
+  #failed(why: string, result: "failed" | "timeout" | "refused", { blame } = { blame: true }): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined || this.#over) return;
+    this.#plane.metrics.dial(result);
+    this.#tried.add(attempt.candidate.key);
+    if (blame) attempt.failed();
+    else attempt.finished();
+    this.#again(why);
+  }
+
+  #again(why: string): void {
+    this.#failure = why;
+    this.#forgetAttempt();
+    this.#tryNext();
+  }
+
+  /** No other endpoint would do better, or bytes may have been delivered. */
+  #refused(why: string): void {
+    this.#plane.metrics.dial("refused");
+    this.#attempt?.finished();
+    this.#forgetAttempt();
+    this.#relay.abort("refused", why);
+  }
+
+  #forgetAttempt(): void {
+    this.#answerTimer?.cancel();
+    this.#withdraw?.();
+    this.#withdraw = undefined;
+    this.#attempt = undefined;
+    this.#stream?.reset(ErrorCode.cancel);
+    this.#stream = undefined;
+  }
+
+  #closed(reason: CloseReason, detail: string | undefined): void {
+    this.#over = true;
+    const attempt = this.#attempt;
+    attempt?.finished();
+    this.#answerTimer?.cancel();
+    this.#withdraw?.();
+    const { metrics, connections } = this.#plane;
+    connections.remove(this.#relay);
+    if (this.#counters === undefined) metrics.refused(reason);
+    else metrics.connectionClosed(this.#counters, reason);
+    this.#log(attempt, reason, detail);
+  }
+
+  #log(attempt: Attempt | undefined, reason: CloseReason, detail: string | undefined): void {
+    const { table, decision, sourceAddress, sourcePort, destinationAddress, destinationPort } = this.#facts;
+    const dialled = formatHostPort(destinationAddress, destinationPort);
+    const candidate = attempt?.candidate;
+    const reached = candidate === undefined ? dialled : formatHostPort(candidate.address, candidate.port);
+    logConnection(this.#plane.log, {
+      direction: "outbound",
+      source: describePeer(table, decision.source, formatHostPort(sourceAddress, sourcePort)),
+      destination: {
+        ...describePeer(table, candidate?.workload, reached),
+        service: decision.service?.key,
+        dialled,
+      },
+      path: candidate?.transport,
+      bytesSent: this.#relay.sentBytes,
+      bytesReceived: this.#relay.receivedBytes,
+      durationMs: this.#plane.clock.monotonicMs() - this.#startedMs,
+      reason,
+      detail,
+    });
+  }
+
+  #labels(attempt: Attempt): ConnectionLabels {
+    const { decision } = this.#facts;
+    const { workload, transport } = attempt.candidate;
+    return {
+      direction: "outbound",
+      sourceWorkload: decision.source.workload,
+      sourceNamespace: decision.source.namespace,
+      destinationService: decision.service?.key ?? "",
+      destinationWorkload: workload.workload,
+      destinationNamespace: workload.namespace,
+      path: transport,
+    };
+  }
+}

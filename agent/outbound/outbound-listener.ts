@@ -1,0 +1,95 @@
+/**
+ * Accepts what TPROXY hands over from local pods: the socket's local address is what the pod dialled, its remote
+ * address is the pod. Decides, and either forwards or resets with a log line that says why.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import { formatHostPort, normalizeAddress } from "../../routing/address.ts";
+import { decideConnection, type RefuseDecision } from "../../routing/decide-connection.ts";
+import type { TableState } from "../../routing/table-state.ts";
+import { timers } from "../limits.ts";
+import { logConnection } from "../telemetry/connection-log.ts";
+import { describePeer } from "../worker/data-plane.ts";
+import { OutboundConnection, type OutboundDependencies } from "./outbound-connection.ts";
+
+export class OutboundListener {
+  readonly #plane: OutboundDependencies;
+  readonly #servers: Server[] = [];
+
+  constructor(plane: OutboundDependencies) {
+    this.#plane = plane;
+  }
+
+  /** `fd`: a transparent listening socket; taken over. */
+  async listen(fd: number): Promise<void> {
+    const server = createServer(
+      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: timers.keepAliveMs },
+      (socket) => this.accept(socket),
+    );
+    this.#servers.push(server);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ fd }, resolve);
+    });
+  }
+
+  /** Stops accepting; connections go on. */
+  close(): void {
+    for (const server of this.#servers) server.close();
+  }
+
+  accept(socket: Socket): void {
+    const sourceAddress = normalizeAddress(socket.remoteAddress ?? "");
+    const destinationAddress = normalizeAddress(socket.localAddress ?? "");
+    const { remotePort: sourcePort, localPort: destinationPort } = socket;
+    if (sourceAddress === undefined || destinationAddress === undefined || !sourcePort || !destinationPort) {
+      // The client was gone before it was accepted.
+      socket.destroy();
+      return;
+    }
+    const addresses = { sourceAddress, sourcePort, destinationAddress, destinationPort };
+    const table = this.#plane.table();
+    if (table === undefined) {
+      this.#plane.metrics.refused("no-table");
+      this.#plane.log.warn({ event: "connection", reason: "no-table", ...addresses }, "No table yet, connection refused");
+      reset(socket);
+      return;
+    }
+    const decision = decideConnection(table, { node: this.#plane.node, ...addresses });
+    if (decision.kind === "refuse") this.#refuse(socket, table, decision, addresses);
+    else if (!this.#plane.connections.admits(sourceAddress)) reset(socket);
+    else new OutboundConnection(this.#plane, { socket, table, decision, ...addresses }).start();
+  }
+
+  #refuse(socket: Socket, table: TableState, decision: RefuseDecision, addresses: Addresses): void {
+    this.#plane.metrics.refused(decision.code);
+    const dialled = formatHostPort(addresses.destinationAddress, addresses.destinationPort);
+    logConnection(this.#plane.log, {
+      direction: "outbound",
+      source: describePeer(table, decision.source, formatHostPort(addresses.sourceAddress, addresses.sourcePort)),
+      destination: {
+        ...describePeer(table, decision.destination, dialled),
+        service: decision.service?.key,
+        dialled,
+      },
+      path: undefined,
+      bytesSent: 0,
+      bytesReceived: 0,
+      durationMs: 0,
+      reason: decision.code,
+      detail: decision.reason,
+    });
+    reset(socket);
+  }
+}
+
+interface Addresses {
+  readonly sourceAddress: string;
+  readonly sourcePort: number;
+  readonly destinationAddress: string;
+  readonly destinationPort: number;
+}
+
+function reset(socket: Socket): void {
+  socket.on("error", () => {});
+  socket.resetAndDestroy();
+}

@@ -1,0 +1,25 @@
+/** Bounds of what the agent remembers and queues about itself. */
+
+/**
+ * Label sets of connection metrics, per worker and in total. Beyond it connections are counted under the label set
+ * "other", so that a cluster with many workloads costs neither the agent's memory (about 1 KB each) nor the scraper's.
+ */
+export const MAX_CONNECTION_SERIES = 5_000;
+
+/** Label sets of any other counter (reasons, limits, services with ejections). */
+export const MAX_COUNTER_SERIES = 500;
+
+/** A label set without an open connection that did not change for this long is dropped. */
+export const SERIES_IDLE_MS = 60 * 60_000;
+
+/** The value that stands for everything beyond a limit. */
+export const OVERFLOW_LABEL = "other";
+
+/** How long a worker gathers log records before it posts them: short enough for `tail -f`. */
+export const LOG_FLUSH_MS = 100;
+
+/**
+ * Records gathered between two posts. More than this are dropped and counted: at most 20,000 lines a second per worker
+ * reach the main thread, which can write about ten times that.
+ */
+export const MAX_QUEUED_LOG_RECORDS = 2_000;

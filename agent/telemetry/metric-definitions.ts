@@ -1,0 +1,88 @@
+/**
+ * Every metric of an agent: name, type, labels and help text. The README of metrics, so to say; operators' dashboards
+ * depend on these names.
+ */
+import { Counter, Gauge, Registry } from "prom-client";
+import { MergedHistogram } from "./merged-histogram.ts";
+import { CONNECT_SECONDS_BUCKETS, COUNTER_LABELS } from "./metrics-batch.ts";
+
+export const CONNECTION_LABEL_NAMES = [
+  "direction",
+  "source_workload",
+  "source_namespace",
+  "destination_service",
+  "destination_workload",
+  "destination_namespace",
+  "path",
+] as const;
+const CONNECTIONS = "direction: outbound = taken from a local client, inbound = given to a local server";
+const BYTES = "counted by both ends' agents (see direction)";
+
+export type AgentMetricSet = ReturnType<typeof createMetricSet>;
+
+/** A fresh set in a fresh registry: prom-client's global one would be module-level state. */
+export function createMetricSet() {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
+    new Counter({ name, help, labelNames: [...labelNames], registers });
+  const gauge = <Label extends string>(name: string, help: string, labelNames: readonly Label[]) =>
+    new Gauge({ name, help, labelNames: [...labelNames], registers });
+
+  return {
+    registry,
+
+    // Connections. Counters of the data workers, summed up.
+    opened: counter("hawser_connections_opened_total", `Connections opened; ${CONNECTIONS}`, CONNECTION_LABEL_NAMES),
+    closed: counter("hawser_connections_closed_total", "Connections closed, by reason; closed = in order", [
+      ...CONNECTION_LABEL_NAMES,
+      "reason",
+    ]),
+    open: gauge("hawser_open_connections", "Connections open now", CONNECTION_LABEL_NAMES),
+    sentBytes: counter("hawser_sent_bytes_total", `Bytes from source to destination, ${BYTES}`, CONNECTION_LABEL_NAMES),
+    receivedBytes: counter(
+      "hawser_received_bytes_total",
+      `Bytes from destination back to source, ${BYTES}`,
+      CONNECTION_LABEL_NAMES,
+    ),
+    connectSeconds: new MergedHistogram({
+      name: "hawser_connect_duration_seconds",
+      help: "From accepting a connection (or its CONNECT) to the accept of the application",
+      upperBounds: CONNECT_SECONDS_BUCKETS,
+      registry,
+    }),
+
+    // Tunnels, dials and what went wrong, by the names of `COUNTER_LABELS`.
+    handshakes: counter(
+      "hawser_tunnel_handshakes_total",
+      "TLS handshakes of tunnels, both roles",
+      COUNTER_LABELS.handshakes,
+    ),
+    dials: counter(
+      "hawser_dials_total",
+      "Attempts to reach an endpoint, over a tunnel or directly, by outcome",
+      COUNTER_LABELS.dials,
+    ),
+    ejections: counter("hawser_ejections_total", "Endpoints ejected after failed connects", COUNTER_LABELS.ejections),
+    retries: counter("hawser_retries_total", "Connections tried again on another endpoint", COUNTER_LABELS.retries),
+    refused: counter("hawser_refused_total", "Connections refused on purpose, by reason", COUNTER_LABELS.refused),
+    limitHits: counter("hawser_limit_hits_total", "Times a bound did its work, by its name", COUNTER_LABELS.limitHits),
+    tunnelsOpen: gauge("hawser_tunnels_open", "Tunnels open now, both roles", []),
+    streamsOpen: gauge(
+      "hawser_streams_open",
+      "Connections the data workers carry now, those still being connected included",
+      [],
+    ),
+    bufferedBytes: gauge("hawser_buffered_bytes", "Bytes held for readers that do not read", []),
+
+    // Control.
+    certificateExpiry: gauge("hawser_certificate_expiry_seconds", "Unix time at which the certificate expires", [
+      "identity",
+    ]),
+    tableSequence: gauge("hawser_table_sequence", "Sequence number of the routing table in force", []),
+    ruleRepairs: counter("hawser_rule_repairs_total", "Times netfilter rules were found damaged and repaired", []),
+    channelConnected: gauge("hawser_channel_connected", "1 while the controller's channel is open", []),
+    controlEvents: counter("hawser_control_events_total", "Events of the agent's control work", ["component", "event"]),
+    buildInfo: gauge("hawser_build_info", "Always 1; the version is in the label", ["version"]),
+  };
+}

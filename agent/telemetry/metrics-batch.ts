@@ -1,0 +1,70 @@
+/**
+ * What a data worker counted since it last told the main thread: structured-cloneable, differences only (gauges are
+ * absolute). The main thread adds the batches of all workers up (`metrics.ts`).
+ */
+import type { ConnectionDirection, ConnectionPath } from "./connection-log.ts";
+
+/** Identifies a series of connections. Workloads, never pods: pods come and go too fast for a label. */
+export interface ConnectionLabels {
+  readonly direction: ConnectionDirection;
+  readonly sourceWorkload: string;
+  readonly sourceNamespace: string;
+  /** `namespace/name`, or empty when a pod was dialled by its address. */
+  readonly destinationService: string;
+  readonly destinationWorkload: string;
+  readonly destinationNamespace: string;
+  readonly path: ConnectionPath;
+}
+
+/** Counters with few label values, and the names of their labels in the order of their values. */
+export const COUNTER_LABELS = {
+  handshakes: ["result", "tls_version", "key_exchange", "resumed"],
+  dials: ["result"],
+  ejections: ["service"],
+  retries: [],
+  refused: ["reason"],
+  limitHits: ["limit"],
+} as const;
+export type CounterName = keyof typeof COUNTER_LABELS;
+
+export interface ConnectionDelta {
+  readonly labels: ConnectionLabels;
+  readonly opened: number;
+  /** Open now minus open at the last batch. */
+  readonly openChange: number;
+  readonly closed: Readonly<Record<string, number>>;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
+export interface CounterDelta {
+  readonly name: CounterName;
+  readonly labelValues: readonly string[];
+  readonly value: number;
+}
+
+export interface DurationDelta {
+  readonly direction: ConnectionDirection;
+  readonly path: ConnectionPath;
+  /** Observations per bucket of `CONNECT_SECONDS_BUCKETS`, and one more for everything above. Not cumulative. */
+  readonly buckets: readonly number[];
+  readonly sumSeconds: number;
+}
+
+export interface WorkerGauges {
+  tunnelsOpen: number;
+  streamsOpen: number;
+  bufferedBytes: number;
+}
+
+export interface MetricsBatch {
+  readonly connections: readonly ConnectionDelta[];
+  readonly counters: readonly CounterDelta[];
+  readonly connectDurations: readonly DurationDelta[];
+  readonly gauges: Readonly<WorkerGauges>;
+}
+
+/** From a warm tunnel in the same rack to a connect timeout. */
+export const CONNECT_SECONDS_BUCKETS: readonly number[] = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];

@@ -1,0 +1,243 @@
+/**
+ * The dialling end of a tunnel, over node:http2.
+ *
+ *   connecting --(TCP, TLS, peer verified)--> open --(GOAWAY or drain)--> draining --(last stream)--> closed
+ *        \______________(any failure)____________\________________________________\_______________-> closed
+ *
+ * What a loop turn's streams write is sent with one TLS record and one system call: node:http2 collects the frames
+ * and flushes them in setImmediate.
+ */
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import type { Socket } from "node:net";
+import { connect as tlsConnect, type SecureContext, type TLSSocket } from "node:tls";
+import type { Clock, Timer } from "../../core/clock.ts";
+import { describeError, HawserError } from "../../core/errors.ts";
+import { limits, timers } from "../limits.ts";
+import type { ClientTunnel, ConnectRequest, StreamHandler, TunnelState, TunnelStream } from "./engine.ts";
+import { H2Stream } from "./h2-stream.ts";
+import { LoadMeter } from "./load-meter.ts";
+import { verifyServerIdentity } from "./spiffe-certificate.ts";
+import { ALPN, TLS_SETTINGS } from "./tls-settings.ts";
+
+export type TunnelErrorCode = "tcp-connect-failed" | "tls-handshake-failed" | "tunnel-closed";
+export class TunnelError extends HawserError<TunnelErrorCode> {}
+
+/** What the handshake agreed on, for metrics and logs. */
+export interface Negotiated {
+  readonly tlsVersion: string;
+  readonly cipher: string;
+  readonly keyExchange: string;
+  readonly resumed: boolean;
+}
+
+export interface ClientTunnelOptions {
+  /** A connecting or connected socket to podIP:15008; the tunnel owns it. */
+  readonly socket: Socket;
+  readonly secureContext: SecureContext;
+  /** SPIFFE ID that the table gives for the destination; anything else is refused. */
+  readonly expectedIdentity: string;
+  /** A session of an earlier tunnel to the same pod. */
+  readonly tlsSession: Buffer | undefined;
+  readonly clock: Clock;
+  readonly onOpen: (negotiated: Negotiated) => void;
+  /** A ticket for later tunnels. */
+  readonly onTlsSession: (session: Buffer) => void;
+  readonly onDraining: () => void;
+  /** Once. `error` is absent after an orderly end. */
+  readonly onClosed: (error: TunnelError | undefined) => void;
+}
+
+export class H2ClientTunnel implements ClientTunnel {
+  readonly #options: ClientTunnelOptions;
+  readonly #load = new LoadMeter();
+  #state: TunnelState = "connecting";
+  #session: ClientHttp2Session | undefined;
+  #tls: TLSSocket | undefined;
+  #openStreams = 0;
+  #handshakeTimer: Timer | undefined;
+  #pingTimer: Timer | undefined;
+  #pongDueMs = Number.POSITIVE_INFINITY;
+  #idleSinceMs = 0;
+
+  constructor(options: ClientTunnelOptions) {
+    this.#options = options;
+  }
+
+  /** Begins the handshakes; the outcome comes through `onOpen` or `onClosed`. */
+  start(): void {
+    const { socket, clock } = this.#options;
+    this.#handshakeTimer = clock.after(timers.tcpConnectMs, () => this.#fail("tcp-connect-failed", "no answer in time"));
+    socket.on("error", (error) => this.#fail("tcp-connect-failed", error));
+    if (socket.connecting) socket.once("connect", () => this.#startTls());
+    else this.#startTls();
+  }
+
+  get state(): TunnelState {
+    return this.#state;
+  }
+
+  get openStreams(): number {
+    return this.#openStreams;
+  }
+
+  get load(): number {
+    return this.#load.read(this.#options.clock.monotonicMs());
+  }
+
+  /** How many streams the peer allows at once. */
+  get maxStreams(): number {
+    const peers = this.#session?.remoteSettings.maxConcurrentStreams ?? limits.streamsPerTunnel;
+    return Math.min(peers, limits.streamsPerTunnel);
+  }
+
+  openStream(request: ConnectRequest, handler: StreamHandler): TunnelStream {
+    if (this.#session === undefined || this.#state !== "open") {
+      throw new TunnelError("tunnel-closed", `Cannot open a stream on a tunnel that is ${this.#state}`);
+    }
+    const h2 = this.#session.request(
+      { ":method": "CONNECT", ":authority": request.authority, ...request.headers },
+      { endStream: false },
+    );
+    this.#openStreams += 1;
+    h2.once("close", () => this.#streamClosed());
+    return this.#wrap(h2, handler);
+  }
+
+  drain(): void {
+    if (this.#state !== "open") return;
+    this.#state = "draining";
+    this.#options.onDraining();
+    if (this.#openStreams === 0) this.#session?.close();
+  }
+
+  destroy(reason: string): void {
+    this.#fail("tunnel-closed", reason);
+  }
+
+  #wrap(h2: ClientHttp2Stream, handler: StreamHandler): TunnelStream {
+    const stream = new H2Stream(h2, handler, this.#load);
+    h2.once("response", (headers) => {
+      const status = headers[":status"] ?? 0;
+      const reason = headers["hawser-reason"];
+      handler.onResponse(status, typeof reason === "string" ? reason : undefined);
+      stream.startReading();
+    });
+    return stream;
+  }
+
+  #startTls(): void {
+    const { socket, secureContext, expectedIdentity, tlsSession, clock } = this.#options;
+    if (this.#state === "closed") return;
+    this.#handshakeTimer?.cancel();
+    this.#handshakeTimer = clock.after(timers.tlsHandshakeMs, () =>
+      this.#fail("tls-handshake-failed", "not finished in time"),
+    );
+    const tls = tlsConnect({
+      ...TLS_SETTINGS,
+      socket,
+      secureContext,
+      ALPNProtocols: [ALPN],
+      rejectUnauthorized: true,
+      checkServerIdentity: (_host, certificate) => verifyServerIdentity(certificate, expectedIdentity, clock.nowMs()),
+      ...(tlsSession === undefined ? {} : { session: tlsSession }),
+    });
+    this.#tls = tls;
+    tls.on("error", (error) => this.#fail("tls-handshake-failed", error));
+    tls.on("session", (session: Buffer) => this.#options.onTlsSession(session));
+    tls.once("secureConnect", () => this.#startHttp2(tls));
+  }
+
+  #startHttp2(tls: TLSSocket): void {
+    if (this.#state === "closed") return;
+    if (tls.alpnProtocol !== ALPN) {
+      this.#fail("tls-handshake-failed", `peer speaks ${tls.alpnProtocol || "no ALPN protocol"}, not h2`);
+      return;
+    }
+    // checkServerIdentity is not called for a resumed session: its certificate is checked here in every case.
+    const wrong = verifyServerIdentity(
+      tls.getPeerCertificate(),
+      this.#options.expectedIdentity,
+      this.#options.clock.nowMs(),
+    );
+    if (wrong !== undefined) {
+      this.#fail("tls-handshake-failed", wrong);
+      return;
+    }
+    const session = connect("https://hbone", {
+      createConnection: () => tls,
+      maxSessionMemory: limits.sessionMemoryMb,
+      peerMaxConcurrentStreams: limits.streamsPerTunnel,
+      settings: { enablePush: false, initialWindowSize: limits.streamWindowBytes },
+    });
+    this.#session = session;
+    session.on("error", (error) => this.#fail("tunnel-closed", error));
+    session.once("connect", () => this.#opened(session, tls));
+    session.once("goaway", () => this.drain());
+    session.once("close", () => this.#closed(undefined));
+  }
+
+  #opened(session: ClientHttp2Session, tls: TLSSocket): void {
+    if (this.#state !== "connecting") return;
+    this.#handshakeTimer?.cancel();
+    this.#state = "open";
+    session.setLocalWindowSize(limits.tunnelWindowBytes);
+    this.#idleSinceMs = this.#options.clock.monotonicMs();
+    this.#pingTimer = this.#options.clock.every(timers.pingMs, () => this.#ping(session));
+    this.#options.onOpen(negotiated(tls));
+  }
+
+  #ping(session: ClientHttp2Session): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs >= this.#pongDueMs) {
+      this.#fail("tunnel-closed", `no answer to PING for ${timers.pingTimeoutMs} ms`);
+      return;
+    }
+    if (this.#openStreams === 0 && nowMs - this.#idleSinceMs >= timers.idleTunnelMs) {
+      this.drain();
+      return;
+    }
+    if (this.#pongDueMs !== Number.POSITIVE_INFINITY || session.destroyed) return;
+    this.#pongDueMs = nowMs + timers.pingTimeoutMs;
+    session.ping((error) => {
+      if (error === null) this.#pongDueMs = Number.POSITIVE_INFINITY;
+    });
+  }
+
+  #streamClosed(): void {
+    this.#openStreams -= 1;
+    if (this.#openStreams > 0) return;
+    this.#idleSinceMs = this.#options.clock.monotonicMs();
+    if (this.#state === "draining") this.#session?.close();
+  }
+
+  #fail(code: TunnelErrorCode, cause: unknown): void {
+    const message = code === "tunnel-closed" ? "Tunnel lost" : MESSAGES[code];
+    this.#closed(new TunnelError(code, `${message}: ${describeError(cause)}`));
+  }
+
+  #closed(error: TunnelError | undefined): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#handshakeTimer?.cancel();
+    this.#pingTimer?.cancel();
+    this.#session?.destroy(undefined, constants.NGHTTP2_CANCEL);
+    this.#tls?.destroy();
+    this.#options.socket.destroy();
+    this.#options.onClosed(error);
+  }
+}
+
+const MESSAGES = {
+  "tcp-connect-failed": "Cannot reach port 15008 of the pod, check the agent of its node and NetworkPolicies",
+  "tls-handshake-failed": "TLS handshake with the pod's agent failed",
+} as const;
+
+function negotiated(tls: TLSSocket): Negotiated {
+  const group = tls.getEphemeralKeyInfo();
+  return {
+    tlsVersion: tls.getProtocol() ?? "unknown",
+    cipher: tls.getCipher().name,
+    keyExchange: group !== null && "name" in group && group.name !== undefined ? group.name : "unknown",
+    resumed: tls.isSessionReused(),
+  };
+}

@@ -1,0 +1,128 @@
+/**
+ * The accepting end of a tunnel, over node:http2: one session of a verified peer towards one local pod.
+ */
+import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { Clock, Timer } from "../../core/clock.ts";
+import { timers } from "../limits.ts";
+import type { ConnectRequest, IncomingStream, ServerTunnel, StreamHandler, TunnelStream } from "./engine.ts";
+import { H2Stream } from "./h2-stream.ts";
+import { LoadMeter } from "./load-meter.ts";
+
+export interface ServerTunnelOptions {
+  readonly session: ServerHttp2Session;
+  readonly peerIdentity: string;
+  readonly peerAddress: string;
+  readonly podAddress: string;
+  readonly clock: Clock;
+  readonly onStream: (stream: IncomingStream) => void;
+  readonly onClosed: () => void;
+}
+
+export class H2ServerTunnel implements ServerTunnel {
+  readonly peerIdentity: string;
+  readonly peerAddress: string;
+  readonly podAddress: string;
+  readonly #session: ServerHttp2Session;
+  readonly #clock: Clock;
+  readonly #load = new LoadMeter();
+  #openStreams = 0;
+  #pongDueMs = Number.POSITIVE_INFINITY;
+  readonly #pingTimer: Timer;
+
+  constructor(options: ServerTunnelOptions) {
+    this.peerIdentity = options.peerIdentity;
+    this.peerAddress = options.peerAddress;
+    this.podAddress = options.podAddress;
+    this.#session = options.session;
+    this.#clock = options.clock;
+    this.#pingTimer = options.clock.every(timers.pingMs, () => this.#ping());
+    options.session.on("error", ignore);
+    options.session.on("stream", (stream, headers) => this.#incoming(stream, headers, options.onStream));
+    options.session.once("close", () => {
+      this.#pingTimer.cancel();
+      options.onClosed();
+    });
+  }
+
+  get openStreams(): number {
+    return this.#openStreams;
+  }
+
+  drain(): void {
+    if (!this.#session.closed) this.#session.close();
+  }
+
+  destroy(): void {
+    this.#session.destroy(undefined, constants.NGHTTP2_CANCEL);
+  }
+
+  #incoming(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, onStream: (s: IncomingStream) => void): void {
+    this.#openStreams += 1;
+    stream.once("close", () => {
+      this.#openStreams -= 1;
+    });
+    onStream(new H2IncomingStream(stream, headers, this.#load));
+  }
+
+  #ping(): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs >= this.#pongDueMs) {
+      this.destroy();
+      return;
+    }
+    if (this.#pongDueMs !== Number.POSITIVE_INFINITY || this.#session.destroyed) return;
+    this.#pongDueMs = nowMs + timers.pingTimeoutMs;
+    this.#session.ping((error) => {
+      if (error === null) this.#pongDueMs = Number.POSITIVE_INFINITY;
+    });
+  }
+}
+
+class H2IncomingStream implements IncomingStream {
+  readonly method: string;
+  readonly request: ConnectRequest;
+  readonly #stream: ServerHttp2Stream;
+  readonly #load: LoadMeter;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, load: LoadMeter) {
+    this.#stream = stream;
+    this.#load = load;
+    this.method = headers[":method"] ?? "";
+    this.request = { authority: headers[":authority"] ?? "", headers: singleHeaders(headers) };
+    stream.on("error", ignore);
+  }
+
+  accept(headers: Readonly<Record<string, string>>, handler: StreamHandler): TunnelStream {
+    this.#stream.respond({ ":status": 200, ...headers });
+    const stream = new H2Stream(this.#stream, handler, this.#load);
+    stream.startReading();
+    return stream;
+  }
+
+  refuse(status: number, headers: Readonly<Record<string, string>>): void {
+    if (this.#stream.destroyed || this.#stream.closed) return;
+    this.#stream.respond({ ":status": status, ...headers }, { endStream: true });
+    // The client's direction is still open: RFC 9113 section 8.1 lets a server reset it with NO_ERROR.
+    this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    this.#stream.resume();
+  }
+
+  reset(code: number): void {
+    if (!this.#stream.closed) this.#stream.close(code);
+  }
+
+  onAbort(callback: () => void): void {
+    this.#stream.once("aborted", callback);
+  }
+}
+
+/** Headers that came once. One that is repeated is ambiguous, and dropped. */
+function singleHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+  const single: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value === "string" && !name.startsWith(":")) single[name] = value;
+  }
+  return single;
+}
+
+function ignore(): void {}

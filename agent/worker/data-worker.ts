@@ -1,0 +1,202 @@
+/**
+ * One data worker: listeners, inbound, outbound, and the state they share. Runs in a thread of its own with its own
+ * event loop; the main thread only feeds it tables and certificates, and reads its metrics and logs.
+ */
+import { createSecureContext, type SecureContext } from "node:tls";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { TableState } from "../../routing/table-state.ts";
+import { Balancers } from "../balance/balancers.ts";
+import { InboundListener } from "../inbound/inbound-listener.ts";
+import { timers } from "../limits.ts";
+import { OutboundListener } from "../outbound/outbound-listener.ts";
+import { WriteCoalescer } from "../relay/write-coalescer.ts";
+import { dial } from "../sockets/dial.ts";
+import { openTransparentListener } from "../sockets/transparent-listener.ts";
+import { LogRelay } from "../telemetry/log-relay.ts";
+import { WorkerMetrics } from "../telemetry/worker-metrics.ts";
+import type { Negotiated, TunnelError } from "../tunnel/h2-client-tunnel.ts";
+import { TLS_SETTINGS, type TlsCredentials } from "../tunnel/tls-settings.ts";
+import { TunnelPool, type TunnelTarget } from "../tunnel/tunnel-pool.ts";
+import { ConnectionRegistry } from "./connection-registry.ts";
+import type { DataPlane } from "./data-plane.ts";
+import type { DrainOrder, FromWorker, ToWorker, WorkerSettings } from "./messages.ts";
+
+/** Batches of metrics go to the main thread this often. */
+const METRICS_PERIOD_MS = 1_000;
+
+export class DataWorker {
+  readonly #settings: WorkerSettings;
+  readonly #post: (message: FromWorker) => void;
+  readonly #clock: Clock = systemClock;
+  readonly #metrics: WorkerMetrics;
+  readonly #log: LogRelay;
+  readonly #connections: ConnectionRegistry;
+  readonly #pool: TunnelPool;
+  readonly #outbound: OutboundListener;
+  readonly #inbound: InboundListener;
+  readonly #secureContexts = new Map<string, { chainPem: string; rootsPem: string; context: SecureContext }>();
+  #table: TableState | undefined;
+
+  constructor(settings: WorkerSettings, post: (message: FromWorker) => void) {
+    const clock = this.#clock;
+    this.#settings = settings;
+    this.#post = post;
+    this.#metrics = new WorkerMetrics({ clock });
+    this.#log = new LogRelay({
+      clock,
+      level: settings.logLevel,
+      post: (batch) => post({ kind: "logs", batch }),
+      onDropped: () => this.#metrics.limitHit("queued-log-records"),
+    });
+    this.#connections = new ConnectionRegistry({ clock, onLimit: (name) => this.#metrics.limitHit(name) });
+    this.#pool = this.#createPool();
+    const plane = this.#createPlane();
+    this.#outbound = new OutboundListener({ ...plane, pool: this.#pool, balancers: this.#createBalancers() });
+    this.#inbound = new InboundListener({ plane, ticketKeys: Buffer.from(settings.ticketKeys) });
+  }
+
+  async start(): Promise<void> {
+    const { outboundPort, inboundPort, ipv6 } = this.#settings;
+    this.#connections.start();
+    for (const family of ipv6 ? [false, true] : [false]) {
+      await this.#outbound.listen(openTransparentListener({ ipv6: family, port: outboundPort }).fd);
+      await this.#inbound.listen(openTransparentListener({ ipv6: family, port: inboundPort }).fd);
+    }
+    this.#clock.every(METRICS_PERIOD_MS, () => this.#postMetrics());
+    this.#post({ kind: "listening" });
+  }
+
+  handle(message: ToWorker): void {
+    switch (message.kind) {
+      case "snapshot":
+        this.#table = new TableState(message.table);
+        this.#inbound.tableChanged();
+        return;
+      case "delta":
+        this.#table?.apply(message.delta);
+        this.#inbound.tableChanged();
+        return;
+      case "credentials":
+        this.#setCredentials(message.credentials);
+        return;
+      case "drain":
+        void this.#drain(message);
+        return;
+    }
+  }
+
+  #createPlane(): DataPlane {
+    return {
+      node: this.#settings.node,
+      mark: this.#settings.mark,
+      clock: this.#clock,
+      log: this.#log,
+      metrics: this.#metrics,
+      writes: new WriteCoalescer(),
+      connections: this.#connections,
+      dial,
+      table: () => this.#table,
+      limitHit: (name) => this.#metrics.limitHit(name),
+    };
+  }
+
+  #createPool(): TunnelPool {
+    return new TunnelPool({
+      clock: this.#clock,
+      mark: this.#settings.mark,
+      dial,
+      secureContext: (identity) => this.#secureContexts.get(identity)?.context,
+      onHandshake: (target, result) => this.#handshake(target, result),
+      onLimit: (name) => this.#metrics.limitHit(name),
+    });
+  }
+
+  #createBalancers(): Balancers {
+    return new Balancers({
+      clock: this.#clock,
+      random: Math.random,
+      events: {
+        ejected: ({ destination, candidate, failures, ejectionMs }) => {
+          this.#metrics.ejection(serviceOf(destination));
+          const facts = { event: "ejected", destination, endpoint: candidate.key, failures, ejectionMs };
+          this.#log.warn(facts, "Endpoint takes no connections for a while");
+        },
+        returned: ({ destination, candidate }) => {
+          this.#log.info({ event: "returned", destination, endpoint: candidate.key }, "Endpoint is back");
+        },
+        limitHit: (name) => this.#metrics.limitHit(name),
+      },
+    });
+  }
+
+  #handshake(target: TunnelTarget, result: Negotiated | TunnelError): void {
+    if (result instanceof Error) {
+      this.#metrics.handshake("failed", "", "", false);
+      const { sourceIdentity, address, destinationIdentity } = target;
+      const facts = { event: "tunnel-failed", sourceIdentity, address, destinationIdentity, error: result.message };
+      this.#log.warn(facts, "Tunnel could not be opened");
+      return;
+    }
+    this.#metrics.handshake("ok", result.tlsVersion, result.keyExchange, result.resumed);
+  }
+
+  #setCredentials(credentials: readonly TlsCredentials[]): void {
+    const wanted = new Set(credentials.map(({ identity }) => identity));
+    for (const identity of this.#secureContexts.keys()) {
+      if (!wanted.has(identity)) this.#secureContexts.delete(identity);
+    }
+    for (const { identity, keyPem, chainPem, rootsPem } of credentials) {
+      const known = this.#secureContexts.get(identity);
+      if (known?.chainPem === chainPem && known.rootsPem === rootsPem) continue;
+      const context = createSecureContext({ ...TLS_SETTINGS, key: keyPem, cert: chainPem, ca: rootsPem });
+      this.#secureContexts.set(identity, { chainPem, rootsPem, context });
+      if (known !== undefined) this.#pool.renewed(identity);
+    }
+    this.#inbound.setCredentials(credentials);
+  }
+
+  #postMetrics(): void {
+    const { gauges } = this.#metrics;
+    gauges.tunnelsOpen = this.#pool.tunnelCount + this.#inbound.tunnels.size;
+    gauges.streamsOpen = this.#connections.size;
+    gauges.bufferedBytes = this.#connections.heldBytes;
+    this.#post({ kind: "metrics", batch: this.#metrics.collect() });
+  }
+
+  /**
+   * With a successor the rules already point to it: what was under way here is still taken, peers are told to go
+   * elsewhere, then what is open may finish. Without one, everything is served until nothing is open or time is up.
+   */
+  async #drain(order: DrainOrder): Promise<void> {
+    const { deadlineMs, keepListening } = order;
+    this.#inbound.drain();
+    const lingerMs = keepListening ? 0 : Math.min(timers.lingerMs, deadlineMs);
+    if (!keepListening) {
+      await this.#wait(lingerMs);
+      this.#outbound.close();
+      this.#inbound.close();
+      this.#inbound.drain();
+    }
+    await Promise.race([this.#connections.empty(), this.#wait(deadlineMs - lingerMs)]);
+    this.#outbound.close();
+    this.#inbound.close();
+    const aborted = this.#connections.size;
+    this.#connections.abortAll("drain-deadline");
+    this.#pool.destroy();
+    for (const tunnel of this.#inbound.tunnels) tunnel.destroy("the agent is stopping");
+    this.#connections.close();
+    this.#postMetrics();
+    this.#log.flush();
+    this.#post({ kind: "drained", aborted });
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    // Not the clock's timer: that one would not keep the thread alive until the end of the drain.
+    return new Promise((resolve) => setTimeout(resolve, delayMs));
+  }
+}
+
+/** `shop/catalog:80` -> `shop/catalog`: what the metric is labelled with. */
+function serviceOf(destination: string): string {
+  return destination.replace(/:\d+$/, "");
+}

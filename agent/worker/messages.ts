@@ -1,0 +1,46 @@
+/**
+ * What the agent's main thread and its data workers tell each other. Everything is structured-cloneable and frozen by
+ * being copied: a worker never sees a half-changed table.
+ */
+import type { LogLevel } from "../../core/log.ts";
+import type { TableDelta, TableSnapshot } from "../../protocol/table.ts";
+import type { LogBatch } from "../telemetry/log-relay.ts";
+import type { MetricsBatch } from "../telemetry/metrics-batch.ts";
+import type { TlsCredentials } from "../tunnel/tls-settings.ts";
+
+/** Given once, as workerData. */
+export interface WorkerSettings {
+  readonly index: number;
+  readonly node: string;
+  readonly logLevel: LogLevel;
+  /** SO_MARK of the agent's own sockets. */
+  readonly mark: number;
+  /** Loopback ports that the rules hand connections to; shared with the other workers by SO_REUSEPORT. */
+  readonly outboundPort: number;
+  readonly inboundPort: number;
+  /** False where the host has no IPv6. */
+  readonly ipv6: boolean;
+  /** 48 bytes for TLS session tickets, the same in all workers. */
+  readonly ticketKeys: Uint8Array;
+}
+
+/** Finish what is there, within the deadline, and answer `drained`. */
+export interface DrainOrder {
+  readonly deadlineMs: number;
+  /** True when no other agent takes the new connections: they are served to the end. */
+  readonly keepListening: boolean;
+}
+
+export type ToWorker =
+  | { readonly kind: "snapshot"; readonly table: TableSnapshot }
+  | { readonly kind: "delta"; readonly delta: TableDelta }
+  /** Replaces all credentials. */
+  | { readonly kind: "credentials"; readonly credentials: readonly TlsCredentials[] }
+  | ({ readonly kind: "drain" } & DrainOrder);
+
+export type FromWorker =
+  | { readonly kind: "listening" }
+  | { readonly kind: "metrics"; readonly batch: MetricsBatch }
+  | { readonly kind: "logs"; readonly batch: LogBatch }
+  /** `aborted`: connections that were still there at the deadline. */
+  | { readonly kind: "drained"; readonly aborted: number };

@@ -1,0 +1,147 @@
+/**
+ * The data workers, seen from the main thread: starts them, feeds all of them the same tables and certificates, and
+ * replaces one that died (its connections are lost, the others' are not).
+ */
+import { Worker } from "node:worker_threads";
+import type { Clock } from "../../core/clock.ts";
+import { describeError, HawserError } from "../../core/errors.ts";
+import type { TableSnapshot } from "../../protocol/table.ts";
+import type { TimedLog } from "../../core/pino-log.ts";
+import { timers } from "../limits.ts";
+import { relayToPino } from "../telemetry/log-relay.ts";
+import type { AgentMetrics } from "../telemetry/metrics.ts";
+import type { TlsCredentials } from "../tunnel/tls-settings.ts";
+import type { DrainOrder, FromWorker, ToWorker, WorkerSettings } from "./messages.ts";
+
+export interface WorkerPoolOptions {
+  readonly count: number;
+  readonly settings: Omit<WorkerSettings, "index">;
+  /** The table in force, for a worker that starts late. */
+  readonly table: () => TableSnapshot | undefined;
+  readonly credentials: () => readonly TlsCredentials[];
+  readonly metrics: AgentMetrics;
+  readonly log: TimedLog;
+  readonly clock: Clock;
+}
+
+interface Slot {
+  readonly index: number;
+  worker: Worker | undefined;
+  listening: boolean;
+  drained: ((aborted: number) => void) | undefined;
+}
+
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
+  readonly #slots: Slot[];
+  #stopping = false;
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+    this.#slots = Array.from({ length: options.count }, (_, index) => ({
+      index,
+      worker: undefined,
+      listening: false,
+      drained: undefined,
+    }));
+  }
+
+  /** Resolves when every worker listens. */
+  async start(): Promise<void> {
+    await Promise.all(this.#slots.map((slot) => this.#startOne(slot)));
+  }
+
+  get listening(): boolean {
+    return this.#slots.every((slot) => slot.listening);
+  }
+
+  broadcast(message: ToWorker): void {
+    for (const slot of this.#slots) slot.worker?.postMessage(message);
+  }
+
+  /** Lets every worker finish what it has; resolves with the number of connections cut at the deadline. */
+  async drain(order: DrainOrder): Promise<number> {
+    this.#stopping = true;
+    const aborted = await Promise.all(this.#slots.map((slot) => this.#drainOne(slot, order)));
+    await Promise.all(this.#slots.map((slot) => slot.worker?.terminate()));
+    return aborted.reduce((sum, count) => sum + count, 0);
+  }
+
+  #startOne(slot: Slot): Promise<void> {
+    const { settings, table, credentials } = this.#options;
+    const workerData: WorkerSettings = { ...settings, index: slot.index };
+    const worker = new Worker(new URL("./worker-main.ts", import.meta.url), { workerData });
+    slot.worker = worker;
+    // Before it listens: the first connection must find a table and certificates.
+    const snapshot = table();
+    if (snapshot !== undefined) post(worker, { kind: "snapshot", table: snapshot });
+    post(worker, { kind: "credentials", credentials: credentials() });
+    return new Promise((resolve, reject) => {
+      worker.on("message", (message: FromWorker) => {
+        if (message.kind === "listening") resolve();
+        this.#received(slot, message);
+      });
+      worker.once("error", (error) => this.#died(slot, error, reject));
+      worker.once("exit", (code) =>
+        this.#died(slot, new HawserError("worker-exit", `Worker exited with ${code}`), reject),
+      );
+    });
+  }
+
+  #received(slot: Slot, message: FromWorker): void {
+    const { metrics, log } = this.#options;
+    switch (message.kind) {
+      case "listening":
+        slot.listening = true;
+        return;
+      case "metrics":
+        metrics.merge(slot.index, message.batch);
+        return;
+      case "logs":
+        relayToPino(message.batch, log, slot.index);
+        return;
+      case "drained":
+        slot.drained?.(message.aborted);
+        return;
+    }
+  }
+
+  #died(slot: Slot, error: unknown, reject: (error: unknown) => void): void {
+    if (slot.worker === undefined) return;
+    const { metrics, log, clock } = this.#options;
+    const started = slot.listening;
+    slot.worker = undefined;
+    slot.listening = false;
+    slot.drained?.(0);
+    metrics.forgetWorker(slot.index);
+    if (this.#stopping) return;
+    const facts = { event: "worker-died", worker: slot.index, error: describeError(error), stack: stackOf(error) };
+    log.error(facts, "A data worker died, its connections are lost, starting another");
+    metrics.controlEvent("workers", "died");
+    if (!started) {
+      reject(error);
+      return;
+    }
+    clock.after(timers.workerRestartMs, () => {
+      // A second failure is told through the same path; nobody waits for this promise.
+      this.#startOne(slot).catch(() => {});
+    });
+  }
+
+  async #drainOne(slot: Slot, order: DrainOrder): Promise<number> {
+    const { worker } = slot;
+    if (worker === undefined) return 0;
+    return await new Promise((resolve) => {
+      slot.drained = resolve;
+      post(worker, { kind: "drain", ...order });
+    });
+  }
+}
+
+function post(worker: Worker, message: ToWorker): void {
+  worker.postMessage(message);
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined;
+}

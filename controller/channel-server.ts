@@ -1,0 +1,229 @@
+/**
+ * The controller's end of every agent's channel: TLS 1.3, a bearer token that proves the node, then one AgentSession per
+ * WebSocket. What is not a valid upgrade costs a TLS handshake and one short answer.
+ */
+import { createServer, type Server } from "node:https";
+import type { IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer, type WebSocket } from "ws";
+import type { Clock, Timer } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import { CHANNEL_PATH, CHANNEL_SUBPROTOCOL } from "../protocol/channel.ts";
+import type { TableSnapshot } from "../protocol/table.ts";
+import { AgentSession, CloseCode, type SessionHost } from "./agent-session.ts";
+import type { CertificateSigner } from "./certificate-signer.ts";
+import type { Convergence } from "./convergence.ts";
+import type { JoinTokens } from "./join-tokens.ts";
+import { limits, timers } from "./limits.ts";
+import type { ListenAddress } from "./listen-address.ts";
+import type { ControllerMetrics, RefusedConnectionReason } from "./metrics.ts";
+import type { NextMessage, TableHistory, TablePosition } from "./table-history.ts";
+
+export interface ServerCertificate {
+  /** PEM. Secret. */
+  readonly keyPem: string;
+  readonly chainPem: string;
+}
+
+export interface ChannelServerOptions {
+  readonly listen: ListenAddress;
+  readonly certificate: ServerCertificate;
+  readonly tokens: Pick<JoinTokens, "nodeOf">;
+  readonly history: Pick<TableHistory, "nextMessage" | "snapshotMessage">;
+  readonly signer: Pick<CertificateSigner, "sign">;
+  readonly convergence: Convergence;
+  /** The node has an agent that is ready. */
+  readonly onReady: (node: string) => void;
+  /** The node's last agent took its rules away. */
+  readonly onRemoved: (node: string) => void;
+  readonly metrics: ControllerMetrics;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const BEARER = /^Bearer ([A-Za-z0-9_-]{1,256})$/;
+
+export class ChannelServer implements SessionHost {
+  readonly #options: ChannelServerOptions;
+  readonly #sessions = new Set<AgentSession>();
+  #server: Server | undefined;
+  #sockets: WebSocketServer | undefined;
+  #pingTimer: Timer | undefined;
+
+  constructor(options: ChannelServerOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with the port once listening. */
+  start(): Promise<number> {
+    const { certificate, clock, listen } = this.#options;
+    const server = createServer({
+      ...secureContext(certificate),
+      handshakeTimeout: timers.handshakeMs,
+      headersTimeout: timers.handshakeMs,
+      requestTimeout: timers.handshakeMs,
+      // How often the two timeouts above are enforced; Node's default is 30 s.
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: 8 * 1024,
+    });
+    server.maxConnections = limits.connections;
+    server.on("drop", () => this.#options.metrics.limitHit("connections"));
+    server.on("tlsClientError", () => this.#options.metrics.connectionRefused("tls"));
+    server.on("request", (_request, response) => response.writeHead(426, { connection: "close" }).end());
+    server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#server = server;
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: limits.agentMessageBytes,
+      perMessageDeflate: false,
+      handleProtocols: () => CHANNEL_SUBPROTOCOL,
+    });
+    this.#pingTimer = clock.every(timers.pingMs, () => {
+      for (const session of this.#sessions) session.ping();
+    });
+    return new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ ...listen }, () => {
+        server.off("error", reject);
+        resolve((server.address() as AddressInfo).port);
+      });
+    });
+  }
+
+  /** Agents with a channel, also those that have not said hello yet. */
+  get sessions(): Iterable<AgentSession> {
+    return this.#sessions;
+  }
+
+  /** For new connections; those that exist keep theirs. */
+  setCertificate(certificate: ServerCertificate): void {
+    this.#server?.setSecureContext(secureContext(certificate));
+  }
+
+  /** There is a new table: everyone who can take it gets it now; nodes that are no longer in it lose their channel. */
+  publish(table: TableSnapshot): void {
+    const nodes = new Set(table.nodes.map((node) => node.name));
+    for (const session of this.#sessions) {
+      if (nodes.has(session.node)) session.deliver();
+      else session.close(CloseCode.nodeRemoved, "node-removed");
+    }
+  }
+
+  /** Tells every agent that another replica, or this one again, will serve it soon. */
+  async close(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    this.#pingTimer?.cancel();
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const session of this.#sessions) session.close(CloseCode.serviceRestart, "controller stops");
+    const cut = this.#options.clock.after(timers.closeMs, () => {
+      for (const session of this.#sessions) session.terminate();
+      server.closeAllConnections();
+    });
+    server.closeIdleConnections();
+    await closed;
+    cut.cancel();
+  }
+
+  // SessionHost
+
+  nextMessage(have: TablePosition | undefined): NextMessage | undefined {
+    return this.#options.history.nextMessage(have);
+  }
+
+  snapshotMessage(): NextMessage | undefined {
+    return this.#options.history.snapshotMessage();
+  }
+
+  sign(node: string, csrPem: string): ReturnType<CertificateSigner["sign"]> {
+    return this.#options.signer.sign(node, csrPem);
+  }
+
+  greeted(session: AgentSession): void {
+    this.#countAgents();
+    const siblings = this.#siblings(session).filter((other) => other.serving);
+    for (const other of siblings) {
+      if (other.instance === session.instance) other.close(CloseCode.replaced, "replaced");
+    }
+  }
+
+  applied(session: AgentSession, before: number): void {
+    const sequence = session.applied?.sequence ?? before;
+    this.#options.convergence.applied(before, sequence, session.connectedAtMs);
+  }
+
+  reported(session: AgentSession): void {
+    if (session.ready) this.#options.onReady(session.node);
+  }
+
+  removed(session: AgentSession): void {
+    const { node, instance } = session;
+    if (this.#siblings(session).some((other) => other.serving && other.instance !== instance)) return;
+    this.#options.log.info({ node, instance }, "Agent took its rules away and leaves for good");
+    this.#options.onRemoved(node);
+  }
+
+  closed(session: AgentSession): void {
+    this.#sessions.delete(session);
+    this.#countAgents();
+    this.#options.log.info({ node: session.node, instance: session.instance }, "Channel of an agent closed");
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", () => {});
+    const refusal = refusalOf(request);
+    if (refusal !== undefined) {
+      this.#refuse(socket, refusal.status, refusal.reason);
+      return;
+    }
+    const node = this.#options.tokens.nodeOf(BEARER.exec(request.headers.authorization ?? "")?.[1] ?? "");
+    if (node === undefined) {
+      const facts = { address: request.socket.remoteAddress };
+      this.#options.log.warn(facts, "Channel refused: the token is not that of a node of the table");
+      this.#refuse(socket, "401 Unauthorized", "token");
+      return;
+    }
+    this.#sockets?.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket, node));
+  }
+
+  #refuse(socket: Duplex, status: string, reason: RefusedConnectionReason): void {
+    this.#options.metrics.connectionRefused(reason);
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  }
+
+  #open(socket: WebSocket, node: string): void {
+    const { metrics, clock, log } = this.#options;
+    const session = new AgentSession({ socket, node, host: this, metrics, clock, log });
+    const siblings = this.#siblings(session);
+    if (siblings.length >= limits.sessionsPerNode) {
+      metrics.limitHit("sessionsPerNode");
+      // The oldest: most likely a connection that is dead without knowing it.
+      siblings[0]?.terminate();
+    }
+    this.#sessions.add(session);
+    session.start();
+  }
+
+  /** Other channels of the same node, oldest first. */
+  #siblings(session: AgentSession): AgentSession[] {
+    return [...this.#sessions].filter((other) => other.node === session.node && other !== session);
+  }
+
+  #countAgents(): void {
+    let connected = 0;
+    for (const session of this.#sessions) if (session.serving) connected += 1;
+    this.#options.metrics.agentsConnected.set(connected);
+  }
+}
+
+function secureContext(certificate: ServerCertificate): { key: string; cert: string; minVersion: "TLSv1.3" } {
+  return { key: certificate.keyPem, cert: certificate.chainPem, minVersion: "TLSv1.3" };
+}
+
+function refusalOf(request: IncomingMessage): { status: string; reason: RefusedConnectionReason } | undefined {
+  if (request.url !== CHANNEL_PATH) return { status: "404 Not Found", reason: "path" };
+  const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
+  return offered.includes(CHANNEL_SUBPROTOCOL) ? undefined : { status: "400 Bad Request", reason: "protocol" };
+}

@@ -1,0 +1,68 @@
+/** What /status says: the table, who has it in force, who lags behind, and why documents are refused. No secrets. */
+import type { TableSnapshot } from "../protocol/table.ts";
+import type { AgentSession } from "./agent-session.ts";
+import type { ConvergenceSummary } from "./convergence.ts";
+import { limits } from "./limits.ts";
+
+export interface StatusFacts {
+  readonly table: TableSnapshot | undefined;
+  readonly sessions: Iterable<AgentSession>;
+  readonly convergence: ConvergenceSummary;
+  readonly problems: readonly string[];
+  /** Monotonic. */
+  readonly nowMs: number;
+  readonly wallClockMs: number;
+}
+
+export interface AgentStatus {
+  readonly node: string;
+  readonly instance: string;
+  readonly version: string;
+  /** Sequence in force at the agent; undefined when it is of another epoch or not known. */
+  readonly applied: number | undefined;
+  readonly connectedSince: string;
+  readonly ready: boolean;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface ControllerStatus {
+  readonly epoch: string | undefined;
+  readonly sequence: number;
+  readonly nodes: number;
+  readonly workloads: number;
+  readonly services: number;
+  readonly agents: readonly AgentStatus[];
+  /** Nodes whose connected agent has not the newest table in force. */
+  readonly stragglers: readonly string[];
+  /** Nodes with an agent in the table and none connected. */
+  readonly missing: readonly string[];
+  readonly converged: ConvergenceSummary;
+  readonly problems: readonly string[];
+}
+
+export function controllerStatus(facts: StatusFacts): ControllerStatus {
+  const { table, convergence, problems } = facts;
+  const agents = [...facts.sessions].filter((session) => session.serving).map((session) => agentStatus(session, facts));
+  const connected = new Set(agents.map((agent) => agent.node));
+  const behind = agents.filter((agent) => agent.applied !== table?.sequence);
+  const lost = (table?.nodes ?? []).filter((node) => node.agent && !connected.has(node.name));
+  return {
+    epoch: table?.epoch,
+    sequence: table?.sequence ?? 0,
+    nodes: table?.nodes.length ?? 0,
+    workloads: table?.workloads.length ?? 0,
+    services: table?.services.length ?? 0,
+    agents: agents.slice(0, limits.listedAgents),
+    stragglers: behind.slice(0, limits.listedAgents).map((agent) => agent.node),
+    missing: lost.slice(0, limits.listedAgents).map((node) => node.name),
+    converged: convergence,
+    problems: problems.slice(0, limits.loggedProblems),
+  };
+}
+
+function agentStatus(session: AgentSession, facts: StatusFacts): AgentStatus {
+  const { node, instance, version, applied, ready, counters } = session;
+  const connectedSince = new Date(facts.wallClockMs - (facts.nowMs - session.connectedAtMs)).toISOString();
+  const sequence = applied?.epoch === facts.table?.epoch ? applied?.sequence : undefined;
+  return { node, instance, version, applied: sequence, connectedSince, ready, counters };
+}

@@ -1,0 +1,69 @@
+/** Bounds and timers of the controller, each with its reason. What is hit is counted in `hawser_controller_limit_hits_total`. */
+export const limits = {
+  // Documents. Size and depth of one file's text are bounded in protocol/documents/limits.ts.
+  /** Files in the documents directory: one per pod of a large cluster. */
+  documentFiles: 50_000,
+  /** Bytes of all documents: about 400,000 pods. */
+  documentsBytes: 256 * 1024 * 1024,
+  /** Problems logged for one refused state; the rest is told as a number. */
+  loggedProblems: 100,
+
+  // The channel
+  /** Largest message taken from an agent: a request with a P-256 key is 1 kB, a report a few. */
+  agentMessageBytes: 64 * 1024,
+  /** TCP connections, with and without an agent behind them: two per node of the largest Kubernetes cluster. */
+  connections: 10_000,
+  /** Channels of one node: two agents during an upgrade, and what a lost connection leaves behind. */
+  sessionsPerNode: 4,
+  /** Bytes queued for one agent before it is only told the newest state once it has caught up. */
+  sessionBufferedBytes: 4 * 1024 * 1024,
+  /** Messages an agent may send at once, and every second: 8 certificate requests under way are the most it has to say. */
+  messageBurst: 2_000,
+  messagesPerSecond: 500,
+  /** Certificate requests of one agent that are being signed. An agent has 8 under way. */
+  signingPerSession: 32,
+  /** A PKCS#10 request with a P-256 key and one name has about 400 bytes. */
+  certificateRequestBytes: 8 * 1024,
+  /** Changes kept for agents that reconnect; one that missed more gets a snapshot. */
+  historyChanges: 4_096,
+  historyBytes: 32 * 1024 * 1024,
+
+  // Admin
+  /** Stragglers and agents listed in /status. */
+  listedAgents: 10_000,
+  /** Samples of change-to-applied time behind p50 and p99. */
+  convergenceSamples: 2_048,
+} as const;
+
+export type LimitName = keyof typeof limits;
+
+export const timers = {
+  /** A file is read when nobody has written to it for this long: half-written text is not judged. */
+  settleMs: 50,
+  /** A file that is written to all the time is judged in the end. */
+  longestSettleMs: 1_000,
+  /** A file that lost all its text is probably about to be written: it counts as empty only after this long. */
+  emptiedFileMs: 1_000,
+  /** Look for changes that inotify did not tell: network file systems, a replaced directory. */
+  rescanMs: 2_000,
+  /** TLS handshake and HTTP upgrade of a connection that has not shown a token yet. */
+  handshakeMs: 5_000,
+  /** Upgrade to hello. */
+  helloMs: 5_000,
+  /** WebSocket ping, and silence after which an agent counts as gone. */
+  pingMs: 5_000,
+  silenceMs: 20_000,
+  /** Time for orderly closes on SIGTERM. */
+  closeMs: 2_000,
+  /** Changes within this time reach the table file in one write. */
+  saveDelayMs: 500,
+  /** The controller's own certificate, made anew at every start; and how often its age is looked at. */
+  serverCertificateMs: 30 * 24 * 3_600_000,
+  serverCertificateCheckMs: 3_600_000,
+  /** A root lives 10 years: replacing it is work on every node. */
+  rootLifetimeMs: 10 * 365 * 24 * 3_600_000,
+  /** Certificates begin this much in the past (at most a tenth of their life), for nodes whose clocks are behind. */
+  backdateMs: 120_000,
+  /** Pause between tries to bind the admin port. */
+  adminRetryMs: 1_000,
+} as const;

@@ -1,0 +1,182 @@
+/**
+ * Documents + nodes with an agent -> the next table, numbered, remembered and published.
+ *
+ *   SourceState --problems--> refused: the last good documents stay in force
+ *        |
+ *     compile --problems--> refused as well
+ *        |
+ *     compare with the table in force --equal--> nothing happens
+ *        |
+ *     claim a position on disk, then publish the difference
+ *
+ * One build at a time; what changes meanwhile is taken into the next one.
+ */
+import { randomUUID } from "node:crypto";
+import { describeError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import type { Document } from "../protocol/documents/document.ts";
+import { formatProblem } from "../protocol/documents/problem.ts";
+import type { TableDelta, TableSnapshot } from "../protocol/table.ts";
+import { compileTable, type TableContents } from "../routing/compile.ts";
+import { diffTables } from "../routing/diff.ts";
+import { limits } from "./limits.ts";
+import type { SourceState } from "./source.ts";
+import type { RememberedState, StateFiles } from "./state-files.ts";
+import type { TableHistory } from "./table-history.ts";
+
+export interface TableBuilderOptions {
+  readonly history: TableHistory;
+  /** Used when the Mesh document names none. */
+  readonly trustDomain: string;
+  readonly stateFiles: Pick<StateFiles, "claim" | "saveTable" | "saveAgentNodes">;
+  /** After a new table is in the history, before the next one is built. */
+  readonly onPublished: (table: TableSnapshot) => void | Promise<void>;
+  /** Number of problems for which the newest state was refused; 0 when it is in force. */
+  readonly onJudged?: (problems: number) => void;
+  readonly log: Log;
+}
+
+export class TableBuilder {
+  readonly #options: TableBuilderOptions;
+  readonly #agentNodes = new Set<string>();
+  /** The documents in force. */
+  #documents: readonly Document[] | undefined;
+  /** The newest state, not judged yet. */
+  #candidate: SourceState | undefined;
+  #problems: readonly string[] = [];
+  #dirty = false;
+  #building: Promise<void> = Promise.resolve();
+
+  constructor(options: TableBuilderOptions) {
+    this.#options = options;
+  }
+
+  /** Why the newest state is not in force; empty when it is. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  /** What an earlier process left: in force until the documents say something else. */
+  async restore(state: RememberedState): Promise<void> {
+    for (const node of state.agentNodes) this.#agentNodes.add(node);
+    if (state.table === undefined) return;
+    // Perhaps not the newest that agents have seen: then the same contents under a name of their own.
+    const table = state.continues ? state.table : { ...state.table, epoch: randomUUID(), sequence: 1 };
+    await this.#publish(table, undefined);
+  }
+
+  /** Resolves when the state, or a newer one, is in force or refused. */
+  setState(state: SourceState): Promise<void> {
+    this.#candidate = state;
+    return this.#build();
+  }
+
+  /** Resolves when everything said so far is in force or refused. */
+  settled(): Promise<void> {
+    return this.#building;
+  }
+
+  /** Sticky until `clearAgent`, or until the node's document is gone. */
+  async setAgent(node: string): Promise<void> {
+    if (this.#agentNodes.has(node)) return;
+    this.#agentNodes.add(node);
+    await this.#agentsChanged();
+  }
+
+  async clearAgent(node: string): Promise<void> {
+    if (this.#agentNodes.delete(node)) await this.#agentsChanged();
+  }
+
+  async #agentsChanged(): Promise<void> {
+    await this.#options.stateFiles.saveAgentNodes(this.#agentNodes);
+    await this.#build();
+  }
+
+  #build(): Promise<void> {
+    this.#dirty = true;
+    this.#building = this.#building.then(async () => {
+      if (!this.#dirty) return;
+      this.#dirty = false;
+      const candidate = this.#candidate;
+      this.#candidate = undefined;
+      const accepted = candidate !== undefined && (await this.#tryState(candidate));
+      // Refused, or none: nodes with an agent may have changed all the same.
+      if (!accepted && this.#documents !== undefined) await this.#tryState({ documents: this.#documents, problems: [] });
+    });
+    return this.#building;
+  }
+
+  async #tryState(state: SourceState): Promise<boolean> {
+    try {
+      const { contents, problems } = this.#compile(state);
+      if (contents === undefined) {
+        this.#refuse(problems);
+        return false;
+      }
+      if (state.documents !== this.#documents) this.#accept(state.documents);
+      await this.#forgetRemovedNodes(contents);
+      await this.#replace(contents);
+      return true;
+    } catch (error) {
+      // A defect of ours must not end the controller: whatever the documents were, the last table is good.
+      this.#refuse([`cannot be compiled: ${describeError(error)}`]);
+      return false;
+    }
+  }
+
+  #compile(state: SourceState): { contents: TableContents | undefined; problems: readonly string[] } {
+    if (state.problems.length > 0) return { contents: undefined, problems: state.problems };
+    const { documents } = state;
+    const { trustDomain } = this.#options;
+    const { contents, problems } = compileTable({ documents, agentNodes: this.#agentNodes, trustDomain });
+    return { contents: problems.length > 0 ? undefined : contents, problems: problems.map(formatProblem) };
+  }
+
+  #accept(documents: readonly Document[]): void {
+    this.#documents = documents;
+    this.#problems = [];
+    this.#options.onJudged?.(0);
+  }
+
+  #refuse(problems: readonly string[]): void {
+    this.#problems = problems;
+    this.#options.onJudged?.(problems.length);
+    const { log } = this.#options;
+    for (const problem of problems.slice(0, limits.loggedProblems)) log.error({ problem }, "Document refused");
+    const facts = { problems: problems.length, sequence: this.#options.history.current?.sequence };
+    log.error(facts, "The documents have problems and are refused as a whole, the last good table stays in force");
+  }
+
+  async #forgetRemovedNodes(contents: TableContents): Promise<void> {
+    const present = new Set(contents.nodes.map((node) => node.name));
+    const gone = [...this.#agentNodes].filter((node) => !present.has(node));
+    for (const node of gone) this.#agentNodes.delete(node);
+    if (gone.length > 0) await this.#options.stateFiles.saveAgentNodes(this.#agentNodes);
+  }
+
+  async #replace(contents: TableContents): Promise<void> {
+    const { current } = this.#options.history;
+    if (current === undefined) {
+      await this.#publish({ ...contents, epoch: randomUUID(), sequence: 1 }, undefined);
+      return;
+    }
+    const change = diffTables(current, contents);
+    if (change === undefined) return;
+    const { epoch } = current;
+    const sequence = current.sequence + 1;
+    await this.#publish({ ...contents, epoch, sequence }, { ...change, epoch, sequence });
+  }
+
+  async #publish(table: TableSnapshot, delta: TableDelta | undefined): Promise<void> {
+    const { history, stateFiles, onPublished, log } = this.#options;
+    const claimed = await stateFiles.claim({ epoch: table.epoch, sequence: table.sequence });
+    const published = claimed ? table : { ...table, epoch: randomUUID(), sequence: 1 };
+    if (claimed && delta !== undefined) history.advance(delta, published);
+    else history.reset(published);
+    stateFiles.saveTable(published);
+    const { epoch, sequence, nodes, workloads, services } = published;
+    const facts = { epoch, sequence, nodes: nodes.length, workloads: workloads.length, services: services.length };
+    log.info(facts, "Table published");
+    await onPublished(published);
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The log of a process: one JSON line per event on standard output, written by pino.
+ *
+ * Written in the background: a reader that stopped reading must never stop the process. Beyond a bound lines are lost,
+ * and a line says how many once the reader has caught up. `at` writes a line that was said earlier (in another thread) with
+ * the time at which it was said.
+ */
+import { pino } from "pino";
+import type { Log, LogFields, LogLevel } from "./log.ts";
+
+export interface TimedLog extends Log {
+  at(timeMs: number, level: LogLevel, fields: LogFields, message: string): void;
+  /** Writes out what is buffered, waiting for the reader: the last call before the process ends. */
+  flush(): void;
+}
+
+export interface PinoLogOptions {
+  readonly level: LogLevel;
+  /** Fields on every line, e.g. `{ component: "agent", node: "node-1" }`. */
+  readonly base: LogFields;
+  /** Default: standard output. */
+  readonly destination?: LogOutput;
+}
+
+export interface LogOutput {
+  write(line: string): void;
+  flushSync?(): void;
+}
+
+/** Bytes of lines that wait for a slow reader: some ten thousand lines. */
+const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
+
+// Nothing of this kind is ever logged on purpose; this is the net under the rope.
+const REDACTED_PATHS = ["keyPem", "*.keyPem", "token", "*.token", "privateKey", "*.privateKey"];
+
+export function createPinoLog(options: PinoLogOptions): TimedLog {
+  const output = options.destination ?? boundedStandardOutput();
+  // Set only while `at` writes its line: pino asks for the time from inside the call.
+  let saidAtMs: number | undefined;
+  const logger = pino(
+    {
+      level: options.level,
+      base: { ...options.base },
+      redact: REDACTED_PATHS,
+      formatters: { level: (label) => ({ level: label }) },
+      timestamp: () => `,"time":"${new Date(saidAtMs ?? Date.now()).toISOString()}"`,
+    },
+    output,
+  );
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    at(timeMs, level, fields, message) {
+      saidAtMs = timeMs;
+      try {
+        logger[level](fields, message);
+      } finally {
+        saidAtMs = undefined;
+      }
+    },
+    flush: () => output.flushSync?.(),
+  };
+}
+
+/** Standard output, with a note after the lines that did not fit. */
+function boundedStandardOutput(): LogOutput {
+  const output = pino.destination({ dest: 1, sync: false, maxLength: MAX_BUFFERED_BYTES });
+  let lost = 0;
+  output.on("drop", () => {
+    lost += 1;
+  });
+  output.on("drain", () => {
+    if (lost === 0) return;
+    const note = { level: "warn", time: new Date().toISOString(), event: "log-lost", lost };
+    lost = 0;
+    output.write(`${JSON.stringify({ ...note, msg: "Log lines were lost, the reader is too slow" })}\n`);
+  });
+  // The reader is gone (EPIPE): there is nobody to tell.
+  output.on("error", () => {});
+  return output;
+}

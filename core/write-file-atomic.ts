@@ -1,0 +1,61 @@
+/**
+ * Replaces a file so that a reader, or the next boot after a power cut, sees the old content or the new one, never a
+ * part: temporary file beside it, fsync, rename, fsync of the directory.
+ *
+ * The temporary name carries the process id, because two agents of one node share a state directory for a while.
+ */
+import { open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+export interface WriteFileOptions {
+  /** Permission bits of the new file. Default 0600: most of what is stored this way is secret. */
+  readonly mode?: number;
+}
+
+const TEMPORARY = /^\..+\.\d+\.tmp$/;
+
+/** Rejects with the system's error (ENOSPC, EROFS, EACCES...); the old file is then untouched. */
+export async function writeFileAtomic(path: string, data: string, options: WriteFileOptions = {}): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  // Left by an earlier process with our id; `wx` below must not follow a link that someone put there.
+  await rm(temporary, { force: true });
+  try {
+    await writeAndSync(temporary, data, options.mode ?? 0o600);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Removes temporary files that processes killed between write and rename left in `directory`. */
+export async function removeStaleTemporaries(directory: string, olderThanMs: number, nowMs: number): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (!TEMPORARY.test(name)) continue;
+    const path = join(directory, name);
+    const facts = await stat(path).catch(() => undefined);
+    if (facts === undefined || nowMs - facts.mtimeMs <= olderThanMs) continue;
+    // Best effort: on a read-only disk what is there must still be readable.
+    await rm(path, { force: true }).catch(() => {});
+  }
+}
+
+async function writeAndSync(path: string, data: string, mode: number): Promise<void> {
+  const file = await open(path, "wx", mode);
+  try {
+    await file.writeFile(data);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,146 @@
+/** Bytes in bulk between pods of different nodes: whole, in order, and without harm to their neighbours. */
+import type { Lab } from "../lab/lab-client.ts";
+import type { BulkOptions, BulkResult } from "./pods/bulk-client.ts";
+import type { EchoStormOptions, EchoStormResult } from "./pods/echo-storm.ts";
+import type { LatencyProbeOptions, LatencyProbeResult } from "./pods/latency-probe.ts";
+import { clientPod, mesh, pod, service } from "./support/cluster-documents.ts";
+import { labStories } from "./support/lab-stories.ts";
+import { runProgram } from "./support/run-program.ts";
+
+const MIB = 1024 * 1024;
+const BULK_PORT = 7001;
+const ECHO_PORT = 7002;
+
+const story = await labStories([
+  mesh({ encryption: "strict" }),
+  clientPod("client", 1),
+  pod({
+    name: "server",
+    node: 2,
+    command: ["sh", "-c", `node e2e/pods/bulk-server.ts ${BULK_PORT} & exec node e2e/pods/echo-server.ts ${ECHO_PORT}`],
+    port: ECHO_PORT,
+  }),
+  service({ name: "server", number: 101, selector: { app: "server" }, ports: [BULK_PORT, ECHO_PORT] }),
+]);
+
+const IPV6_SERVICE = "fd10:96::101";
+
+story("1 GiB each way arrives with the checksum it left with", async (t, lab) => {
+  const up = await transfer(lab, { uploadBytes: 1024 * MIB });
+  const down = await transfer(lab, { downloadBytes: 1024 * MIB });
+  t.true(up.uploadIntact);
+  t.true(down.downloadIntact);
+  t.is(down.downloadedBytes, 1024 * MIB);
+  t.log(`up ${speed(up.uploadedBytes, up)}, down ${speed(down.downloadedBytes, down)}`);
+});
+
+story("IPv6 carries 128 MiB both ways at once", async (t, lab) => {
+  const result = await transfer(lab, { host: IPV6_SERVICE, uploadBytes: 128 * MIB, downloadBytes: 128 * MIB });
+  t.true(result.uploadIntact);
+  t.true(result.downloadIntact);
+  t.is(result.downloadedBytes, 128 * MIB);
+  t.log(speed(256 * MIB, result));
+});
+
+const STALL_MS = 30_000;
+const CALM_SECONDS = 8;
+
+story("a reader that stops reading neither slows its neighbours nor fills the agents", async (t, lab) => {
+  const probes = probe(lab, CALM_SECONDS + STALL_MS / 1000);
+  await seconds(CALM_SECONDS - 1);
+  const calmRss = await agentRss(lab);
+  await seconds(1);
+  const stalledFromMs = Date.now();
+  const size = { uploadBytes: 64 * MIB, downloadBytes: 64 * MIB };
+  const transfers = Promise.all([
+    transfer(lab, { ...size, clientPauseMs: STALL_MS }),
+    transfer(lab, { ...size, serverPauseMs: STALL_MS }),
+  ]);
+  // The windows fill within the first moments.
+  await seconds(4);
+  const settledMs = Date.now();
+  await seconds(STALL_MS / 1000 - 6);
+  const stalledRss = await agentRss(lab);
+  const { samples } = await probes;
+  const results = await transfers;
+
+  for (const result of results) {
+    t.true(result.uploadIntact && result.downloadIntact);
+    t.true(result.seconds * 1000 > STALL_MS);
+  }
+  const before = p99(samples.filter(([atMs]) => atMs < stalledFromMs));
+  const during = p99(samples.filter(([atMs]) => atMs > settledMs));
+  t.true(during <= Math.max(2 * before, NOISE_MS), `p99 ${before} ms before, ${during} ms while others are stalled`);
+  for (const [node, rssMb] of stalledRss) {
+    const growthMb = rssMb - (calmRss.get(node) ?? 0);
+    t.true(growthMb <= STALLED_RSS_GROWTH_MB, `Agent of ${node} grew by ${growthMb} MB`);
+    t.log(`${node}: ${calmRss.get(node)?.toFixed(0)} -> ${rssMb.toFixed(0)} MB`);
+  }
+  t.log(`p99 ${before.toFixed(2)} ms before, ${during.toFixed(2)} ms during the stall`);
+});
+
+/** What a scheduler on a busy machine may add. */
+const NOISE_MS = 20;
+/** Stream windows and socket buffers of four stalled directions, and what the garbage collector leaves lying about. */
+const STALLED_RSS_GROWTH_MB = 32;
+
+story("2,000 connections echo random sizes for a minute without a wrong byte", async (t, lab) => {
+  const options: EchoStormOptions = {
+    host: "server",
+    port: ECHO_PORT,
+    connections: 2_000,
+    seconds: 60,
+    maxMessageBytes: 64 * 1024,
+  };
+  const result = await runProgram<EchoStormResult>(lab, "client", "echo-storm.ts", [JSON.stringify(options)], 105_000);
+  t.is(result.wrongBytes, 0);
+  t.deepEqual(result.failures, {});
+  t.is(result.peakConnections, options.connections);
+  t.is(result.completed, options.connections);
+  t.true(result.messages > options.connections);
+  t.log(`${result.messages} messages, ${(result.echoedBytes / MIB).toFixed(0)} MiB`);
+});
+
+function transfer(lab: Lab, options: Partial<BulkOptions>): Promise<BulkResult> {
+  const all: BulkOptions = {
+    host: "server",
+    port: BULK_PORT,
+    uploadBytes: 0,
+    downloadBytes: 0,
+    serverPauseMs: 0,
+    clientPauseMs: 0,
+    ...options,
+  };
+  return runProgram(lab, "client", "bulk-client.ts", [JSON.stringify(all)], 90_000);
+}
+
+function probe(lab: Lab, forSeconds: number): Promise<LatencyProbeResult> {
+  const options: LatencyProbeOptions = {
+    host: "server",
+    port: ECHO_PORT,
+    connections: 8,
+    messageBytes: 200,
+    intervalMs: 40,
+    seconds: forSeconds,
+  };
+  return runProgram(lab, "client", "latency-probe.ts", [JSON.stringify(options)], 90_000);
+}
+
+async function agentRss(lab: Lab): Promise<ReadonlyMap<string, number>> {
+  const { agents } = await lab.status();
+  return new Map(agents.map((agent) => [agent.node, agent.rssMb]));
+}
+
+function p99(samples: LatencyProbeResult["samples"]): number {
+  const sorted = samples.map(([, roundTripMs]) => roundTripMs).toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN;
+}
+
+function speed(bytes: number, result: BulkResult): string {
+  return `${(bytes / MIB / result.seconds).toFixed(0)} MiB/s`;
+}
+
+/** The length of a phase of the story, not a wait for something. */
+function seconds(count: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, count * 1000));
+}

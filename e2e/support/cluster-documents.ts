@@ -1,0 +1,97 @@
+/**
+ * Documents of a small cluster for a story (pure): three dual-stack nodes, and pods, Services and policies of one
+ * namespace, written down as briefly as a story wants to read.
+ */
+import { stringify } from "yaml";
+import type { LabPod } from "../../lab/lab-status.ts";
+
+export type NodeNumber = 1 | 2 | 3;
+
+export interface StoryPod {
+  readonly name: string;
+  readonly node: NodeNumber;
+  /** Started in the project's root directory. */
+  readonly command: readonly string[];
+  /** Ready when it answers. Absent: ready when started. */
+  readonly port?: number;
+  /** Selected by Services; `app` is the name of the workload. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface StoryService {
+  readonly name: string;
+  /** Its ClusterIPs are 10.96.0.<number> and fd10:96::<number>. */
+  readonly number: number;
+  readonly selector: Readonly<Record<string, string>>;
+  readonly ports: readonly number[];
+}
+
+export const STORY_NAMESPACE = "story";
+
+export function clusterText(documents: readonly object[]): string {
+  return [...nodes(), ...documents]
+    .map((document) => stringify(document, { aliasDuplicateObjects: false }))
+    .join("---\n");
+}
+
+export function mesh(spec: object = {}): object {
+  return { apiVersion: "hawser.dev/v1", kind: "Mesh", metadata: { name: "mesh" }, spec };
+}
+
+export function pod({ name, node, command, port, labels = {}, annotations = {} }: StoryPod): LabPod {
+  const ports = port === undefined ? {} : { ports: [{ containerPort: port }] };
+  const readinessProbe = port === undefined ? {} : { readinessProbe: { tcpSocket: { port } } };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: STORY_NAMESPACE, labels: { app: name, ...labels }, annotations },
+    spec: {
+      nodeName: `node-${node}`,
+      serviceAccountName: name,
+      containers: [{ name: "main", command, ...ports, ...readinessProbe }],
+    },
+  };
+}
+
+/** A pod that does nothing by itself: stories run their clients in it. */
+export function clientPod(name: string, node: NodeNumber): LabPod {
+  return pod({ name, node, command: ["sleep", "infinity"] });
+}
+
+export function service({ name, number, selector, ports }: StoryService): object {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace: STORY_NAMESPACE },
+    spec: {
+      clusterIPs: [`10.96.0.${number}`, `fd10:96::${number}`],
+      selector,
+      ports: ports.map((port) => ({ name: `port-${port}`, port })),
+    },
+  };
+}
+
+export function trafficPolicy(serviceName: string, spec: object): object {
+  return {
+    apiVersion: "hawser.dev/v1",
+    kind: "TrafficPolicy",
+    metadata: { name: serviceName, namespace: STORY_NAMESPACE },
+    spec: { targetRef: { kind: "Service", name: serviceName }, ...spec },
+  };
+}
+
+function nodes(): readonly object[] {
+  return ([1, 2, 3] as const).map((number) => ({
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { name: `node-${number}` },
+    spec: { podCIDRs: [`10.244.${number}.0/24`, `fd10:244:${number}::/64`] },
+    status: {
+      addresses: [
+        { type: "InternalIP", address: `10.90.0.1${number}` },
+        { type: "InternalIP", address: `fd90::1${number}` },
+      ],
+    },
+  }));
+}

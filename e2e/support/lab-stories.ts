@@ -1,0 +1,81 @@
+/**
+ * Stories of one file on one lab: started before the first, taken down after the last, told one after the other.
+ *
+ *   const story = await labStories([mesh(), pod({ ... })]);
+ *   story("subject does something", async (t, lab) => { ... });
+ *
+ * Without the rights for namespaces every story is skipped, and says why. A story that fails shows what the agents
+ * complained about. `HAWSER_E2E_MESH=off` runs the same stories without the mesh, to tell a wrong story from a wrong mesh.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { type Lab, type StartLabOptions, startLab } from "../../lab/lab-client.ts";
+import { namespaceSupport } from "../../lab/launcher/namespace-support.ts";
+import { clusterText } from "./cluster-documents.ts";
+
+export type Story = (t: ExecutionContext, lab: Lab) => Promise<void>;
+export type TellStory = (title: string, story: Story) => void;
+
+/** Lines of each agent's log that a failed story shows. */
+const COMPLAINTS_SHOWN = 8;
+/** pino's numbers: warn is 40. */
+const WARN = 40;
+
+export async function labStories(documents: readonly object[], options: StartLabOptions = {}): Promise<TellStory> {
+  const support = await namespaceSupport();
+  if (!support.supported) {
+    process.stderr.write(`SKIPPED, no namespaces here: ${support.reason}\n`);
+    return (title) => test.serial.skip(title, (t) => t.fail());
+  }
+  let lab: Lab | undefined;
+  test.before(async (t) => {
+    t.timeout(120_000, "the lab did not start");
+    lab = await startLabWith(documents, options);
+  });
+  test.after.always(async (t) => {
+    if (lab !== undefined) t.deepEqual(await lab.stop(), []);
+  });
+  return (title, story) => {
+    test.serial(title, async (t) => {
+      t.timeout(110_000);
+      if (lab === undefined) throw new Error("The lab did not start");
+      try {
+        await story(t, lab);
+      } catch (error) {
+        showComplaints(t, lab);
+        throw error;
+      }
+    });
+  };
+}
+
+async function startLabWith(documents: readonly object[], options: StartLabOptions): Promise<Lab> {
+  const directory = mkdtempSync(path.join(tmpdir(), "hawser-story-"));
+  try {
+    const file = path.join(directory, "cluster.yaml");
+    writeFileSync(file, clusterText(documents));
+    return await startLab({ mesh: process.env["HAWSER_E2E_MESH"] !== "off", ...options, file });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function showComplaints(t: ExecutionContext, lab: Lab): void {
+  for (const file of readdirSync(lab.logsDir)) {
+    if (!/^(agent|controller)/.test(file)) continue;
+    const lines = readFileSync(path.join(lab.logsDir, file), "utf8").split("\n");
+    const complaints = lines.filter((line) => line !== "" && isComplaint(line)).slice(-COMPLAINTS_SHOWN);
+    if (complaints.length > 0) t.log(`${file}\n${complaints.join("\n")}`);
+  }
+}
+
+/** A line that is no JSON comes from Node itself: a crash. */
+function isComplaint(line: string): boolean {
+  try {
+    return (JSON.parse(line) as { level: number }).level >= WARN;
+  } catch {
+    return true;
+  }
+}

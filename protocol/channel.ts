@@ -1,0 +1,102 @@
+/**
+ * Messages between an agent and the controller: one JSON object per WebSocket text frame, subprotocol `hawser.v1`.
+ *
+ *   agent                          controller
+ *   hello{node, have}       ->
+ *                           <-     snapshot | delta...   (whatever brings `have` up to date)
+ *   applied{sequence}       ->                           (or refused{sequence, problems})
+ *   sign{requestId, csr}    ->
+ *                           <-     certificate{requestId, ...} | sign-refused{requestId, reason}
+ *   report{...}             ->                           (every few seconds)
+ *   goodbye{removed}        ->                           (orderly stop)
+ *
+ * A message of an unknown kind is ignored and counted, so that old and new versions can talk.
+ */
+import type { TableDelta, TableSnapshot } from "./table.ts";
+
+export const CHANNEL_SUBPROTOCOL = "hawser.v1";
+export const CHANNEL_PATH = "/v1/agent";
+
+export interface HelloMessage {
+  readonly kind: "hello";
+  readonly node: string;
+  /** The agent's version, for the operator. */
+  readonly version: string;
+  /** Identifies this process among agents of the same node (two run side by side during an upgrade). */
+  readonly instance: string;
+  /** The table the agent has in force, from this or an earlier life. */
+  readonly have?: { readonly epoch: string; readonly sequence: number };
+}
+
+export interface AppliedMessage {
+  readonly kind: "applied";
+  readonly epoch: string;
+  readonly sequence: number;
+}
+
+export interface RefusedMessage {
+  readonly kind: "refused";
+  readonly epoch: string;
+  readonly sequence: number;
+  readonly problems: readonly string[];
+}
+
+export interface SignMessage {
+  readonly kind: "sign";
+  readonly requestId: number;
+  /** PKCS#10 in PEM; its only requested name is the SPIFFE URI in a subject alternative name. */
+  readonly csr: string;
+}
+
+export interface ReportMessage {
+  readonly kind: "report";
+  /** Interception is in force and certificates are there: other agents may send tunnels to this node. */
+  readonly ready: boolean;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface GoodbyeMessage {
+  readonly kind: "goodbye";
+  /** True: the agent took its rules away and no other agent of the node remains. */
+  readonly removed: boolean;
+}
+
+export interface PingMessage {
+  readonly kind: "ping";
+}
+
+export interface SnapshotMessage {
+  readonly kind: "snapshot";
+  readonly table: TableSnapshot;
+}
+
+export interface DeltaMessage {
+  readonly kind: "delta";
+  readonly delta: TableDelta;
+}
+
+export interface CertificateMessage {
+  readonly kind: "certificate";
+  readonly requestId: number;
+  /** PEM: the leaf, then intermediates. */
+  readonly chain: string;
+  /** PEM: every root to trust (two during a rotation). */
+  readonly roots: string;
+}
+
+export interface SignRefusedMessage {
+  readonly kind: "sign-refused";
+  readonly requestId: number;
+  readonly reason: string;
+}
+
+export type AgentMessage =
+  | HelloMessage
+  | AppliedMessage
+  | RefusedMessage
+  | SignMessage
+  | ReportMessage
+  | GoodbyeMessage
+  | PingMessage;
+
+export type ControllerMessage = SnapshotMessage | DeltaMessage | CertificateMessage | SignRefusedMessage | PingMessage;

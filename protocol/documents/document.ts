@@ -1,0 +1,50 @@
+/**
+ * Everything a user can write: the kinds of documents, their schemas and their types.
+ *
+ * A `Document` is what a schema made of a text (defaults filled in, durations in milliseconds, frozen) together with
+ * the place it came from, so that what is found wrong later can still be shown in the text.
+ */
+import type { z } from "zod";
+import { meshDocumentSchema } from "./mesh-document.ts";
+import { nodeDocumentSchema } from "./node-document.ts";
+import { podDocumentSchema } from "./pod-document.ts";
+import type { Position, ProblemPath } from "./problem.ts";
+import { serviceDocumentSchema } from "./service-document.ts";
+import { trafficPolicyDocumentSchema } from "./traffic-policy-document.ts";
+
+export const DOCUMENT_SCHEMAS = {
+  Node: nodeDocumentSchema,
+  Pod: podDocumentSchema,
+  Service: serviceDocumentSchema,
+  Mesh: meshDocumentSchema,
+  TrafficPolicy: trafficPolicyDocumentSchema,
+} as const;
+
+export type DocumentKind = keyof typeof DOCUMENT_SCHEMAS;
+
+export interface DocumentSource extends Position {
+  /** The file, or how else the registry calls the document's place. */
+  readonly file: string;
+  /** Where the value at `path` is; of a path that is not there, the nearest that is. Slow: for problems only. */
+  locate(path: ProblemPath): Position;
+}
+
+interface Sourced {
+  readonly source: DocumentSource;
+}
+
+export type NodeDocument = z.output<typeof nodeDocumentSchema> & Sourced;
+export type PodDocument = z.output<typeof podDocumentSchema> & Sourced;
+export type ServiceDocument = z.output<typeof serviceDocumentSchema> & Sourced;
+export type MeshDocument = z.output<typeof meshDocumentSchema> & Sourced;
+export type TrafficPolicyDocument = z.output<typeof trafficPolicyDocumentSchema> & Sourced;
+
+export type Document = NodeDocument | PodDocument | ServiceDocument | MeshDocument | TrafficPolicyDocument;
+
+/** `Pod shop/catalog-1`, `Node node-1`: what makes a document unique. */
+export function documentName(document: Document): string {
+  const { metadata } = document;
+  return "namespace" in metadata
+    ? `${document.kind} ${metadata.namespace}/${metadata.name}`
+    : `${document.kind} ${metadata.name}`;
+}

@@ -1,0 +1,24 @@
+/** JSON Schema of the documents, so that an editor completes and checks them while they are written. */
+import { z } from "zod";
+import { DOCUMENT_SCHEMAS, type DocumentKind } from "./document.ts";
+
+export type JsonSchema = z.core.JSONSchema.JSONSchema;
+
+const KINDS = Object.keys(DOCUMENT_SCHEMAS) as DocumentKind[];
+
+/** What may be written in a document of this kind (before defaults and conversions). */
+export function kindJsonSchema(kind: DocumentKind): JsonSchema {
+  return z.toJSONSchema(DOCUMENT_SCHEMAS[kind], { io: "input" });
+}
+
+/** One schema for any document. */
+export function documentJsonSchema(): JsonSchema {
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "A document of Hawser",
+    oneOf: KINDS.map((kind) => {
+      const { $schema: _, ...schema } = kindJsonSchema(kind);
+      return { title: kind, ...schema };
+    }),
+  };
+}

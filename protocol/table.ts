@@ -1,0 +1,136 @@
+/**
+ * The routing table: everything an agent knows about the cluster, the same for every node.
+ *
+ * The controller compiles it from documents, numbers every change, and sends it whole (`TableSnapshot`) or as
+ * differences (`TableDelta`). Entries are plain JSON values, replaced whole, never edited in place.
+ */
+
+export type EncryptionMode = "strict" | "permissive";
+export type Locality = "prefer-local" | "spread";
+export type LoadBalancerAlgorithm = "least-request" | "peak-ewma" | "round-robin" | "random" | "source-hash";
+
+/** Compiled from the one `Mesh` document, defaults filled in. */
+export interface MeshSettings {
+  /** SPIFFE trust domain, e.g. `cluster.local`. */
+  readonly trustDomain: string;
+  readonly encryption: EncryptionMode;
+  /** For Services that do not say otherwise. */
+  readonly locality: Locality;
+  readonly loadBalancer: LoadBalancerAlgorithm;
+  readonly ejection: EjectionSettings;
+  readonly exclude: {
+    /** Destination TCP ports that are never intercepted. */
+    readonly ports: readonly number[];
+    /** Destination CIDRs (IPv4 or IPv6) that are never intercepted. */
+    readonly cidrs: readonly string[];
+    /** Namespaces whose pods are outside the mesh. Already folded into `WorkloadEntry.mesh`. */
+    readonly namespaces: readonly string[];
+  };
+}
+
+export interface EjectionSettings {
+  /** Consecutive connect failures after which an endpoint is ejected. 0 = never. */
+  readonly consecutiveFailures: number;
+  /** First ejection's length; doubles with every further one, up to `maxEjectionMs`. */
+  readonly baseEjectionMs: number;
+  readonly maxEjectionMs: number;
+  /** At most this share (0..100) of a service's endpoints is ejected at once; at least one stays. */
+  readonly maxEjectionPercent: number;
+}
+
+export interface NodeEntry {
+  readonly name: string;
+  /** The node's own addresses (IPv4 and IPv6), from which its agent's tunnels come. */
+  readonly addresses: readonly string[];
+  /** Pod CIDRs of this node. */
+  readonly podCidrs: readonly string[];
+  /** An agent serves this node. Sticky: a lost channel does not clear it, only an agent's removal does. */
+  readonly agent: boolean;
+}
+
+/** `ready`: takes new connections. `draining`: terminating, keeps old ones. `unready`: running, but fails its readiness. */
+export type WorkloadState = "ready" | "draining" | "unready";
+
+/** One pod. */
+export interface WorkloadEntry {
+  /** `namespace/name`, unique at any time. */
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** What a person calls the group of equal pods (Deployment name; label `app`): used in logs and metrics. */
+  readonly workload: string;
+  readonly node: string;
+  /** Pod IPs, IPv4 and/or IPv6. */
+  readonly addresses: readonly string[];
+  readonly serviceAccount: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** False: outside the mesh, its traffic is never touched. hostNetwork pods are never in the table at all. */
+  readonly mesh: boolean;
+  readonly state: WorkloadState;
+}
+
+export interface ServicePort {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: "TCP" | "UDP";
+  readonly appProtocol?: string;
+}
+
+export interface ServiceEntry {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** ClusterIPs, IPv4 and/or IPv6; empty for a headless Service. */
+  readonly clusterIps: readonly string[];
+  readonly ports: readonly ServicePort[];
+  /** Set when the Service has its own, else the mesh's. */
+  readonly locality?: Locality;
+  readonly loadBalancer?: LoadBalancerAlgorithm;
+  readonly ejection?: EjectionSettings;
+}
+
+/** One pod behind one Service. */
+export interface EndpointEntry {
+  /** `service key|workload uid`, e.g. `shop/catalog|shop/catalog-1`. */
+  readonly key: string;
+  /** Key of the Service. */
+  readonly service: string;
+  /** uid of the workload. */
+  readonly workload: string;
+  /** Service port number -> target port on this pod. */
+  readonly ports: Readonly<Record<number, number>>;
+  /** 1..1000, default 100: share of new connections relative to its siblings. 0 takes none. */
+  readonly weight: number;
+}
+
+/** Name of each kind -> its entry type. The key of an entry is what `entryKey` gives. */
+export interface TableKinds {
+  node: NodeEntry;
+  workload: WorkloadEntry;
+  service: ServiceEntry;
+  endpoint: EndpointEntry;
+}
+export type TableKind = keyof TableKinds;
+
+/** The whole table as it travels and as it is stored on disk. */
+export interface TableSnapshot {
+  /** Changes whenever sequence numbers start anew (a controller without its history). */
+  readonly epoch: string;
+  readonly sequence: number;
+  readonly mesh: MeshSettings;
+  readonly nodes: readonly NodeEntry[];
+  readonly workloads: readonly WorkloadEntry[];
+  readonly services: readonly ServiceEntry[];
+  readonly endpoints: readonly EndpointEntry[];
+}
+
+/** What turns the table with `sequence - 1` into the table with `sequence`. */
+export interface TableDelta {
+  readonly epoch: string;
+  readonly sequence: number;
+  readonly mesh?: MeshSettings;
+  readonly upserts: { readonly [K in TableKind]?: readonly TableKinds[K][] };
+  /** Keys removed, per kind. */
+  readonly removals: { readonly [K in TableKind]?: readonly string[] };
+}

@@ -1,0 +1,87 @@
+/** Node documents -> node entries. Pod CIDRs of different nodes must not overlap: they say which node traffic comes from. */
+import ipaddr from "ipaddr.js";
+import type { NodeDocument } from "../protocol/documents/document.ts";
+import type { NodeEntry } from "../protocol/table.ts";
+import { normalizeAddress, normalizeCidr } from "./address.ts";
+import type { AddressClaims } from "./address-claims.ts";
+import { type CompileProblems, placeOfDocument } from "./compile-problems.ts";
+
+export function compileNodes(
+  documents: readonly NodeDocument[],
+  agentNodes: ReadonlySet<string>,
+  claims: AddressClaims,
+  problems: CompileProblems,
+): NodeEntry[] {
+  reportOverlaps(documents, problems);
+  return documents.map((document) => ({
+    name: document.metadata.name,
+    addresses: nodeAddresses(document, claims, problems),
+    podCidrs: podCidrs(document).map(({ cidr }) => cidr),
+    agent: agentNodes.has(document.metadata.name),
+  }));
+}
+
+function nodeAddresses(document: NodeDocument, claims: AddressClaims, problems: CompileProblems): string[] {
+  const addresses = new Set<string>();
+  for (const [index, { type, address: text }] of document.status.addresses.entries()) {
+    const address = type === "InternalIP" ? normalizeAddress(text) : undefined;
+    if (address === undefined || addresses.has(address)) continue;
+    if (claims.claim(address, `Node ${document.metadata.name}`, document)) addresses.add(address);
+    else claims.report(problems, address, document, ["status", "addresses", index, "address"]);
+  }
+  return [...addresses];
+}
+
+interface PodCidr {
+  readonly cidr: string;
+  readonly path: readonly (string | number)[];
+}
+
+/** `podCIDRs` repeats `podCIDR` in Kubernetes, and may stand alone in a file. */
+function podCidrs({ spec }: NodeDocument): readonly PodCidr[] {
+  const found = new Map<string, PodCidr>();
+  const add = (text: string, path: readonly (string | number)[]): void => {
+    const cidr = normalizeCidr(text);
+    if (cidr !== undefined && !found.has(cidr)) found.set(cidr, { cidr, path });
+  };
+  if (spec.podCIDR !== undefined) add(spec.podCIDR, ["spec", "podCIDR"]);
+  for (const [index, text] of (spec.podCIDRs ?? []).entries()) add(text, ["spec", "podCIDRs", index]);
+  return [...found.values()];
+}
+
+interface Claim extends PodCidr {
+  readonly document: NodeDocument;
+  /** The network's bytes in hexadecimal, so that claims sort by where they begin. */
+  readonly start: string;
+  readonly length: number;
+}
+
+/** Sorted by start and then by size, a CIDR overlaps an earlier one only if the last open one holds it. */
+function reportOverlaps(documents: readonly NodeDocument[], problems: CompileProblems): void {
+  const claims = documents.flatMap((document) => podCidrs(document).map((cidr) => toClaim(document, cidr)));
+  claims.sort((a, b) => (a.start === b.start ? a.length - b.length : a.start < b.start ? -1 : 1));
+  let open: Claim | undefined;
+  for (const claim of claims) {
+    if (open === undefined || !holds(open, claim)) {
+      open = claim;
+      continue;
+    }
+    if (open.document === claim.document) continue;
+    const found = `${claim.cidr}, which ${open.cidr} of Node ${open.document.metadata.name} holds`;
+    const expected = `a CIDR apart from those of other nodes (${placeOfDocument(open.document)})`;
+    problems.add(claim.document, { code: "address-conflict", path: claim.path, found, expected });
+  }
+}
+
+function toClaim(document: NodeDocument, { cidr, path }: PodCidr): Claim {
+  const [address, length] = ipaddr.parseCIDR(cidr);
+  const bytes = address.toByteArray();
+  const digits = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return { document, cidr, path, start: `${bytes.length === 4 ? 4 : 6}/${digits}`, length };
+}
+
+function holds(outer: Claim, inner: Claim): boolean {
+  if (outer.start[0] !== inner.start[0]) return false;
+  const [network, length] = ipaddr.parseCIDR(outer.cidr);
+  return ipaddr.parseCIDR(inner.cidr)[0].match(network, length);
+}

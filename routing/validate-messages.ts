@@ -1,0 +1,121 @@
+/**
+ * The shape of a table that came over the wire or from a disk, checked before it is used. Keys that are not known yet
+ * are dropped, so that an older agent can read a newer controller's table.
+ */
+import ipaddr from "ipaddr.js";
+import { z } from "zod";
+import type { TableDelta, TableSnapshot } from "../protocol/table.ts";
+import { normalizeAddress } from "./address.ts";
+import { RoutingError } from "./routing-error.ts";
+
+/** Throws RoutingError `invalid-message`, with the first few problems. */
+export function parseSnapshot(value: unknown): TableSnapshot {
+  return parse(snapshotSchema, value, "snapshot");
+}
+
+/** Throws RoutingError `invalid-message`, with the first few problems. */
+export function parseDelta(value: unknown): TableDelta {
+  return parse(deltaSchema, value, "delta");
+}
+
+const portNumber = z.int().min(1).max(65535);
+const address = z.string().refine((text) => normalizeAddress(text) !== undefined, "expected an IP address");
+const cidr = z.string().refine((text) => ipaddr.isValidCIDR(text), "expected a CIDR");
+const name = z.string().min(1);
+const locality = z.enum(["prefer-local", "spread"]);
+const loadBalancer = z.enum(["least-request", "peak-ewma", "round-robin", "random", "source-hash"]);
+
+const ejection = z.object({
+  consecutiveFailures: z.int().min(0),
+  baseEjectionMs: z.number().min(0),
+  maxEjectionMs: z.number().min(0),
+  maxEjectionPercent: z.number().min(0).max(100),
+});
+
+const mesh = z.object({
+  trustDomain: name,
+  encryption: z.enum(["strict", "permissive"]),
+  locality,
+  loadBalancer,
+  ejection,
+  exclude: z.object({ ports: z.array(portNumber), cidrs: z.array(cidr), namespaces: z.array(name) }),
+});
+
+const node = z.object({ name, addresses: z.array(address), podCidrs: z.array(cidr), agent: z.boolean() });
+
+const workload = z.object({
+  uid: name,
+  namespace: name,
+  name,
+  workload: name,
+  node: name,
+  addresses: z.array(address),
+  serviceAccount: name,
+  labels: z.record(z.string(), z.string()),
+  mesh: z.boolean(),
+  state: z.enum(["ready", "draining", "unready"]),
+});
+
+const service = z.object({
+  key: name,
+  namespace: name,
+  name,
+  clusterIps: z.array(address),
+  ports: z.array(
+    z.object({
+      name: z.string(),
+      port: portNumber,
+      protocol: z.enum(["TCP", "UDP"]),
+      appProtocol: z.string().exactOptional(),
+    }),
+  ),
+  locality: locality.exactOptional(),
+  loadBalancer: loadBalancer.exactOptional(),
+  ejection: ejection.exactOptional(),
+});
+
+const endpoint = z.object({
+  key: name,
+  service: name,
+  workload: name,
+  // JSON knows only text as keys.
+  ports: z.record(z.string().regex(/^[1-9][0-9]{0,4}$/), portNumber),
+  weight: z.int().min(0).max(1000),
+});
+
+const position = { epoch: name, sequence: z.int().min(0) };
+
+const snapshotSchema: z.ZodType<TableSnapshot> = z.object({
+  ...position,
+  mesh,
+  nodes: z.array(node),
+  workloads: z.array(workload),
+  services: z.array(service),
+  endpoints: z.array(endpoint),
+});
+
+const keys = z.array(name).exactOptional();
+
+const deltaSchema: z.ZodType<TableDelta> = z.object({
+  ...position,
+  mesh: mesh.exactOptional(),
+  upserts: z.object({
+    node: z.array(node).exactOptional(),
+    workload: z.array(workload).exactOptional(),
+    service: z.array(service).exactOptional(),
+    endpoint: z.array(endpoint).exactOptional(),
+  }),
+  removals: z.object({ node: keys, workload: keys, service: keys, endpoint: keys }),
+});
+
+/** The rest follows from the first few as a rule, and the message travels to the controller's log. */
+const MOST_PROBLEMS = 5;
+
+function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const { issues } = result.error;
+  const shown = issues.slice(0, MOST_PROBLEMS).map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  const more = issues.length > MOST_PROBLEMS ? `; and ${issues.length - MOST_PROBLEMS} more` : "";
+  throw new RoutingError("invalid-message", `Cannot use a ${what} that is not one: ${shown.join("; ")}${more}`);
+}

@@ -1,0 +1,35 @@
+import test from "ava";
+import { LatencyEstimate } from "../../../../agent/balance/latency-estimate.ts";
+
+test("a peak counts at once", (t) => {
+  const estimate = new LatencyEstimate();
+  estimate.observe(1, 0);
+  estimate.observe(100, 0);
+  t.is(estimate.cost(0, 0), 100);
+});
+
+test("better times come in slowly", (t) => {
+  const estimate = new LatencyEstimate();
+  estimate.observe(100, 0);
+  estimate.observe(1, 1_000);
+  const cost = estimate.cost(0, 1_000);
+  t.true(cost > 85 && cost < 95, String(cost));
+});
+
+test("a latency that is not refreshed fades", (t) => {
+  const estimate = new LatencyEstimate();
+  estimate.observe(100, 0);
+  t.true(estimate.cost(0, 30_000) < 6);
+});
+
+test("connections under way make the next one dearer", (t) => {
+  const estimate = new LatencyEstimate();
+  estimate.observe(10, 0);
+  t.is(estimate.cost(3, 0), 40);
+});
+
+test("an endpoint never measured is free while idle and dear while it has an unanswered connection", (t) => {
+  const estimate = new LatencyEstimate();
+  t.is(estimate.cost(0, 0), 0);
+  t.true(estimate.cost(1, 0) >= 1_000);
+});

@@ -1,0 +1,45 @@
+import test from "ava";
+import { createPinoLog } from "../../../core/pino-log.ts";
+import type { LogLevel } from "../../../core/log.ts";
+
+function setUp(level: LogLevel = "info") {
+  const lines: Record<string, unknown>[] = [];
+  const destination = {
+    write: (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>),
+  };
+  const log = createPinoLog({ level, base: { component: "agent", node: "node-1" }, destination });
+  return { log, lines };
+}
+
+test("a line is one JSON object with level, time, base fields, own fields and message", (t) => {
+  const { log, lines } = setUp();
+  log.warn({ event: "drained", left: 3 }, "Drained");
+  const [line] = lines;
+  t.like(line, { level: "warn", component: "agent", node: "node-1", event: "drained", left: 3, msg: "Drained" });
+  t.regex(String(line?.["time"]), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+});
+
+test("lines below the level are not written", (t) => {
+  const { log, lines } = setUp("warn");
+  log.debug({}, "a");
+  log.info({}, "b");
+  log.error({}, "c");
+  t.deepEqual(
+    lines.map((line) => line["msg"]),
+    ["c"],
+  );
+});
+
+test("a line said earlier carries the time at which it was said, the next one its own", (t) => {
+  const { log, lines } = setUp();
+  log.at(Date.UTC(2026, 0, 2, 3, 4, 5, 678), "info", {}, "earlier");
+  log.info({}, "now");
+  t.is(lines[0]?.["time"], "2026-01-02T03:04:05.678Z");
+  t.not(lines[1]?.["time"], "2026-01-02T03:04:05.678Z");
+});
+
+test("fields that hold keys and tokens are redacted", (t) => {
+  const { log, lines } = setUp();
+  log.info({ token: "t0k3n", bundle: { keyPem: "-----BEGIN PRIVATE KEY-----" } }, "Oops");
+  t.notRegex(JSON.stringify(lines), /t0k3n|PRIVATE KEY/);
+});

@@ -1,0 +1,59 @@
+/** Small tables for tests: entries with everything filled in, of which a test states what it is about. */
+import type {
+  EndpointEntry,
+  MeshSettings,
+  NodeEntry,
+  ServiceEntry,
+  TableSnapshot,
+  WorkloadEntry,
+} from "../../../protocol/table.ts";
+import { MESH_DEFAULTS } from "../../../routing/mesh-defaults.ts";
+
+export function nodeEntry(name: string, fields: Partial<NodeEntry> = {}): NodeEntry {
+  return { name, addresses: [], podCidrs: [], agent: true, ...fields };
+}
+
+/** `uid` is `namespace/name`. */
+export function workloadEntry(uid: string, node: string, fields: Partial<WorkloadEntry> = {}): WorkloadEntry {
+  const [namespace = "", name = ""] = uid.split("/");
+  return {
+    uid,
+    namespace,
+    name,
+    workload: name,
+    node,
+    addresses: [],
+    serviceAccount: "default",
+    labels: {},
+    mesh: true,
+    state: "ready",
+    ...fields,
+  };
+}
+
+export function serviceEntry(key: string, fields: Partial<ServiceEntry> = {}): ServiceEntry {
+  const [namespace = "", name = ""] = key.split("/");
+  return { key, namespace, name, clusterIps: [], ports: [], ...fields };
+}
+
+export function endpointEntry(
+  service: string,
+  workload: string,
+  ports: Readonly<Record<number, number>>,
+  weight = 100,
+): EndpointEntry {
+  return { key: `${service}|${workload}`, service, workload, ports, weight };
+}
+
+export function tableSnapshot(fields: Partial<TableSnapshot> = {}, mesh: Partial<MeshSettings> = {}): TableSnapshot {
+  return {
+    epoch: "epoch-1",
+    sequence: 1,
+    mesh: { ...MESH_DEFAULTS, ...mesh },
+    nodes: [],
+    workloads: [],
+    services: [],
+    endpoints: [],
+    ...fields,
+  };
+}

@@ -1,0 +1,80 @@
+/** Random tables of a small cluster, so that two of them have much in common and addresses change hands often. */
+import fc from "fast-check";
+import type { EndpointEntry, ServiceEntry, WorkloadEntry } from "../../../protocol/table.ts";
+import type { TableContents } from "../../../routing/compile.ts";
+import { MESH_DEFAULTS } from "../../../routing/mesh-defaults.ts";
+import { endpointEntry, nodeEntry, serviceEntry, workloadEntry } from "./sample-table.ts";
+
+const POD_ADDRESSES = ["10.244.1.1", "10.244.1.2", "10.244.2.1", "10.244.2.2", "fd00:1::1", "fd00:2::1"];
+const NODE_NAMES = ["n1", "n2", "n3"];
+const POD_UIDS = ["a/p1", "a/p2", "a/p3", "b/p1", "b/p2"];
+const SERVICE_KEYS = ["a/web", "a/db", "b/web"];
+
+/** Keys with a value each, at most one value per key. */
+const some = <T>(keys: readonly string[], value: (key: string) => fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
+  fc.subarray([...keys]).chain((chosen) => fc.tuple(...chosen.map(value)) as unknown as fc.Arbitrary<T[]>);
+
+const node = (name: string) =>
+  fc
+    .record({
+      agent: fc.boolean(),
+      podCidrs: fc.subarray([`10.244.${name.slice(1)}.0/24`, `fd00:${name.slice(1)}::/64`]),
+    })
+    .map((fields) => nodeEntry(name, { ...fields, addresses: [`192.168.0.${name.slice(1)}`] }));
+
+const service = (key: string) =>
+  fc
+    .record({
+      clusterIps: fc.constantFrom([], [`10.96.0.${SERVICE_KEYS.indexOf(key) + 1}`]),
+      port: fc.constantFrom(80, 443),
+    })
+    .map(({ clusterIps, port }) => serviceEntry(key, { clusterIps, ports: [{ name: "main", port, protocol: "TCP" }] }));
+
+/** Every address belongs to at most one pod, as a compiled table has it. */
+const workloads: fc.Arbitrary<WorkloadEntry[]> = fc
+  .tuple(
+    fc.subarray(POD_UIDS),
+    fc.array(fc.nat(), { minLength: POD_ADDRESSES.length, maxLength: POD_ADDRESSES.length }),
+    fc.array(fc.constantFrom("ready" as const, "draining" as const, "unready" as const), {
+      minLength: 5,
+      maxLength: 5,
+    }),
+  )
+  .map(([uids, owners, states]) =>
+    uids.map((uid, index) => {
+      const addresses = POD_ADDRESSES.filter((_, i) => (owners[i] ?? 0) % uids.length === index);
+      return workloadEntry(uid, NODE_NAMES[index % 3] ?? "", { addresses, state: states[index] ?? "ready" });
+    }),
+  );
+
+const endpoints = (
+  pods: readonly WorkloadEntry[],
+  services: readonly ServiceEntry[],
+): fc.Arbitrary<EndpointEntry[]> => {
+  const all = services.flatMap((of) => pods.map((pod) => [of.key, pod.uid] as const));
+  return fc
+    .subarray(all)
+    .chain((chosen) =>
+      fc
+        .array(fc.constantFrom(0, 50, 100), { minLength: chosen.length, maxLength: chosen.length })
+        .map((weights) =>
+          chosen.map(([key, uid], i) => endpointEntry(key, uid, { 80: 8080, 443: 8443 }, weights[i] ?? 100)),
+        ),
+    );
+};
+
+export const tableContents: fc.Arbitrary<TableContents> = fc
+  .tuple(some(NODE_NAMES, node), workloads, some(SERVICE_KEYS, service), fc.constantFrom("strict", "permissive"))
+  .chain(([nodes, pods, services, encryption]) =>
+    endpoints(pods, services).map((behind) => ({
+      mesh: { ...MESH_DEFAULTS, encryption },
+      nodes,
+      workloads: pods,
+      services,
+      endpoints: behind,
+    })),
+  );
+
+/** Every address that a lookup could be about. */
+export const PROBED_ADDRESSES = [...POD_ADDRESSES, "192.168.0.1", "192.168.0.2", "10.244.3.9", "10.96.0.1", "8.8.8.8"];
+export const PROBED_NODES = NODE_NAMES;
