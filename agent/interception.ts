@@ -134,9 +134,11 @@ export class Interception {
       log.info({ event: "superseded" }, "Another agent of this node has taken the rules over");
       return false;
     }
-    if (this.#problem === undefined && (await this.#netfilter.isIntact(wanted))) return false;
+    const damage = this.#problem ?? (await this.#netfilter.findDamage(wanted));
+    // A newer table was applied meanwhile: what was compared is not what is wanted any more.
+    if (damage === undefined || this.#wanted !== wanted) return false;
     onRepair();
-    log.warn({ event: "rules-repaired" }, "Rules were changed by somebody else, repairing them");
+    log.warn({ event: "rules-repaired", damage }, "Rules were changed by somebody else, repairing them");
     await this.#apply();
     return true;
   }

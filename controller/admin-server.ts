@@ -43,7 +43,10 @@ export class AdminServer {
     this.#server = server;
     return new Promise((resolve) => {
       server.once("error", (error) => {
-        this.#options.log.warn({ ...this.#options.listen, error: describeError(error) }, "Cannot open the admin port yet");
+        this.#options.log.warn(
+          { ...this.#options.listen, error: describeError(error) },
+          "Cannot open the admin port yet",
+        );
         if (!this.#closed) {
           this.#retryTimer = this.#options.clock.after(timers.adminRetryMs, () => void this.start());
         }

@@ -70,6 +70,7 @@ export class AgentSession {
   #refusing = false;
   #ready = false;
   #counters: Readonly<Record<string, number>> = {};
+  #leaving = false;
   #signing = 0;
   #silentPings = 0;
   #state: "greeting" | "serving" | "closed" = "greeting";
@@ -86,7 +87,7 @@ export class AgentSession {
     const { socket } = this.#options;
     socket.on("message", (data, isBinary) => this.#received(data, isBinary));
     socket.on("pong", () => this.#heard());
-    socket.on("ping", () => this.#heard());
+    socket.on("ping", () => this.#pinged());
     // `close` always follows.
     socket.on("error", (error) => this.#socketFailed(error));
     socket.on("close", () => this.#closed());
@@ -111,6 +112,11 @@ export class AgentSession {
 
   get counters(): Readonly<Record<string, number>> {
     return this.#counters;
+  }
+
+  /** It said goodbye: its connection may linger, the agent does not. */
+  get leaving(): boolean {
+    return this.#leaving;
   }
 
   get serving(): boolean {
@@ -160,17 +166,25 @@ export class AgentSession {
     this.#silentPings = 0;
   }
 
+  #pinged(): void {
+    this.#heard();
+    this.#isWithinRate();
+  }
+
+  #isWithinRate(): boolean {
+    if (this.#rate.take()) return true;
+    this.#options.metrics.limitHit("messagesPerSecond");
+    this.close(CloseCode.tooMany, "too many messages");
+    return false;
+  }
+
   #received(data: RawData, isBinary: boolean): void {
     this.#heard();
-    if (this.#state === "closed") return;
-    if (!this.#rate.take()) {
-      this.#options.metrics.limitHit("messagesPerSecond");
-      this.close(CloseCode.tooMany, "too many messages");
-      return;
-    }
+    if (this.#state === "closed" || !this.#isWithinRate()) return;
+    // `binaryType` is the default, nodebuffer: one Buffer per message.
     let message: AgentMessage | undefined;
     try {
-      message = isBinary ? undefined : parseAgentMessage(data.toString());
+      message = isBinary ? undefined : parseAgentMessage((data as Buffer).toString());
     } catch (error) {
       this.#refuse("invalid-message", CloseCode.invalidMessage, describeError(error));
       return;
@@ -204,6 +218,7 @@ export class AgentSession {
         this.#options.host.reported(this);
         return;
       case "goodbye":
+        this.#leaving = true;
         if (message.removed) this.#options.host.removed(this);
         return;
       case "ping":

@@ -42,7 +42,10 @@ export async function openAuthority(options: AuthorityFilesOptions): Promise<Aut
   let keyPem = await readIfThere(path("ca.key"));
   let certificatePem = await readIfThere(path("ca.crt"));
   if (keyPem === undefined && certificatePem !== undefined) {
-    throw new AuthorityError("ca-key-missing", `${path("ca.crt")} is there but ca.key is not; add the key or move ca.crt away`);
+    throw new AuthorityError(
+      "ca-key-missing",
+      `${path("ca.crt")} is there but ca.key is not; add the key or move ca.crt away`,
+    );
   }
   if (keyPem === undefined) {
     keyPem = newKeyPem();
@@ -99,7 +102,8 @@ function assemble(parts: Parts): AuthorityMaterial {
   }
   const roots = [...chain, ...extra].filter(isSelfSigned);
   if (roots.length === 0) throw unusable("no root is in it or in ca-extra-roots.pem");
-  if (!leadsToRoot(chain, roots)) throw unusable("its certificates do not lead to a root, each must be issued by the next");
+  if (!leadsToRoot(chain, roots))
+    throw unusable("its certificates do not lead to a root, each must be issued by the next");
   return {
     key: parts.key,
     certificate: new x509.X509Certificate(first.raw),
@@ -110,7 +114,7 @@ function assemble(parts: Parts): AuthorityMaterial {
 
 function newKeyPem(): string {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  return privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+  return privateKey.export({ format: "pem", type: "pkcs8" });
 }
 
 function readKey(pem: string, path: string): KeyObject {

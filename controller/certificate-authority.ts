@@ -7,13 +7,14 @@
  * server. Holds the CA key: nothing but `certificate-signer.ts` and the server certificate get at this object.
  */
 import "reflect-metadata";
+import type { webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
 import type { Clock } from "../core/clock.ts";
 import { timers } from "./limits.ts";
 
 export interface AuthorityMaterial {
-  readonly key: CryptoKey;
+  readonly key: webcrypto.CryptoKey;
   /** The certificate of `key`. */
   readonly certificate: x509.X509Certificate;
   /** PEM of what lies between a leaf and the roots: empty unless `certificate` is an intermediate. */
@@ -30,8 +31,11 @@ export interface IssuedCertificate {
   readonly notAfter: Date;
 }
 
+/** Of a request, or of a key pair of our own. */
+export type SubjectKey = x509.PublicKey | webcrypto.CryptoKey;
+
 interface LeafProfile {
-  readonly publicKey: x509.PublicKeyType;
+  readonly publicKey: SubjectKey;
   readonly names: x509.JsonGeneralNames;
   readonly usages: x509.ExtendedKeyUsage[];
   readonly lifetimeMs: number;
@@ -55,13 +59,13 @@ export class CertificateAuthority {
     return this.#material.certificate.notAfter.getTime();
   }
 
-  issueWorkload(identity: string, publicKey: x509.PublicKeyType, lifetimeMs: number): Promise<IssuedCertificate> {
+  issueWorkload(identity: string, publicKey: SubjectKey, lifetimeMs: number): Promise<IssuedCertificate> {
     const usages = [x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth];
     return this.#issue({ publicKey, names: [{ type: "url", value: identity }], usages, lifetimeMs });
   }
 
   /** `names`: DNS names and IP addresses under which agents dial the controller. */
-  issueServer(names: readonly string[], publicKey: x509.PublicKeyType, lifetimeMs: number): Promise<IssuedCertificate> {
+  issueServer(names: readonly string[], publicKey: SubjectKey, lifetimeMs: number): Promise<IssuedCertificate> {
     const general = names.map((value) => ({ type: isIP(value) === 0 ? ("dns" as const) : ("ip" as const), value }));
     return this.#issue({ publicKey, names: general, usages: [x509.ExtendedKeyUsage.serverAuth], lifetimeMs });
   }

@@ -17,6 +17,7 @@ import type { Convergence } from "./convergence.ts";
 import type { JoinTokens } from "./join-tokens.ts";
 import { limits, timers } from "./limits.ts";
 import type { ListenAddress } from "./listen-address.ts";
+import { MessageRate } from "./message-rate.ts";
 import type { ControllerMetrics, RefusedConnectionReason } from "./metrics.ts";
 import type { NextMessage, TableHistory, TablePosition } from "./table-history.ts";
 
@@ -47,12 +48,14 @@ const BEARER = /^Bearer ([A-Za-z0-9_-]{1,256})$/;
 export class ChannelServer implements SessionHost {
   readonly #options: ChannelServerOptions;
   readonly #sessions = new Set<AgentSession>();
+  readonly #strangerLogs: MessageRate;
   #server: Server | undefined;
   #sockets: WebSocketServer | undefined;
   #pingTimer: Timer | undefined;
 
   constructor(options: ChannelServerOptions) {
     this.#options = options;
+    this.#strangerLogs = new MessageRate(options.clock, limits.strangerLogBurst, limits.strangerLogsPerSecond);
   }
 
   /** Resolves with the port once listening. */
@@ -160,7 +163,7 @@ export class ChannelServer implements SessionHost {
 
   removed(session: AgentSession): void {
     const { node, instance } = session;
-    if (this.#siblings(session).some((other) => other.serving && other.instance !== instance)) return;
+    if (this.#siblings(session).some((other) => other.serving && !other.leaving)) return;
     this.#options.log.info({ node, instance }, "Agent took its rules away and leaves for good");
     this.#options.onRemoved(node);
   }
@@ -180,12 +183,16 @@ export class ChannelServer implements SessionHost {
     }
     const node = this.#options.tokens.nodeOf(BEARER.exec(request.headers.authorization ?? "")?.[1] ?? "");
     if (node === undefined) {
-      const facts = { address: request.socket.remoteAddress };
-      this.#options.log.warn(facts, "Channel refused: the token is not that of a node of the table");
+      this.#logStranger(request.socket.remoteAddress);
       this.#refuse(socket, "401 Unauthorized", "token");
       return;
     }
     this.#sockets?.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket, node));
+  }
+
+  #logStranger(address: string | undefined): void {
+    if (!this.#strangerLogs.take()) return;
+    this.#options.log.warn({ address }, "Channel refused: the token is not that of a node of the table");
   }
 
   #refuse(socket: Duplex, status: string, reason: RefusedConnectionReason): void {

@@ -131,7 +131,8 @@ function directoryProblems(found: number, files: readonly ReadFile[]): string[] 
   const problems: string[] = [];
   if (found > limits.documentFiles) problems.push(`${found} files, at most ${limits.documentFiles} are read`);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  if (bytes > limits.documentsBytes) problems.push(`${bytes} bytes of documents, at most ${limits.documentsBytes} are read`);
+  if (bytes > limits.documentsBytes)
+    problems.push(`${bytes} bytes of documents, at most ${limits.documentsBytes} are read`);
   return problems;
 }
 

@@ -22,6 +22,9 @@ export interface FilesSourceOptions {
 /** Between two looks at a file that changes faster than it can be read. */
 const LEAST_WAIT_MS = 10;
 
+/** A rescan of a large directory takes its time: at most every fiftieth moment is spent on it. */
+const RESCAN_PAUSE = 50;
+
 export class FilesSource implements Source {
   readonly #options: FilesSourceOptions;
   readonly #directory: DocumentDirectory;
@@ -47,7 +50,7 @@ export class FilesSource implements Source {
     // What is there at the start is what there is: a controller that starts must not wait for a busy writer.
     this.#dirtySinceMs = Number.NEGATIVE_INFINITY;
     await this.#scan();
-    this.#rescanTimer = this.#options.clock.every(timers.rescanMs, () => void this.#rescan());
+    this.#rescanLater(timers.rescanMs);
   }
 
   async close(): Promise<void> {
@@ -62,14 +65,24 @@ export class FilesSource implements Source {
     if (this.#closed) return;
     const nowMs = this.#options.clock.monotonicMs();
     this.#dirtySinceMs ??= nowMs;
-    const waitMs = Math.max(LEAST_WAIT_MS, Math.min(timers.settleMs, this.#dirtySinceMs + timers.longestSettleMs - nowMs));
+    const waitMs = Math.max(
+      LEAST_WAIT_MS,
+      Math.min(timers.settleMs, this.#dirtySinceMs + timers.longestSettleMs - nowMs),
+    );
     this.#settleTimer?.cancel();
     this.#settleTimer = this.#options.clock.after(waitMs, () => void this.#scan());
   }
 
+  #rescanLater(waitMs: number): void {
+    if (!this.#closed) this.#rescanTimer = this.#options.clock.after(waitMs, () => void this.#rescan());
+  }
+
   async #rescan(): Promise<void> {
+    const { clock } = this.#options;
+    const beganMs = clock.monotonicMs();
     await this.#watch();
     if (this.#dirtySinceMs === undefined) await this.#scan();
+    this.#rescanLater(Math.max(timers.rescanMs, (clock.monotonicMs() - beganMs) * RESCAN_PAUSE));
   }
 
   #scan(): Promise<void> {

@@ -20,6 +20,9 @@ export const limits = {
   /** Messages an agent may send at once, and every second: 8 certificate requests under way are the most it has to say. */
   messageBurst: 2_000,
   messagesPerSecond: 500,
+  /** Log lines about strangers without a token, at once and every second; the counter has them all. */
+  strangerLogBurst: 20,
+  strangerLogsPerSecond: 1,
   /** Certificate requests of one agent that are being signed. An agent has 8 under way. */
   signingPerSession: 32,
   /** A PKCS#10 request with a P-256 key and one name has about 400 bytes. */

@@ -16,7 +16,10 @@ export function parseListenAddress(text: string): ListenAddress {
   const port = Number(groups?.["port"] ?? Number.NaN);
   const isName = /^[a-zA-Z][a-zA-Z0-9.-]*$/.test(host);
   if (!(port <= 65_535) || !(host === "" || isIP(host) !== 0 || isName)) {
-    throw new HawserError("invalid-address", `Cannot listen on ${JSON.stringify(text)}, expected host:port or [host]:port`);
+    throw new HawserError(
+      "invalid-address",
+      `Cannot listen on ${JSON.stringify(text)}, expected host:port or [host]:port`,
+    );
   }
   return host === "" ? { port } : { host, port };
 }

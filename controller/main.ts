@@ -68,11 +68,17 @@ function readSettings(): Settings {
         .default({ host: "127.0.0.1", port: CONTROLLER_ADMIN_PORT }, `127.0.0.1:${CONTROLLER_ADMIN_PORT}`),
     )
     .addOption(
-      option("--server-name <name>", "SERVER_NAMES", "DNS name or address under which agents dial; repeatable, or a list with commas")
+      option(
+        "--server-name <name>",
+        "SERVER_NAMES",
+        "DNS name or address under which agents dial; repeatable, or a list with commas",
+      )
         .argParser(names)
         .default([], "localhost"),
     )
-    .addOption(option("--trust-domain <name>", "TRUST_DOMAIN", "when the Mesh document names none").default("cluster.local"))
+    .addOption(
+      option("--trust-domain <name>", "TRUST_DOMAIN", "when the Mesh document names none").default("cluster.local"),
+    )
     .addOption(
       option("--leaf-lifetime <duration>", "LEAF_LIFETIME", "of workload certificates")
         .argParser(lifetime)

@@ -35,7 +35,7 @@ export class ServerIdentity {
     const publicKey = await webcrypto.subtle.importKey("spki", spki, algorithm, true, ["verify"]);
     const { chainPem, notAfter } = await authority.issueServer(names, publicKey, timers.serverCertificateMs);
     this.#renewAtMs = clock.nowMs() + (notAfter.getTime() - clock.nowMs()) / 2;
-    return { keyPem: pair.privateKey.export({ format: "pem", type: "pkcs8" }).toString(), chainPem };
+    return { keyPem: pair.privateKey.export({ format: "pem", type: "pkcs8" }), chainPem };
   }
 
   /** Calls back with a new certificate at half life. */

@@ -17,6 +17,7 @@ import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { removeStaleTemporaries, writeFileAtomic } from "../core/write-file-atomic.ts";
 import type { TableSnapshot } from "../protocol/table.ts";
+import { checkSnapshot } from "../routing/check-table.ts";
 import { parseSnapshot } from "../routing/validate-messages.ts";
 import { timers } from "./limits.ts";
 import type { TablePosition } from "./table-history.ts";
@@ -42,6 +43,12 @@ const STALE_TEMPORARY_MS = 60_000;
 const positionSchema = z.object({ epoch: z.string(), sequence: z.int().nonnegative() });
 const agentsSchema = z.object({ nodes: z.array(z.string()) });
 
+function readTable(value: unknown): TableSnapshot {
+  const table = parseSnapshot(value);
+  checkSnapshot(table);
+  return table;
+}
+
 export class StateFiles {
   readonly #options: StateFilesOptions;
   #positionOnDisk: TablePosition | undefined;
@@ -61,7 +68,7 @@ export class StateFiles {
       await removeStaleTemporaries(directory, STALE_TEMPORARY_MS, clock.nowMs());
     });
     const position = await this.#read("position.json", (value) => positionSchema.parse(value));
-    const table = await this.#read("table.json", parseSnapshot);
+    const table = await this.#read("table.json", readTable);
     const agents = await this.#read("agents.json", (value) => agentsSchema.parse(value).nodes);
     this.#positionOnDisk = position;
     const continues = table !== undefined && position?.epoch === table.epoch && position.sequence === table.sequence;

@@ -67,6 +67,7 @@ export async function startLab(options: StartLabOptions = {}): Promise<Lab> {
     backend: "nft",
     workers: 1,
     rpFilter: 2,
+    bridgeNetfilter: false,
     logLevel: "info",
     capture: false,
     onProgress: () => {},

@@ -29,6 +29,8 @@ export interface LabSettings {
   readonly agentNodes?: readonly string[];
   /** `net.ipv4.conf.*.rp_filter` of the nodes. */
   readonly rpFilter: 0 | 1 | 2;
+  /** `net.bridge.bridge-nf-call-iptables` of the nodes, where the kernel has br_netfilter. */
+  readonly bridgeNetfilter: boolean;
   readonly logLevel: string;
   /** Capture on every node's uplink from before the first pod starts (else only after `captureStart`). */
   readonly capture: boolean;
@@ -273,4 +275,3 @@ export interface LabReport {
   /** Processes, mounts and files that outlived the lab. */
   readonly leftovers: readonly string[];
 }
-

@@ -1,10 +1,10 @@
 /**
  * The agent's end of the channel to a controller: one WebSocket over TLS, to any of several replicas.
  *
- *   new --start--> dialing --> open --+
- *                   ^  |              | lost
- *                   |  +-- failed --> waiting (jittered backoff)
- *                   +-----------------+            closed: from anywhere, for good
+ *   new --start--> dialing --> greeting --hello sent--> open
+ *                   ^  |          |                      |
+ *                   |  +----------+------- lost ---------+--> waiting (jittered backoff)
+ *                   +--------------------------------------------+       closed: from anywhere, for good
  *
  * Table messages are handed on one at a time, in order; each is acknowledged when `onTable` is done with it, or refused
  * when it throws, after which the controller sends a snapshot. Losing the channel costs nothing but news.
@@ -69,7 +69,7 @@ const MAX_SILENT_PINGS = Math.ceil(limits.silenceMs / limits.pingMs);
 export class ChannelClient {
   readonly #options: ChannelClientOptions;
   readonly #signRequests: SignRequests;
-  #state: "new" | "dialing" | "open" | "waiting" | "closed" = "new";
+  #state: "new" | "dialing" | "greeting" | "open" | "waiting" | "closed" = "new";
   #socket: WebSocket | undefined;
   #urlIndex = 0;
   #attempt = 0;
@@ -96,7 +96,7 @@ export class ChannelClient {
     this.#dial();
   }
 
-  /** The channel is open and hello is sent or about to be. */
+  /** The channel is open and hello is sent: other messages may follow. */
   get connected(): boolean {
     return this.#state === "open";
   }
@@ -173,7 +173,8 @@ export class ChannelClient {
     const { token, roots } = credentials();
     const url = new URL(CHANNEL_PATH, urls[this.#urlIndex % urls.length]);
     // The token must not travel in clear, whatever someone wrote into a setting.
-    if (url.protocol !== "wss:") throw new HawserError("not-secure", `Controller URL ${url.origin} must begin with wss:`);
+    if (url.protocol !== "wss:")
+      throw new HawserError("not-secure", `Controller URL ${url.origin} must begin with wss:`);
     return new WebSocket(url, CHANNEL_SUBPROTOCOL, {
       ca: roots,
       minVersion: "TLSv1.3",
@@ -187,7 +188,7 @@ export class ChannelClient {
 
   #opened(socket: WebSocket): void {
     if (this.#state === "closed") return;
-    this.#state = "open";
+    this.#state = "greeting";
     this.#lastDialError = "";
     this.#silentPings = 0;
     this.#needsSnapshot = false;
@@ -199,7 +200,8 @@ export class ChannelClient {
     log.info({ controller: socket.url }, "Channel to the controller is open");
     // What the last channel brought may still be on its way into force; only then is `have` true.
     void this.#applying.then(() => {
-      if (this.#socket !== socket || this.#state !== "open") return;
+      if (this.#socket !== socket || this.#state !== "greeting") return;
+      this.#state = "open";
       this.send(this.#options.hello());
       this.#options.onOpen?.();
     });
@@ -217,9 +219,10 @@ export class ChannelClient {
 
   #received(socket: WebSocket, data: RawData, isBinary: boolean): void {
     this.#heard();
+    // `binaryType` is the default, nodebuffer: one Buffer per message.
     let message: ControllerMessage | undefined;
     try {
-      message = isBinary ? undefined : parseControllerMessage(data.toString());
+      message = isBinary ? undefined : parseControllerMessage((data as Buffer).toString());
     } catch (error) {
       this.#options.count?.("message-invalid");
       this.#refuse(this.#options.hello().have ?? { epoch: "", sequence: 0 }, error);
@@ -254,17 +257,18 @@ export class ChannelClient {
     this.#applying = this.#applying.then(async () => {
       this.#waitingTableMessages -= 1;
       // Whatever an earlier channel still had in store, the new one will send again if it is missing.
-      if (this.#socket === socket) await this.#apply(message);
+      if (this.#socket === socket) await this.#apply(socket, message);
     });
   }
 
-  async #apply(message: SnapshotMessage | DeltaMessage): Promise<void> {
+  async #apply(socket: WebSocket, message: SnapshotMessage | DeltaMessage): Promise<void> {
     if (message.kind === "snapshot") this.#needsSnapshot = false;
     if (this.#needsSnapshot) return;
     const { epoch, sequence } = message.kind === "snapshot" ? message.table : message.delta;
     try {
       await this.#options.onTable(message);
-      this.send({ kind: "applied", epoch, sequence });
+      // On a channel that was opened meanwhile, hello says it.
+      if (this.#socket === socket) this.send({ kind: "applied", epoch, sequence });
     } catch (error) {
       this.#refuse({ epoch, sequence }, error);
     }
@@ -275,13 +279,16 @@ export class ChannelClient {
     const problem = describeError(error);
     this.#needsSnapshot = true;
     this.#options.count?.("table-refused");
-    this.#options.log.error({ epoch, sequence, error: problem }, "Message of the controller was refused, nothing changed");
+    this.#options.log.error(
+      { epoch, sequence, error: problem },
+      "Message of the controller was refused, nothing changed",
+    );
     this.send({ kind: "refused", epoch, sequence, problems: [problem.slice(0, 1_000)] });
   }
 
   #closed(socket: WebSocket, reason: unknown): void {
     if (this.#socket !== socket) return;
-    const wasOpen = this.#state === "open";
+    const wasOpen = this.#state === "open" || this.#state === "greeting";
     this.#lost();
     if (this.#state === "closed") return;
     if (!wasOpen) {

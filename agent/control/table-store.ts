@@ -11,6 +11,7 @@ import { describeError, HawserError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { removeStaleTemporaries, writeFileAtomic } from "../../core/write-file-atomic.ts";
 import type { TableSnapshot } from "../../protocol/table.ts";
+import { checkSnapshot } from "../../routing/check-table.ts";
 import { parseSnapshot } from "../../routing/validate-messages.ts";
 import { controlLimits } from "./limits.ts";
 
@@ -41,13 +42,15 @@ export class TableStore {
     this.#path = join(options.directory, FILE_NAME);
   }
 
-  /** Undefined when there is none or it is unusable; an unusable one is put aside as `table.json.corrupt`. */
+  /** A table that holds together; undefined when there is none or it is unusable. An unusable one is put aside as `table.json.corrupt`. */
   async load(): Promise<TableSnapshot | undefined> {
     try {
       await removeStaleTemporaries(dirname(this.#path), STALE_TEMPORARY_MS, this.#options.clock.nowMs());
       const { size } = await stat(this.#path);
       if (size > controlLimits.storedTableBytes) throw new HawserError("too-large", `File has ${size} bytes`);
-      return parseSnapshot(JSON.parse(await readFile(this.#path, "utf8")));
+      const snapshot = parseSnapshot(JSON.parse(await readFile(this.#path, "utf8")));
+      checkSnapshot(snapshot);
+      return snapshot;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") await this.#putAside(error);
       return undefined;

@@ -43,7 +43,10 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE---
  */
 export function assembleBundle(parts: BundleParts): CertificateBundle {
   if (parts.chainPem.length > identityLimits.pemBytes || parts.rootsPem.length > identityLimits.pemBytes) {
-    throw new CertificateError("unreadable-certificate", `Certificates are longer than ${identityLimits.pemBytes} bytes`);
+    throw new CertificateError(
+      "unreadable-certificate",
+      `Certificates are longer than ${identityLimits.pemBytes} bytes`,
+    );
   }
   const chain = parseCertificates(parts.chainPem, "certificate chain");
   const roots = parseCertificates(parts.rootsPem, "root bundle");

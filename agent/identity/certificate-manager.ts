@@ -149,7 +149,10 @@ export class CertificateManager {
   #addEntry(identity: string, wanted: boolean, nowMs: number): Entry | undefined {
     if (this.#entries.size >= limits.identities && !this.#forgetOneUnwanted()) {
       this.#options.count?.("limit-identities");
-      this.#options.log.error({ identity, limit: limits.identities }, "Too many identities on this node, one is not served");
+      this.#options.log.error(
+        { identity, limit: limits.identities },
+        "Too many identities on this node, one is not served",
+      );
       return undefined;
     }
     const entry = {
@@ -232,7 +235,10 @@ export class CertificateManager {
     const nowMs = clock.nowMs();
     const facts = { identity: entry.identity, ...validity(bundle), nodeTime: new Date(nowMs).toISOString() };
     if (bundle.notAfterMs <= nowMs) {
-      throw new CertificateError("expired-on-arrival", `Certificate ended at ${facts.notAfter}, check this node's clock`);
+      throw new CertificateError(
+        "expired-on-arrival",
+        `Certificate ended at ${facts.notAfter}, check this node's clock`,
+      );
     }
     if (bundle.notBeforeMs > nowMs) log.error(facts, "New certificate is not valid yet, check this node's clock");
     else log.info(facts, "Certificate issued");
@@ -270,7 +276,8 @@ export class CertificateManager {
     const { bundle } = entry;
     if (bundle === undefined) log.warn(facts, "Certificate request failed, the identity has no certificate yet");
     else if (lifeLeft(bundle, clock.nowMs()) > limits.loudShare) log.warn(facts, "Certificate renewal failed");
-    else log.error({ ...facts, ...validity(bundle) }, "Certificate renewal keeps failing, the certificate expires soon");
+    else
+      log.error({ ...facts, ...validity(bundle) }, "Certificate renewal keeps failing, the certificate expires soon");
   }
 
   #expire(entry: Entry): void {

@@ -29,5 +29,5 @@ export async function createCertificateRequest(identity: string): Promise<Certif
     signingAlgorithm: SIGNATURE,
     extensions: [new x509.SubjectAlternativeNameExtension([{ type: "url", value: identity }], true)],
   });
-  return { keyPem: pair.privateKey.export({ format: "pem", type: "pkcs8" }).toString(), csrPem: csr.toString("pem") };
+  return { keyPem: pair.privateKey.export({ format: "pem", type: "pkcs8" }), csrPem: csr.toString("pem") };
 }

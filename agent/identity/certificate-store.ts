@@ -63,7 +63,10 @@ export class CertificateStore {
       if (size > identityLimits.storedBundleBytes) throw new HawserError("too-large", `File has ${size} bytes`);
       return assembleBundle(readParts(await readFile(path, "utf8")));
     } catch (error) {
-      this.#options.log.warn({ path, error: describeError(error) }, "Stored certificate is unusable, asking for another");
+      this.#options.log.warn(
+        { path, error: describeError(error) },
+        "Stored certificate is unusable, asking for another",
+      );
       await rm(path, { force: true }).catch(() => {});
       return undefined;
     }
@@ -79,5 +82,10 @@ function readParts(text: string): BundleParts {
     if (typeof found !== "string") throw new HawserError("not-a-bundle", `Field ${name} is missing`);
     return found;
   };
-  return { identity: field("identity"), keyPem: field("keyPem"), chainPem: field("chainPem"), rootsPem: field("rootsPem") };
+  return {
+    identity: field("identity"),
+    keyPem: field("keyPem"),
+    chainPem: field("chainPem"),
+    rootsPem: field("rootsPem"),
+  };
 }

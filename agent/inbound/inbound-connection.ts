@@ -15,6 +15,7 @@ import { formatHostPort } from "../../routing/address.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import { timers } from "../limits.ts";
 import { type CloseReason, Relay } from "../relay/relay.ts";
+import { resetSocket } from "../sockets/reset-socket.ts";
 import { logConnection } from "../telemetry/connection-log.ts";
 import type { ConnectionLabels } from "../telemetry/metrics-batch.ts";
 import type { ConnectionCounters } from "../telemetry/worker-metrics.ts";
@@ -69,6 +70,10 @@ export class InboundConnection {
     if (target.port === HBONE_PORT) return `port ${HBONE_PORT} is the tunnels' own`;
     const workload = table.workloadByAddress(target.address);
     if (workload === undefined || workload.node !== this.#plane.node) return `no pod of this node has ${target.address}`;
+    // The address was given to another pod since: this peer has verified somebody else.
+    if (table.identityOf(workload) !== this.#tunnel.podIdentity) {
+      return `${target.address} is ${table.identityOf(workload)} now, the tunnel is to ${this.#tunnel.podIdentity}`;
+    }
     return { workload, ...target };
   }
 
@@ -116,19 +121,22 @@ export class InboundConnection {
       socket.destroy(new Error(`no answer within ${timers.tcpConnectMs} ms`)),
     );
     const failed = (error: Error): void => {
-      timer.cancel();
       this.#plane.metrics.dial("failed");
       if (this.#aborted) return;
       const where = formatHostPort(destination.address, destination.port);
       this.#refuse(503, "connect-failed", `cannot reach ${where}: ${error.message}`, destination);
     };
+    const gone = (): void => timer.cancel();
     socket.once("error", failed);
+    socket.once("close", gone);
     this.#stream.onAbort(() => socket.destroy());
     socket.once("connect", () => {
       timer.cancel();
       socket.off("error", failed);
+      socket.off("close", gone);
       this.#plane.metrics.dial("ok");
-      if (!this.#aborted) this.#connected(socket, source, destination);
+      if (this.#aborted) resetSocket(socket);
+      else this.#connected(socket, source, destination);
     });
   }
 
@@ -147,9 +155,9 @@ export class InboundConnection {
     const labels = this.#labels(source, destination);
     this.#counters = metrics.connectionOpened(labels);
     metrics.connectDuration(labels, clock.monotonicMs() - this.#startedMs);
+    relay.start(clock.monotonicMs());
     relay.established(this.#counters);
     relay.attach(this.#stream.accept({}, relay));
-    relay.start(clock.monotonicMs());
   }
 
   #refuse(status: number, code: string, reason: string, destination: Destination | undefined): void {
@@ -218,7 +226,10 @@ export class InboundConnection {
   }
 }
 
-/** Printable ASCII only (RFC 9110 section 5.5), and short. */
+/** Printable ASCII only, no blanks around it (RFC 9113 section 8.2.1: that would be a malformed answer), and short. */
 function headerText(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, " ").slice(0, 300);
+  return text
+    .replace(/[^\x20-\x7e]/g, " ")
+    .slice(0, 300)
+    .trim();
 }

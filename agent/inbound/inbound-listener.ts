@@ -8,6 +8,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { normalizeAddress } from "../../routing/address.ts";
 import { type LimitName, limits } from "../limits.ts";
+import { listenOn } from "../sockets/listen-on.ts";
+import { resetSocket } from "../sockets/reset-socket.ts";
 import type { ServerTunnel } from "../tunnel/engine.ts";
 import { type AcceptorEvents, TunnelAcceptor } from "../tunnel/tunnel-acceptor.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
@@ -41,9 +43,9 @@ export class InboundListener {
   async listen(fd: number): Promise<void> {
     const server = createServer({ noDelay: true }, (socket) => this.accept(socket));
     this.#servers.push(server);
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ fd }, resolve);
+    await listenOn(server, fd, (error) => {
+      this.#plane.metrics.refused("accept-failed");
+      this.#plane.log.warn({ event: "accept-failed", error: error.message }, "Tunnel could not be accepted");
     });
   }
 
@@ -55,11 +57,17 @@ export class InboundListener {
     return this.#acceptor.tunnels;
   }
 
-  /** GOAWAY to the peers of pods that are terminating or gone: new connections go elsewhere, old ones end in order. */
+  /**
+   * GOAWAY to the peers of pods that are terminating, gone, or were followed by another identity at the same address:
+   * new connections go elsewhere, old ones end in order.
+   */
   tableChanged(): void {
     const table = this.#plane.table();
+    if (table === undefined) return;
     for (const tunnel of this.#acceptor.tunnels) {
-      if (table?.workloadByAddress(tunnel.podAddress)?.state === "draining") tunnel.drain();
+      const pod = table.workloadByAddress(tunnel.podAddress);
+      const serves = pod !== undefined && pod.state !== "draining" && table.identityOf(pod) === tunnel.podIdentity;
+      if (!serves) tunnel.drain();
     }
   }
 
@@ -84,7 +92,7 @@ export class InboundListener {
     const refusal = this.#refusal(peer);
     if (refusal !== undefined) {
       this.#plane.limitHit(refusal);
-      socket.resetAndDestroy();
+      resetSocket(socket);
       return;
     }
     this.#handshake(socket, peer, pod);
@@ -95,14 +103,14 @@ export class InboundListener {
     const workload = table?.workloadByAddress(pod);
     if (table === undefined || workload === undefined) {
       this.#refused(peer, pod, "no pod of the table has this address");
-      socket.resetAndDestroy();
+      resetSocket(socket);
       return;
     }
     const settled = this.#countHandshake(peer);
     if (this.#acceptor.accept(socket, table.identityOf(workload), { peer, pod }, settled)) return;
     settled();
     this.#refused(peer, pod, `no certificate for ${table.identityOf(workload)} yet`);
-    socket.resetAndDestroy();
+    resetSocket(socket);
   }
 
   #refusal(peer: string): LimitName | undefined {

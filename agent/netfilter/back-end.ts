@@ -98,7 +98,8 @@ async function survey(commands: Commands, name: BackendName): Promise<Survey> {
 function choose(surveys: readonly Survey[]): { readonly name: BackendName; readonly reason: string } {
   const working = surveys.filter((one) => one.problem === undefined);
   const [only] = working;
-  if (only !== undefined && working.length === 1) return { name: only.name, reason: "the other one does not work here" };
+  if (only !== undefined && working.length === 1)
+    return { name: only.name, reason: "the other one does not work here" };
   const hinted = working.find((one) => one.hint !== undefined);
   if (hinted !== undefined) return { name: hinted.name, reason: `the kubelet's chain ${hinted.hint} is in it` };
   const counts = working.map((one) => `${one.name} ${one.rules}`).join(", ");

@@ -64,7 +64,7 @@ function prerouting(family: AddressFamily, { marks }: RuleOptions): Chain {
       rule(
         `${LATER_PACKET} -m conntrack --ctstate RELATED,ESTABLISHED`,
         "RETURN",
-        "established and not the agent's: untouched",
+        "established, not of the agent: untouched",
       ),
       rule(notInSet("local", family, "src"), "RETURN", "not from a mesh pod of this node: untouched"),
       rule(`${LATER_PACKET} -m socket --transparent`, Chains.deliver, "of the agent, but conntrack has forgotten it"),
@@ -89,13 +89,15 @@ function agentConnections(family: AddressFamily, options: RuleOptions): Chain {
     name: Chains.agent,
     rules: [
       rule(`${LATER_PACKET} -m socket --transparent`, Chains.deliver, "its socket is there"),
+      // When nat could not keep the dialled address (kube-proxy's nftables mode may come first), the socket has the other.
+      rule(`${LATER_PACKET} -m conntrack --ctstate DNAT`, Chains.deliver, "its socket is there, at another address"),
       rule(hboneTo(family), tproxy(family, options.inboundPort, deliver), "tunnel without socket: reset, or a new one"),
       rule(
         `-p tcp ${inSet("local", family, "src")}`,
         tproxy(family, options.outboundPort, deliver),
         "from a pod, without socket: reset, or a new one",
       ),
-      rule(FIRST_PACKET, `CONNMARK --set-xmark 0x0/${hex(deliver)}`, "somebody else's now, with the same ports"),
+      rule(FIRST_PACKET, `CONNMARK --set-xmark 0x0/${hex(deliver)}`, "of somebody else now, with the same ports"),
     ],
   };
 }
@@ -106,9 +108,9 @@ function deliverToAgent({ marks }: RuleOptions): Chain {
   return {
     name: Chains.deliver,
     rules: [
-      rule("", `CONNMARK --set-xmark ${hex(marks.deliver)}/${connection}`, "the connection is the agent's"),
+      rule("", `CONNMARK --set-xmark ${hex(marks.deliver)}/${connection}`, "the connection belongs to the agent"),
       rule("", `MARK --set-xmark ${hex(marks.deliver)}/${hex(marks.deliver)}`, "policy routing delivers it here"),
-      rule("", "ACCEPT", "done"),
+      rule("", "ACCEPT", "and nobody changes the mark"),
     ],
   };
 }
@@ -119,7 +121,7 @@ function inboundTunnel(family: AddressFamily, { marks, inboundPort }: RuleOption
     name: Chains.inbound,
     rules: [
       rule("-m conntrack --ctdir REPLY", "RETURN", "answer to a pod that itself uses this port as its source port"),
-      rule("", `CONNMARK --set-xmark ${hex(marks.deliver)}/${connection}`, "the connection is the agent's"),
+      rule("", `CONNMARK --set-xmark ${hex(marks.deliver)}/${connection}`, "the connection belongs to the agent"),
       rule("-p tcp", tproxy(family, inboundPort, marks.deliver), "to the inbound listener"),
     ],
   };
@@ -130,7 +132,7 @@ function outboundConnection(family: AddressFamily, { marks, outboundPort }: Rule
   return {
     name: Chains.outbound,
     rules: [
-      rule("", `CONNMARK --set-xmark ${hex(marks.deliver)}/${connection}`, "the connection is the agent's"),
+      rule("", `CONNMARK --set-xmark ${hex(marks.deliver)}/${connection}`, "the connection belongs to the agent"),
       rule("-p tcp", tproxy(family, outboundPort, marks.deliver), "to the outbound listener"),
     ],
   };
@@ -159,9 +161,19 @@ function splitServices(view: FamilyView, { marks }: RuleOptions): Chain {
  * the agent's, whoever sent the first packet that conntrack saw. Its tunnels speak as the host and need nothing.
  */
 function agentOutput({ marks }: RuleOptions): Chain {
+  const both = marks.deliver | marks.own;
   const foreign = `-m connmark ! --mark ${hex(marks.deliver)}/${hex(marks.deliver)} -m addrtype ! --src-type LOCAL`;
-  const target = `CONNMARK --set-xmark ${hex(marks.deliver)}/${hex(marks.deliver | marks.own)}`;
-  return { name: Chains.output, rules: [rule(foreign, target, "the agent speaks as a pod or a Service")] };
+  return {
+    name: Chains.output,
+    rules: [
+      rule(packetMark(both), `MARK --set-xmark 0x0/${hex(both)}`, "our reset; sysctl fwmark_reflect lent it the mark"),
+      rule(
+        `${packetMark(marks.own)} ${foreign}`,
+        `CONNMARK --set-xmark ${hex(marks.deliver)}/${hex(both)}`,
+        "the agent speaks as a pod or a Service",
+      ),
+    ],
+  };
 }
 
 function forward(view: NodeView, family: AddressFamily, { marks }: RuleOptions): Chain {

@@ -30,7 +30,8 @@ export function renderSetChanges(known: ReadonlyMap<string, KnownSet>, wanted: r
       continue;
     }
     if (current === undefined) creations.push(`create ${set.name} ${setOptions(set)}`);
-    for (const entry of set.entries) if (current?.entries.has(entry) !== true) additions.push(`add ${set.name} ${entry}`);
+    for (const entry of set.entries)
+      if (current?.entries.has(entry) !== true) additions.push(`add ${set.name} ${entry}`);
     for (const entry of current?.entries ?? []) if (!set.entries.has(entry)) removals.push(`del ${set.name} ${entry}`);
   }
   const lines = [...creations, ...additions, ...removals];

@@ -44,7 +44,8 @@ export function renderTableRemoval(table: string, current: TableDump): string | 
 
 /** `-A CHAIN` is left out: the rule as a chain's listing has it. */
 export function renderRule({ match, target, comment }: Rule): string {
-  const text = comment.replaceAll(/[^A-Za-z0-9 .,:;()/|'_-]/g, "?").slice(0, MAX_COMMENT_LENGTH);
+  // Names come from documents: nothing in them may end the comment, or the line.
+  const text = comment.replaceAll(/[^A-Za-z0-9 .,:;()/_-]/g, "?").slice(0, MAX_COMMENT_LENGTH);
   return `${match === "" ? "" : `${match} `}-m comment --comment "${text}" -j ${target}`;
 }
 

@@ -88,9 +88,7 @@ export class OutboundConnection {
     this.#attempts += 1;
     this.#attempt = attempt;
     this.#attemptStartedMs = this.#plane.clock.monotonicMs();
-    this.#answerTimer = this.#plane.clock.after(timers.connectAnswerMs, () =>
-      this.#failed(`no answer from ${attempt.candidate.key} within ${timers.connectAnswerMs} ms`, "timeout"),
-    );
+    this.#answerTimer = this.#plane.clock.after(timers.connectAnswerMs, () => this.#unanswered(attempt));
     if (attempt.candidate.transport === "tunnel") this.#throughTunnel(attempt);
     else this.#withoutTunnel(attempt);
   }
@@ -185,7 +183,24 @@ export class OutboundConnection {
     this.#relay.established(this.#counters);
   }
 
+  #unanswered(attempt: Attempt): void {
+    const why = `no answer from ${attempt.candidate.key} within ${timers.connectAnswerMs} ms`;
+    if (!this.#mayBeDelivered()) {
+      this.#failed(why, "timeout");
+      return;
+    }
+    this.#plane.metrics.dial("timeout");
+    attempt.failed();
+    this.#giveUp(`${why}, and data was sent, which may be delivered yet`);
+  }
+
+  /** Bytes went into a tunnel: they count as delivered, unless the answer says otherwise. */
+  #mayBeDelivered(): boolean {
+    return this.#stream !== undefined && this.#relay.sentAnything && this.#attempt?.candidate.transport === "tunnel";
+  }
+
   #streamLost(code: number, reason: string): void {
+    const delivered = this.#mayBeDelivered();
     this.#stream = undefined;
     // REFUSED_STREAM: the peer did not process it (RFC 9113 section 8.7), so the same endpoint may be tried again.
     if (code === ErrorCode.refusedStream) {
@@ -193,7 +208,7 @@ export class OutboundConnection {
       this.#again(`${reason}, stream refused`);
       return;
     }
-    if (this.#relay.sentAnything && this.#attempt?.candidate.transport === "tunnel") {
+    if (delivered) {
       this.#refused(`${reason} after data was sent, which may have been delivered`);
       return;
     }
@@ -221,6 +236,10 @@ export class OutboundConnection {
   #refused(why: string): void {
     this.#plane.metrics.dial("refused");
     this.#attempt?.finished();
+    this.#giveUp(why);
+  }
+
+  #giveUp(why: string): void {
     this.#forgetAttempt();
     this.#relay.abort("refused", why);
   }
@@ -232,6 +251,7 @@ export class OutboundConnection {
     this.#attempt = undefined;
     this.#stream?.reset(ErrorCode.cancel);
     this.#stream = undefined;
+    this.#relay.detach();
   }
 
   #closed(reason: CloseReason, detail: string | undefined): void {

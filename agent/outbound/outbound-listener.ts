@@ -7,6 +7,8 @@ import { formatHostPort, normalizeAddress } from "../../routing/address.ts";
 import { decideConnection, type RefuseDecision } from "../../routing/decide-connection.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import { timers } from "../limits.ts";
+import { listenOn } from "../sockets/listen-on.ts";
+import { resetSocket } from "../sockets/reset-socket.ts";
 import { logConnection } from "../telemetry/connection-log.ts";
 import { describePeer } from "../worker/data-plane.ts";
 import { OutboundConnection, type OutboundDependencies } from "./outbound-connection.ts";
@@ -26,9 +28,9 @@ export class OutboundListener {
       (socket) => this.accept(socket),
     );
     this.#servers.push(server);
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ fd }, resolve);
+    await listenOn(server, fd, (error) => {
+      this.#plane.metrics.refused("accept-failed");
+      this.#plane.log.warn({ event: "accept-failed", error: error.message }, "Connection of a pod could not be accepted");
     });
   }
 
@@ -91,5 +93,5 @@ interface Addresses {
 
 function reset(socket: Socket): void {
   socket.on("error", () => {});
-  socket.resetAndDestroy();
+  resetSocket(socket);
 }

@@ -3,6 +3,7 @@
  * node, or (permissive mode) on a node without an agent. "Answers 200" when it is connected.
  */
 import type { Socket } from "node:net";
+import { resetSocket } from "../sockets/reset-socket.ts";
 import { ErrorCode, type StreamHandler, type TunnelStream } from "../tunnel/engine.ts";
 
 export class PlainStream implements TunnelStream {
@@ -41,7 +42,7 @@ export class PlainStream implements TunnelStream {
 
   reset(): void {
     this.#over = true;
-    this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
   }
 
   pause(): void {

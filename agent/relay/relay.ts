@@ -14,6 +14,7 @@
  */
 import type { Socket } from "node:net";
 import { limits, timers } from "../limits.ts";
+import { resetSocket } from "../sockets/reset-socket.ts";
 import { ErrorCode, type StreamHandler, type TunnelStream } from "../tunnel/engine.ts";
 import { EarlyData } from "./early-data.ts";
 import type { WriteCoalescer } from "./write-coalescer.ts";
@@ -91,6 +92,11 @@ export class Relay implements StreamHandler {
     if (this.#podEnded) stream.end();
   }
 
+  /** The stream is given up (and reset by its owner) while another one is not there yet. */
+  detach(): void {
+    this.#stream = undefined;
+  }
+
   /** The far end has the connection: nothing is kept for a replay any more. `counters` are the shared totals. */
   established(counters: ByteCounters): void {
     counters.sentBytes += this.sentBytes;
@@ -110,9 +116,11 @@ export class Relay implements StreamHandler {
     return this.#early === undefined;
   }
 
-  /** What this connection makes the agent hold because its reader does not read. */
+  /** What this connection makes the agent hold, because its readers do not read or there is nobody to read yet. */
   get heldBytes(): number {
-    return this.#streamPaused ? this.#socket.writableLength + (this.#stream?.unreadBytes ?? 0) : 0;
+    const stream = this.#stream;
+    const toPod = this.#socket.writableLength + (stream?.unreadBytes ?? 0);
+    return toPod + Math.max(stream?.queuedBytes ?? 0, this.#early?.bytes ?? 0);
   }
 
   /** Ends both sides with a reset. */
@@ -121,7 +129,7 @@ export class Relay implements StreamHandler {
     this.#fail(reason, detail);
     this.#stream?.reset(ErrorCode.cancel);
     this.#stream = undefined;
-    this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
   }
 
   /** Called once per sweep: enforces the idle timers without a clock read per chunk. */
@@ -201,7 +209,10 @@ export class Relay implements StreamHandler {
       return;
     }
     this.#fail("reset-by-peer", `${reason} (HTTP/2 error code ${code})`);
-    this.#socket.resetAndDestroy();
+    // What came before the peer's end still belongs to the pod. Its own direction is dead: closing the socket after the
+    // last byte answers whatever the pod sends from then on with RST, as the kernel of the far end would.
+    if (this.#streamEnded) this.#socket.destroySoon();
+    else resetSocket(this.#socket);
   }
 
   #count(bytes: number, sent: boolean): void {

@@ -17,6 +17,7 @@ const SOL_IP = 0;
 const SOL_SOCKET = 1;
 const SOL_IPV6 = 41;
 const SO_REUSEADDR = 2;
+const SO_LINGER = 13;
 const SO_REUSEPORT = 15;
 const SO_MARK = 36;
 const IP_TRANSPARENT = 19;
@@ -46,6 +47,8 @@ const cGetsockname = libc.func("int getsockname(int, void*, void*)");
 const cClose = libc.func("int close(int)");
 
 const ON = int32(1);
+/** struct linger { l_onoff = 1, l_linger = 0 }: close() sends RST (socket(7), SO_LINGER; tcp(7)). */
+const LINGER_RESET = Buffer.concat([int32(1), int32(0)]);
 
 function int32(value: number): Buffer {
   const buffer = Buffer.alloc(4);
@@ -76,6 +79,11 @@ export function setReuseAddress(fd: number): void {
 
 export function setReusePort(fd: number): void {
   setOption(fd, SOL_SOCKET, SO_REUSEPORT, ON, "set SO_REUSEPORT");
+}
+
+/** From now on closing the descriptor drops what is unsent and sends RST. Harmless when the connection is gone. */
+export function setResetOnClose(fd: number): void {
+  cSetsockopt(fd, SOL_SOCKET, SO_LINGER, LINGER_RESET, LINGER_RESET.length);
 }
 
 export function setIpv6Only(fd: number): void {

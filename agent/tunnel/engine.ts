@@ -86,6 +86,8 @@ export interface ServerTunnel {
   readonly peerAddress: string;
   /** Address that was dialled: a local pod. */
   readonly podAddress: string;
+  /** SPIFFE ID that was proved to the peer: that pod's, when the tunnel was opened. */
+  readonly podIdentity: string;
   readonly openStreams: number;
   /** GOAWAY; closes when the last stream ends. */
   drain(): void;

@@ -30,6 +30,18 @@ export interface Negotiated {
   readonly resumed: boolean;
 }
 
+/**
+ * What resumes an earlier TLS session. Node does not tell the peer's certificate for a resumed session at the client's
+ * end, so what it said is kept beside the ticket. Holds a secret.
+ */
+export interface TlsSession {
+  readonly ticket: Buffer;
+  /** SPIFFE ID that the peer proved when the session began. */
+  readonly identity: string;
+  /** End of that certificate's validity. */
+  readonly notAfterMs: number;
+}
+
 export interface ClientTunnelOptions {
   /** A connecting or connected socket to podIP:15008; the tunnel owns it. */
   readonly socket: Socket;
@@ -37,11 +49,11 @@ export interface ClientTunnelOptions {
   /** SPIFFE ID that the table gives for the destination; anything else is refused. */
   readonly expectedIdentity: string;
   /** A session of an earlier tunnel to the same pod. */
-  readonly tlsSession: Buffer | undefined;
+  readonly tlsSession: TlsSession | undefined;
   readonly clock: Clock;
   readonly onOpen: (negotiated: Negotiated) => void;
-  /** A ticket for later tunnels. */
-  readonly onTlsSession: (session: Buffer) => void;
+  /** For later tunnels; may come more than once. */
+  readonly onTlsSession: (session: TlsSession) => void;
   readonly onDraining: () => void;
   /** Once. `error` is absent after an orderly end. */
   readonly onClosed: (error: TunnelError | undefined) => void;
@@ -56,8 +68,11 @@ export class H2ClientTunnel implements ClientTunnel {
   #openStreams = 0;
   #handshakeTimer: Timer | undefined;
   #pingTimer: Timer | undefined;
+  #closeTimer: Timer | undefined;
   #pongDueMs = Number.POSITIVE_INFINITY;
   #idleSinceMs = 0;
+  /** End of the validity of what the peer proved. */
+  #peerNotAfterMs = 0;
 
   constructor(options: ClientTunnelOptions) {
     this.#options = options;
@@ -107,7 +122,7 @@ export class H2ClientTunnel implements ClientTunnel {
     if (this.#state !== "open") return;
     this.#state = "draining";
     this.#options.onDraining();
-    if (this.#openStreams === 0) this.#session?.close();
+    if (this.#openStreams === 0) this.#close();
   }
 
   destroy(reason: string): void {
@@ -126,12 +141,13 @@ export class H2ClientTunnel implements ClientTunnel {
   }
 
   #startTls(): void {
-    const { socket, secureContext, expectedIdentity, tlsSession, clock } = this.#options;
+    const { socket, secureContext, expectedIdentity, clock } = this.#options;
     if (this.#state === "closed") return;
     this.#handshakeTimer?.cancel();
     this.#handshakeTimer = clock.after(timers.tlsHandshakeMs, () =>
       this.#fail("tls-handshake-failed", "not finished in time"),
     );
+    const tlsSession = this.#usableSession();
     const tls = tlsConnect({
       ...TLS_SETTINGS,
       socket,
@@ -139,30 +155,37 @@ export class H2ClientTunnel implements ClientTunnel {
       ALPNProtocols: [ALPN],
       rejectUnauthorized: true,
       checkServerIdentity: (_host, certificate) => verifyServerIdentity(certificate, expectedIdentity, clock.nowMs()),
-      ...(tlsSession === undefined ? {} : { session: tlsSession }),
+      ...(tlsSession === undefined ? {} : { session: tlsSession.ticket }),
     });
     this.#tls = tls;
-    tls.on("error", (error) => this.#fail("tls-handshake-failed", error));
-    tls.on("session", (session: Buffer) => this.#options.onTlsSession(session));
-    tls.once("secureConnect", () => this.#startHttp2(tls));
+    tls.on("error", (error) => this.#lost(error));
+    // The dialled socket allows half-open connections, and so does TLS over it; HTTP/2 has no use for one.
+    tls.once("end", () => this.#lost("peer closed the connection"));
+    tls.on("session", (ticket: Buffer) => this.#ticket(ticket));
+    tls.once("secureConnect", () => this.#startHttp2(tls, tlsSession));
   }
 
-  #startHttp2(tls: TLSSocket): void {
+  /** The peer of a session that is resumed proves only that it is the peer of then: that has to be enough. */
+  #usableSession(): TlsSession | undefined {
+    const { tlsSession, expectedIdentity, clock } = this.#options;
+    if (tlsSession?.identity !== expectedIdentity || clock.nowMs() >= tlsSession.notAfterMs) return undefined;
+    return tlsSession;
+  }
+
+  #ticket(ticket: Buffer): void {
+    const { expectedIdentity: identity, onTlsSession } = this.#options;
+    if (this.#peerNotAfterMs > 0) onTlsSession({ ticket, identity, notAfterMs: this.#peerNotAfterMs });
+  }
+
+  #startHttp2(tls: TLSSocket, tlsSession: TlsSession | undefined): void {
     if (this.#state === "closed") return;
     if (tls.alpnProtocol !== ALPN) {
       this.#fail("tls-handshake-failed", `peer speaks ${tls.alpnProtocol || "no ALPN protocol"}, not h2`);
       return;
     }
-    // checkServerIdentity is not called for a resumed session: its certificate is checked here in every case.
-    const wrong = verifyServerIdentity(
-      tls.getPeerCertificate(),
-      this.#options.expectedIdentity,
-      this.#options.clock.nowMs(),
-    );
-    if (wrong !== undefined) {
-      this.#fail("tls-handshake-failed", wrong);
-      return;
-    }
+    // For a session that was not resumed, checkServerIdentity has accepted the certificate.
+    const resumed = tls.isSessionReused() ? tlsSession : undefined;
+    this.#peerNotAfterMs = resumed?.notAfterMs ?? Date.parse(tls.getPeerCertificate().valid_to);
     const session = connect("https://hbone", {
       createConnection: () => tls,
       maxSessionMemory: limits.sessionMemoryMb,
@@ -173,7 +196,7 @@ export class H2ClientTunnel implements ClientTunnel {
     session.on("error", (error) => this.#fail("tunnel-closed", error));
     session.once("connect", () => this.#opened(session, tls));
     session.once("goaway", () => this.drain());
-    session.once("close", () => this.#closed(undefined));
+    session.once("close", () => this.#lost("peer closed the tunnel"));
   }
 
   #opened(session: ClientHttp2Session, tls: TLSSocket): void {
@@ -207,7 +230,19 @@ export class H2ClientTunnel implements ClientTunnel {
     this.#openStreams -= 1;
     if (this.#openStreams > 0) return;
     this.#idleSinceMs = this.#options.clock.monotonicMs();
-    if (this.#state === "draining") this.#session?.close();
+    if (this.#state === "draining") this.#close();
+  }
+
+  /** Ends the session in order; a peer that no longer answers must not hold it. */
+  #close(): void {
+    this.#session?.close();
+    this.#closeTimer ??= this.#options.clock.after(timers.pingTimeoutMs, () => this.destroy("peer does not close"));
+  }
+
+  /** The connection is gone: in order, if that was to come. */
+  #lost(cause: unknown): void {
+    if (this.#state === "draining" && this.#openStreams === 0) this.#closed(undefined);
+    else this.#fail(this.#state === "connecting" ? "tls-handshake-failed" : "tunnel-closed", cause);
   }
 
   #fail(code: TunnelErrorCode, cause: unknown): void {
@@ -220,7 +255,10 @@ export class H2ClientTunnel implements ClientTunnel {
     this.#state = "closed";
     this.#handshakeTimer?.cancel();
     this.#pingTimer?.cancel();
-    this.#session?.destroy(undefined, constants.NGHTTP2_CANCEL);
+    this.#closeTimer?.cancel();
+    // The code reaches the streams: with NO_ERROR those of the peer would look as if they had ended in order.
+    if (error === undefined) this.#session?.destroy();
+    else this.#session?.destroy(error, constants.NGHTTP2_CANCEL);
     this.#tls?.destroy();
     this.#options.socket.destroy();
     this.#options.onClosed(error);

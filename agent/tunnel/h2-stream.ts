@@ -1,6 +1,9 @@
 /**
  * One CONNECT stream over node:http2, for both roles. Turns Node's stream events into the engine's callbacks and
  * keeps ends and aborts apart: END_STREAM in both directions is a close, everything else is a reset.
+ *
+ * node:http2 blurs the two: it emits `end` for a stream that is torn down, and ends the writable side of a stream that
+ * is reset, which would put an END_STREAM on the wire before the RST_STREAM. Both are undone here.
  */
 import { constants, type Http2Stream } from "node:http2";
 import type { StreamHandler, TunnelStream } from "./engine.ts";
@@ -18,11 +21,9 @@ export class H2Stream implements TunnelStream {
     this.#stream = stream;
     this.#handler = handler;
     this.#load = load;
+    // node:http2 reports through `close` and `rstCode` whatever it reports through `error`.
     stream.on("error", ignore);
-    stream.on("end", () => {
-      this.#peerEnded = true;
-      if (!this.#reset) handler.onEnd();
-    });
+    stream.on("end", () => this.#peerEnd());
     stream.on("drain", () => {
       if (!this.#reset) handler.onDrain();
     });
@@ -58,6 +59,8 @@ export class H2Stream implements TunnelStream {
   reset(code: number): void {
     if (this.#reset) return;
     this.#reset = true;
+    // `close` ends the writable side, and what `_final` does then is to send END_STREAM: to the peer a clean end.
+    this.#stream._final = ignore;
     if (!this.#stream.closed) this.#stream.close(code);
     // Unread data would keep the stream (and its window) alive.
     this.#stream.resume();
@@ -71,14 +74,36 @@ export class H2Stream implements TunnelStream {
     this.#stream.resume();
   }
 
+  #peerEnd(): void {
+    // `aborted`: closed while we were still writing. `destroyed`: torn down. Neither is the peer's END_STREAM.
+    if (this.#reset || this.#peerEnded || this.#stream.aborted || this.#stream.destroyed) return;
+    this.#peerEnded = true;
+    this.#handler.onEnd();
+  }
+
   #closed(): void {
     if (this.#reset) return;
-    const code = this.#stream.rstCode;
-    if (this.#ended && this.#peerEnded && code === constants.NGHTTP2_NO_ERROR) return;
+    const { rstCode, aborted } = this.#stream;
+    if (this.#ended && !aborted && rstCode === constants.NGHTTP2_NO_ERROR) {
+      if (!this.#peerEnded) this.#deliverRest();
+      return;
+    }
     this.#reset = true;
-    this.#handler.onReset(code === constants.NGHTTP2_NO_ERROR ? constants.NGHTTP2_CANCEL : code, "stream reset by peer");
+    const code = rstCode === constants.NGHTTP2_NO_ERROR ? constants.NGHTTP2_CANCEL : rstCode;
+    this.#handler.onReset(code, "stream reset by peer");
+  }
+
+  /**
+   * Both ends ended in order and the tunnel closed before a paused reader had taken everything: it still gets the rest,
+   * at most a window.
+   */
+  #deliverRest(): void {
+    for (let chunk = this.#stream.read() as Buffer | null; chunk !== null; chunk = this.#stream.read() as Buffer | null) {
+      this.#handler.onData(chunk);
+    }
+    this.#peerEnded = true;
+    this.#handler.onEnd();
   }
 }
 
-// node:http2 reports through `close` and `rstCode` whatever it reports through `error`.
 function ignore(): void {}

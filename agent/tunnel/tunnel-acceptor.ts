@@ -5,6 +5,7 @@
  * A peer must present a certificate that chains to our roots before it may open a stream; whether that identity may
  * come from that address is the caller's `authorize`.
  */
+import { createHash } from "node:crypto";
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
@@ -37,6 +38,7 @@ export interface AcceptorOptions {
 interface Origin {
   readonly peerAddress: string;
   readonly podAddress: string;
+  readonly podIdentity: string;
   /** The handshake is over, one way or the other. */
   readonly settled: () => void;
 }
@@ -60,7 +62,7 @@ export class TunnelAcceptor {
     for (const [identity, entry] of wanted) {
       const server = this.#servers.get(identity);
       if (server === undefined) this.#servers.set(identity, this.#createServer(entry));
-      else server.setSecureContext({ ...TLS_SETTINGS, ...pem(entry) });
+      else server.setSecureContext(secureOptions(entry));
     }
   }
 
@@ -75,7 +77,7 @@ export class TunnelAcceptor {
   accept(raw: Socket, identity: string, addresses: { peer: string; pod: string }, settled: () => void): boolean {
     const server = this.#servers.get(identity);
     if (server === undefined) return false;
-    this.#origins.set(raw, { peerAddress: addresses.peer, podAddress: addresses.pod, settled });
+    this.#origins.set(raw, { peerAddress: addresses.peer, podAddress: addresses.pod, podIdentity: identity, settled });
     raw.once("close", settled);
     server.emit("connection", raw);
     return true;
@@ -83,8 +85,7 @@ export class TunnelAcceptor {
 
   #createServer(credentials: TlsCredentials): Http2SecureServer {
     const server = createSecureServer({
-      ...TLS_SETTINGS,
-      ...pem(credentials),
+      ...secureOptions(credentials),
       ALPNProtocols: [ALPN],
       requestCert: true,
       rejectUnauthorized: true,
@@ -115,8 +116,11 @@ export class TunnelAcceptor {
 
   #tlsFailed(tls: TLSSocket, error: Error): void {
     const origin = this.#originOf(tls);
+    // A chain that was not accepted is told there, and the error is only that the handshake was broken off.
+    const { authorizationError } = tls as { authorizationError?: unknown };
     const detail = "code" in error && typeof error.code === "string" ? `${error.code}: ${error.message}` : error.message;
-    this.#options.events.onRefused(origin.peerAddress, origin.podAddress, `TLS handshake failed: ${detail}`);
+    const reason = typeof authorizationError === "string" ? `${authorizationError}: peer's certificate` : detail;
+    this.#options.events.onRefused(origin.peerAddress, origin.podAddress, `TLS handshake failed: ${reason}`);
   }
 
   #session(session: ServerHttp2Session): void {
@@ -124,6 +128,7 @@ export class TunnelAcceptor {
     const origin = this.#originOf(tls);
     const { clock, events } = this.#options;
     origin.settled();
+    session.on("error", ignore);
     try {
       const certificate = tls.getPeerCertificate();
       const identity = identityOfCertificate(certificate);
@@ -132,7 +137,6 @@ export class TunnelAcceptor {
       this.#checkPlace(session, identity, origin, timers.tableGraceMs);
     } catch (error) {
       events.onRefused(origin.peerAddress, origin.podAddress, describeError(error));
-      session.on("error", ignore);
       session.destroy();
     }
   }
@@ -158,9 +162,11 @@ export class TunnelAcceptor {
     session.setLocalWindowSize(limits.tunnelWindowBytes);
     const tunnel: H2ServerTunnel = new H2ServerTunnel({
       session,
+      socket: rawSocketOf(tls) ?? tls,
       peerIdentity,
       peerAddress: origin.peerAddress,
       podAddress: origin.podAddress,
+      podIdentity: origin.podIdentity,
       clock,
       onStream: (stream) => events.onStream(tunnel, stream),
       onClosed: () => {
@@ -173,16 +179,25 @@ export class TunnelAcceptor {
   }
 
   #originOf(tls: TLSSocket): Origin {
-    // `_parent` is the raw socket that was wrapped; the addresses are the same, unless the socket is already closed.
-    const raw = (tls as TLSSocket & { _parent?: Socket })._parent;
+    const raw = rawSocketOf(tls);
     const known = raw === undefined ? undefined : this.#origins.get(raw);
     const { remoteAddress: peerAddress = "unknown", localAddress: podAddress = "unknown" } = tls;
-    return known ?? { peerAddress, podAddress, settled: ignore };
+    return known ?? { peerAddress, podAddress, podIdentity: "unknown", settled: ignore };
   }
 }
 
-function pem(credentials: TlsCredentials): { key: string; cert: string; ca: string } {
-  return { key: credentials.keyPem, cert: credentials.chainPem, ca: credentials.rootsPem };
+/** `_parent` is the socket that was wrapped, with the same addresses, which it forgets when it is closed. */
+function rawSocketOf(tls: TLSSocket): Socket | undefined {
+  return (tls as TLSSocket & { _parent?: Socket })._parent;
+}
+
+/**
+ * A session is resumed only for the identity and under the roots for which it was made: a root that was taken away takes
+ * its sessions with it, on every worker alike.
+ */
+function secureOptions({ identity, keyPem, chainPem, rootsPem }: TlsCredentials) {
+  const sessionIdContext = createHash("sha256").update(`${identity}\n${rootsPem}`).digest("hex").slice(0, 32);
+  return { ...TLS_SETTINGS, key: keyPem, cert: chainPem, ca: rootsPem, sessionIdContext };
 }
 
 function ignore(): void {}

@@ -14,7 +14,7 @@ import { HBONE_PORT } from "../../protocol/ports.ts";
 import { limits, timers } from "../limits.ts";
 import type { DialOptions } from "../sockets/dial.ts";
 import type { ClientTunnel } from "./engine.ts";
-import { H2ClientTunnel, type Negotiated, TunnelError } from "./h2-client-tunnel.ts";
+import { type ClientTunnelOptions, H2ClientTunnel, type Negotiated, type TlsSession, TunnelError } from "./h2-client-tunnel.ts";
 
 export type PoolErrorCode = "no-certificate" | "too-many-lanes" | "too-many-waiting" | "draining";
 export class PoolError extends HawserError<PoolErrorCode> {}
@@ -37,16 +37,22 @@ export interface TunnelPoolOptions {
   readonly secureContext: (identity: string) => SecureContext | undefined;
   readonly onHandshake: (target: TunnelTarget, result: Negotiated | TunnelError) => void;
   readonly onLimit: (name: "lanesPerKey" | "waitingPerKey") => void;
+  /** The engine. */
+  readonly createTunnel?: (options: ClientTunnelOptions) => DialledTunnel;
 }
+
+/** What the pool needs of a tunnel it dials. */
+type DialledTunnel = ClientTunnel & { start(): void };
 
 /** A lane that moved more than this in the last moments is busy: a small call behind it would wait for milliseconds. */
 const BUSY_LANE_BYTES = 256 * 1024;
 
 interface Group {
   readonly target: TunnelTarget;
-  readonly lanes: Set<H2ClientTunnel>;
+  /** Those that are open, and those that are draining. */
+  readonly lanes: Set<DialledTunnel>;
   readonly waiting: Set<Acquired>;
-  dialing: H2ClientTunnel | undefined;
+  dialing: DialledTunnel | undefined;
   failedMs: number;
   failure: TunnelError | PoolError | undefined;
 }
@@ -54,7 +60,7 @@ interface Group {
 export class TunnelPool {
   readonly #options: TunnelPoolOptions;
   readonly #groups = new Map<string, Group>();
-  readonly #tlsSessions = new Map<string, Buffer>();
+  readonly #tlsSessions = new Map<string, TlsSession>();
   #draining = false;
 
   constructor(options: TunnelPoolOptions) {
@@ -96,9 +102,11 @@ export class TunnelPool {
 
   /** New streams of this identity use tunnels with its new certificate; the old tunnels end with their streams. */
   renewed(identity: string): void {
+    for (const key of this.#tlsSessions.keys()) {
+      if (key.startsWith(`${identity}|`)) this.#tlsSessions.delete(key);
+    }
     for (const group of this.#groups.values()) {
       if (group.target.sourceIdentity !== identity) continue;
-      this.#tlsSessions.delete(keyOf(group.target));
       for (const lane of group.lanes) lane.drain();
     }
   }
@@ -129,8 +137,8 @@ export class TunnelPool {
     return group;
   }
 
-  #leastLoaded(group: Group): H2ClientTunnel | undefined {
-    let best: H2ClientTunnel | undefined;
+  #leastLoaded(group: Group): DialledTunnel | undefined {
+    let best: DialledTunnel | undefined;
     let bestLoad = Number.POSITIVE_INFINITY;
     for (const lane of group.lanes) {
       if (lane.state !== "open" || lane.openStreams >= lane.maxStreams) continue;
@@ -140,9 +148,13 @@ export class TunnelPool {
         bestLoad = load;
       }
     }
-    const another = bestLoad > BUSY_LANE_BYTES && group.lanes.size < limits.busyLanesPerKey;
-    if (best !== undefined && another && group.dialing === undefined && !this.#draining) this.#dial(group);
+    if (best !== undefined && bestLoad > BUSY_LANE_BYTES) this.#dialForBusy(group);
     return best;
+  }
+
+  #dialForBusy(group: Group): void {
+    if (group.dialing !== undefined || this.#draining || this.#failedRecently(group)) return;
+    if (openLanes(group) < limits.busyLanesPerKey) this.#dial(group);
   }
 
   #refusal(group: Group): TunnelError | PoolError | undefined {
@@ -152,12 +164,16 @@ export class TunnelPool {
       return new PoolError("too-many-waiting", `${group.waiting.size} connections already wait for this tunnel`);
     }
     if (group.dialing !== undefined) return undefined;
-    if (group.lanes.size >= limits.lanesPerKey) {
+    // Draining ones do not count: with connections that live for days they would add up, one set per certificate.
+    if (openLanes(group) >= limits.lanesPerKey) {
       this.#options.onLimit("lanesPerKey");
-      return new PoolError("too-many-lanes", `All ${group.lanes.size} tunnels to ${group.target.address} are full`);
+      return new PoolError("too-many-lanes", `All ${limits.lanesPerKey} tunnels to ${group.target.address} are full`);
     }
-    const sinceFailureMs = this.#options.clock.monotonicMs() - group.failedMs;
-    return sinceFailureMs < timers.redialMs ? group.failure : undefined;
+    return this.#failedRecently(group) ? group.failure : undefined;
+  }
+
+  #failedRecently(group: Group): boolean {
+    return this.#options.clock.monotonicMs() - group.failedMs < timers.redialMs;
   }
 
   #dial(group: Group): void {
@@ -171,13 +187,14 @@ export class TunnelPool {
     const key = keyOf(target);
     const socket = this.#socketTo(group);
     if (socket === undefined) return;
-    const tunnel: H2ClientTunnel = new H2ClientTunnel({
+    const { createTunnel = newH2ClientTunnel } = this.#options;
+    const tunnel: DialledTunnel = createTunnel({
       socket,
       secureContext,
       expectedIdentity: target.destinationIdentity,
       tlsSession: this.#tlsSessions.get(key),
       clock: this.#options.clock,
-      onOpen: (negotiated) => this.#opened(group, tunnel, negotiated),
+      onOpen: (negotiated) => this.#opened(group, tunnel, negotiated, secureContext),
       onTlsSession: (session) => this.#keepTlsSession(key, session),
       onDraining: nothing,
       onClosed: (error) => this.#closed(group, tunnel, error),
@@ -195,40 +212,40 @@ export class TunnelPool {
     }
   }
 
-  #opened(group: Group, tunnel: H2ClientTunnel, negotiated: Negotiated): void {
+  #opened(group: Group, tunnel: DialledTunnel, negotiated: Negotiated, secureContext: SecureContext): void {
     this.#options.onHandshake(group.target, negotiated);
     group.dialing = undefined;
     group.failure = undefined;
     group.lanes.add(tunnel);
-    if (this.#draining) tunnel.drain();
-    const waiting = [...group.waiting];
-    group.waiting.clear();
+    // A certificate that was renewed during the handshake: those who wait get a tunnel with the new one.
+    const outdated = this.#options.secureContext(group.target.sourceIdentity) !== secureContext;
+    if (this.#draining || outdated) tunnel.drain();
     // Those that do not fit into this tunnel wait for the next one.
-    for (const callback of waiting) this.acquire(group.target, callback);
+    for (const callback of [...group.waiting]) {
+      // One of the others may have withdrawn it meanwhile.
+      if (group.waiting.delete(callback)) this.acquire(group.target, callback);
+    }
   }
 
-  #closed(group: Group, tunnel: H2ClientTunnel, error: TunnelError | undefined): void {
+  #closed(group: Group, tunnel: DialledTunnel, error: TunnelError | undefined): void {
     group.lanes.delete(tunnel);
-    if (group.dialing === tunnel && error !== undefined) {
-      // A ticket the peer no longer takes must not fail the next dial as well.
-      this.#tlsSessions.delete(keyOf(group.target));
-      this.#options.onHandshake(group.target, error);
-      this.#failed(group, error);
-    }
-    if (group.lanes.size === 0 && group.dialing === undefined && group.waiting.size === 0) {
-      const idle = this.#options.clock.monotonicMs() - group.failedMs > timers.redialMs;
-      if (idle) this.#groups.delete(keyOf(group.target));
-    }
+    // In TLS 1.3 the peer judges a ticket after we were done: one it did not take must not fail the next dial as well.
+    if (error !== undefined) this.#tlsSessions.delete(keyOf(group.target));
+    if (group.dialing === tunnel) {
+      const failure = error ?? new TunnelError("tunnel-closed", "Tunnel was closed before it was open");
+      this.#options.onHandshake(group.target, failure);
+      this.#failed(group, failure);
+    } else if (!this.#failedRecently(group)) this.#forgetWhenUnused(group);
   }
 
   #failed(group: Group, error: TunnelError | PoolError): void {
     group.dialing = undefined;
     group.failure = error;
     group.failedMs = this.#options.clock.monotonicMs();
-    const waiting = [...group.waiting];
-    group.waiting.clear();
-    for (const callback of waiting) callback(error);
-    this.#options.clock.after(timers.redialMs * 2, () => this.#forgetWhenUnused(group));
+    this.#options.clock.after(timers.redialMs, () => this.#forgetWhenUnused(group));
+    for (const callback of [...group.waiting]) {
+      if (group.waiting.delete(callback)) callback(error);
+    }
   }
 
   #forgetWhenUnused(group: Group): void {
@@ -237,7 +254,7 @@ export class TunnelPool {
     if (!used && this.#groups.get(key) === group) this.#groups.delete(key);
   }
 
-  #keepTlsSession(key: string, session: Buffer): void {
+  #keepTlsSession(key: string, session: TlsSession): void {
     this.#tlsSessions.delete(key);
     this.#tlsSessions.set(key, session);
     if (this.#tlsSessions.size <= limits.tlsSessions) return;
@@ -246,6 +263,16 @@ export class TunnelPool {
       return;
     }
   }
+}
+
+function openLanes(group: Group): number {
+  let count = 0;
+  for (const lane of group.lanes) if (lane.state === "open") count += 1;
+  return count;
+}
+
+function newH2ClientTunnel(options: ClientTunnelOptions): DialledTunnel {
+  return new H2ClientTunnel(options);
 }
 
 function keyOf(target: TunnelTarget): string {

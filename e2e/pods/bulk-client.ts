@@ -24,7 +24,13 @@ export interface BulkResult {
 
 const options = JSON.parse(process.argv[2] ?? "{}") as BulkOptions;
 const startedMs = performance.now();
-const socket = createConnection({ host: options.host, port: options.port, allowHalfOpen: true, noDelay: true });
+const socket = createConnection({
+  host: options.host,
+  port: options.port,
+  family: 4,
+  allowHalfOpen: true,
+  noDelay: true,
+});
 await once(socket, "connect");
 const { uploadBytes, downloadBytes, serverPauseMs, clientPauseMs } = options;
 socket.write(`${JSON.stringify({ uploadBytes, downloadBytes, serverPauseMs } satisfies BulkRequest)}\n`);

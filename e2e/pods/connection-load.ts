@@ -1,7 +1,7 @@
 /**
  * Program run in a pod: opens connections to a name server one after the other, in a few loops side by side, asks each
  * a few times for the server's name, and prints a `ConnectionRecord` per connection as a line of JSON.
- * Ends after `seconds`, or earlier on SIGTERM. Usage: `node connection-load.ts '<ConnectionLoadOptions as JSON>'`.
+ * Ends after `seconds`, or earlier when its standard input ends. Usage: `node connection-load.ts '<ConnectionLoadOptions as JSON>'`.
  */
 import { createConnection, type Socket } from "node:net";
 import { createInterface } from "node:readline";
@@ -17,6 +17,8 @@ export interface ConnectionLoadOptions {
   readonly requestsPerConnection: number;
   /** Between a connection's requests, and between a loop's connections. */
   readonly pauseMs: number;
+  /** Instead of the loops: a new connection this often, whatever became of those before. */
+  readonly everyMs?: number;
 }
 
 export interface ConnectionRecord {
@@ -42,19 +44,33 @@ const endMs = Date.now() + options.seconds * 1000;
 let left = options.connections ?? Number.POSITIVE_INFINITY;
 let stopped = false;
 
-process.on("SIGTERM", () => {
+process.stdin.resume().on("end", () => {
   stopped = true;
 });
-await Promise.all(Array.from({ length: options.loops }, loop));
+if (options.everyMs === undefined) await Promise.all(Array.from({ length: options.loops }, loop));
+else await openSteadily(options.everyMs);
 process.stdout.write("", () => process.exit(0));
 
 async function loop(): Promise<void> {
   while (!stopped && Date.now() < endMs && left > 0) {
-    left -= 1;
-    const record = await converse();
-    process.stdout.write(`${JSON.stringify(record)}\n`);
+    await connectOnce();
     await delay(options.pauseMs);
   }
+}
+
+async function openSteadily(everyMs: number): Promise<void> {
+  const underWay: Promise<void>[] = [];
+  while (!stopped && Date.now() < endMs && left > 0) {
+    underWay.push(connectOnce());
+    await delay(everyMs);
+  }
+  await Promise.all(underWay);
+}
+
+async function connectOnce(): Promise<void> {
+  left -= 1;
+  const record = await converse();
+  process.stdout.write(`${JSON.stringify(record)}\n`);
 }
 
 async function converse(): Promise<ConnectionRecord> {
@@ -63,7 +79,7 @@ async function converse(): Promise<ConnectionRecord> {
   let answers = 0;
   let local = "";
   let seenByServer = "";
-  const socket = createConnection({ host: options.host, port: options.port, noDelay: true });
+  const socket = createConnection({ host: options.host, port: options.port, family: 4, noDelay: true });
   let error: string | undefined;
   try {
     for await (const [name = "", ...client] of answersOf(socket)) {

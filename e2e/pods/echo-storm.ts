@@ -59,7 +59,13 @@ class Talker {
     // Connections with the same seed are at different places of it.
     this.#sent = number * 1_000_003;
     this.#received = this.#sent;
-    this.socket = createConnection({ host: options.host, port: options.port, allowHalfOpen: true, noDelay: true });
+    this.socket = createConnection({
+      host: options.host,
+      port: options.port,
+      family: 4,
+      allowHalfOpen: true,
+      noDelay: true,
+    });
     this.socket.on("connect", () => {
       this.open = true;
       this.send();

@@ -27,7 +27,7 @@ await Promise.all(Array.from({ length: options.connections }, (_, index) => prob
 process.stdout.write(`${JSON.stringify({ samples } satisfies LatencyProbeResult)}\n`);
 
 async function probe(index: number): Promise<void> {
-  const socket = createConnection({ host: options.host, port: options.port, noDelay: true });
+  const socket = createConnection({ host: options.host, port: options.port, family: 4, noDelay: true });
   await once(socket, "connect");
   const message = Buffer.alloc(options.messageBytes, index);
   // Spread out, so that probes do not queue behind each other.

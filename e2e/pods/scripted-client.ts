@@ -7,7 +7,7 @@ import { createConnection } from "node:net";
 import { Script } from "./run-script.ts";
 
 const [host = "", port = "", ...steps] = process.argv.slice(2);
-const socket = createConnection({ host, port: Number(port), allowHalfOpen: true, noDelay: true });
+const socket = createConnection({ host, port: Number(port), family: 4, allowHalfOpen: true, noDelay: true });
 await once(socket, "connect");
 const transcript = await new Script(socket, steps).run();
 process.stdout.write(`${JSON.stringify(transcript)}\n`, () => process.exit(0));

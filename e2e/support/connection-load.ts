@@ -21,13 +21,19 @@ export class ConnectionLoad {
 
   static async start(lab: Lab, podName: string, options: ConnectionLoadOptions): Promise<ConnectionLoad> {
     const command = programCommand("connection-load.ts", [JSON.stringify(options)]);
-    return new ConnectionLoad(await lab.spawn(podName, command, { stdio: ["ignore", "pipe", "inherit"] }));
+    return new ConnectionLoad(await lab.spawn(podName, command, { stdio: ["pipe", "pipe", "inherit"] }));
   }
 
   /** Resolves when the load has come to its own end. */
   async finished(): Promise<readonly ConnectionRecord[]> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "close");
     return this.records;
+  }
+
+  /** No more new connections; resolves when those under way have ended as well. */
+  end(): Promise<readonly ConnectionRecord[]> {
+    this.#child.stdin?.end();
+    return this.finished();
   }
 
   /** At once; connections under way are not recorded. */
@@ -45,4 +51,11 @@ export function servedBy(records: readonly ConnectionRecord[]): Readonly<Record<
 
 export function failuresOf(records: readonly ConnectionRecord[]): readonly ConnectionRecord[] {
   return records.filter((record) => record.error !== undefined);
+}
+
+/** Reason -> how many connections failed for it; empty when all went well. */
+export function failureCounts(records: readonly ConnectionRecord[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { error } of records) if (error !== undefined) counts[error] = (counts[error] ?? 0) + 1;
+  return counts;
 }

@@ -7,7 +7,7 @@
  * Without the rights for namespaces every story is skipped, and says why. A story that fails shows what the agents
  * complained about. `HAWSER_E2E_MESH=off` runs the same stories without the mesh, to tell a wrong story from a wrong mesh.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -16,12 +16,14 @@ import { namespaceSupport } from "../../lab/launcher/namespace-support.ts";
 import { clusterText } from "./cluster-documents.ts";
 
 export type Story = (t: ExecutionContext, lab: Lab) => Promise<void>;
-export type TellStory = (title: string, story: Story) => void;
+/** `requires`: programs of the machine without which the story is skipped. */
+export type TellStory = (title: string, story: Story, requires?: readonly string[]) => void;
 
 /** Lines of each agent's log that a failed story shows. */
 const COMPLAINTS_SHOWN = 8;
 /** pino's numbers: warn is 40. */
 const WARN = 40;
+const PROGRAM_DIRECTORIES = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 export async function labStories(documents: readonly object[], options: StartLabOptions = {}): Promise<TellStory> {
   const support = await namespaceSupport();
@@ -37,7 +39,13 @@ export async function labStories(documents: readonly object[], options: StartLab
   test.after.always(async (t) => {
     if (lab !== undefined) t.deepEqual(await lab.stop(), []);
   });
-  return (title, story) => {
+  return (title, story, requires = []) => {
+    const missing = requires.filter((program) => !isInstalled(program));
+    if (missing.length > 0) {
+      process.stderr.write(`SKIPPED, not installed: ${missing.join(", ")}: ${title}\n`);
+      test.serial.skip(title, (t) => t.fail());
+      return;
+    }
     test.serial(title, async (t) => {
       t.timeout(110_000);
       if (lab === undefined) throw new Error("The lab did not start");
@@ -60,6 +68,10 @@ async function startLabWith(documents: readonly object[], options: StartLabOptio
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+function isInstalled(program: string): boolean {
+  return PROGRAM_DIRECTORIES.some((directory) => existsSync(path.join(directory, program)));
 }
 
 function showComplaints(t: ExecutionContext, lab: Lab): void {

@@ -34,10 +34,11 @@ export function hostAt(cidr: string, number: number): string {
 export function coveringCidr(cidrs: readonly string[]): string | undefined {
   const [first, ...rest] = cidrs.map((cidr) => ipaddr.parseCIDR(cidr));
   if (first === undefined) return undefined;
-  let [network, length] = first;
+  const [network] = first;
+  let [, length] = first;
   for (const [other, otherLength] of rest) {
     length = Math.min(length, otherLength);
-    while (!other.match(network as never, length)) length -= 1;
+    while (!other.match(network, length)) length -= 1;
   }
   const bytes = network.toByteArray().map((byte, index) => byte & maskByte(length - index * 8));
   return `${ipaddr.fromByteArray(bytes).toString()}/${length}`;

@@ -87,7 +87,7 @@ export function parseClusterDocuments(text: string, fileName: string): ClusterDo
   return {
     nodes: parseAll(ofKind("Node"), nodeSchema, fileName).map(toNode),
     services: parseAll(ofKind("Service"), serviceSchema, fileName).map(toService),
-    pods: parseAll(ofKind("Pod"), podSchema, fileName) as unknown as readonly LabPod[],
+    pods: parseAll(ofKind("Pod"), podSchema, fileName) as readonly LabPod[],
     others: documents.filter((document) => document["kind"] !== "Pod"),
   };
 }

@@ -104,7 +104,11 @@ export class Cluster {
       phase: this.#readySeconds === undefined ? "starting" : "ready",
       detail: this.#detail,
       ...(this.#readySeconds === undefined ? {} : { readySeconds: this.#readySeconds }),
-      nodes: [...this.#nodes.values()].map(({ entry, sandbox }) => ({ ...entry, pausePid: sandbox.pid, uplink: UPLINK })),
+      nodes: [...this.#nodes.values()].map(({ entry, sandbox }) => ({
+        ...entry,
+        pausePid: sandbox.pid,
+        uplink: UPLINK,
+      })),
       services: this.#allServices().map(({ key, clusterIps, ports }) => ({ key, clusterIps, ports })),
       pods: this.#kubelet.statuses,
       agents: (await this.#mesh?.agentStatuses()) ?? [],
@@ -192,9 +196,7 @@ export class Cluster {
   async #startNodes(): Promise<void> {
     const { lab, projectRoot } = this.#settings;
     const base = { stateDir: lab.stateDir, projectRoot };
-    const nodes = await Promise.all(
-      this.#initial.nodes.map((entry) => ClusterNode.start(entry, base, lab.rpFilter)),
-    );
+    const nodes = await Promise.all(this.#initial.nodes.map((entry) => ClusterNode.start(entry, base, lab)));
     for (const node of nodes) {
       this.#nodes.set(node.name, node);
       this.#kubeProxies.set(node.name, new KubeProxy(node.sandbox, lab.backend));
@@ -210,7 +212,10 @@ export class Cluster {
     const rest = this.#initial.others.filter((document) => !["Node", "Service"].includes(String(document["kind"])));
     this.documents.write("nodes.yaml", ofKinds(["Node"]));
     this.documents.write("services.yaml", ofKinds(["Service"]));
-    this.documents.write("mesh.yaml", rest.map((document) => withEncryption(document, lab.encryption)));
+    this.documents.write(
+      "mesh.yaml",
+      rest.map((document) => withEncryption(document, lab.encryption)),
+    );
     this.#services.set("services.yaml", this.#initial.services);
   }
 
@@ -296,7 +301,8 @@ export class Cluster {
 
   #serviceView(): ServiceView {
     const cidrs = [...this.#nodes.values()].flatMap((node) => node.entry.podCidrs);
-    const covering = (family: 4 | 6): string | undefined => coveringCidr(cidrs.filter((cidr) => familyOf(cidr) === family));
+    const covering = (family: 4 | 6): string | undefined =>
+      coveringCidr(cidrs.filter((cidr) => familyOf(cidr) === family));
     return {
       backends: this.#allServices().flatMap((service) => this.#backends(service)),
       clusterCidrs: { 4: covering(4), 6: covering(6) },

@@ -20,6 +20,7 @@ export interface DaemonExit {
 export class Daemon {
   readonly name: string;
   readonly pid: number;
+  readonly logFile: string;
   /** Resolves when the process has ended, for whatever reason. */
   readonly ended: Promise<DaemonExit>;
   #exit: DaemonExit | undefined;
@@ -34,6 +35,7 @@ export class Daemon {
     if (child.pid === undefined) throw new HawserError("not-started", `Cannot start ${settings.name}`);
     this.name = settings.name;
     this.pid = child.pid;
+    this.logFile = settings.logFile;
     this.ended = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
         this.#exit = { code, signal };
@@ -58,6 +60,6 @@ export class Daemon {
 
   signal(signal: string): void {
     if (this.#exit !== undefined) throw new HawserError("not-running", `${this.name} has ended already`);
-    process.kill(this.pid, signal as NodeJS.Signals);
+    process.kill(this.pid, signal);
   }
 }

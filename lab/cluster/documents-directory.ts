@@ -19,7 +19,10 @@ export class DocumentsDirectory {
   }
 
   write(file: string, documents: readonly object[]): void {
-    this.writeText(file, documents.map((document) => stringify(document, { aliasDuplicateObjects: false })).join("---\n"));
+    this.writeText(
+      file,
+      documents.map((document) => stringify(document, { aliasDuplicateObjects: false })).join("---\n"),
+    );
   }
 
   writeText(file: string, text: string): void {

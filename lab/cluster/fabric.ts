@@ -4,6 +4,7 @@
  *
  * Only addresses leave this file: what a node or pod needs to know is where the fabric is.
  */
+import { existsSync, writeFileSync } from "node:fs";
 import ipaddr from "ipaddr.js";
 import { HawserError } from "../../core/errors.ts";
 import { runCommand } from "../../core/run-command.ts";
@@ -21,7 +22,10 @@ export function fabricAddresses(nodes: readonly LabNode[]): readonly string[] {
   const subnets = new Set(nodes.flatMap((node) => node.addresses.map(subnetOf)));
   const families = [...subnets].map(familyOf);
   if (new Set(families).size !== families.length || families.length === 0) {
-    throw new HawserError("bad-cluster-file", `Node addresses must lie in one /24 and one /64, found ${[...subnets].join(", ")}`);
+    throw new HawserError(
+      "bad-cluster-file",
+      `Node addresses must lie in one /24 and one /64, found ${[...subnets].join(", ")}`,
+    );
   }
   return [...subnets].map((subnet) => hostAt(subnet, 1));
 }
@@ -41,6 +45,7 @@ function subnetOf(address: string): string {
 export async function connectNodes(nodes: readonly ClusterNode[]): Promise<void> {
   const entries = nodes.map((node) => node.entry);
   const addresses = fabricAddresses(entries);
+  turnOffBridgeNetfilter();
   await ip([
     "link set lo up",
     `link add ${BRIDGE} type bridge ${BRIDGE_OPTIONS}`,
@@ -60,7 +65,16 @@ export async function connectNodes(nodes: readonly ClusterNode[]): Promise<void>
   await ip(entries.flatMap((entry) => podRoutes(entry, BRIDGE)));
 }
 
+/** The fabric is cables and a switch: whatever the host's kernel does by default, no iptables hook sees its frames. */
+function turnOffBridgeNetfilter(): void {
+  for (const name of ["iptables", "ip6tables", "arptables"]) {
+    const file = `/proc/sys/net/bridge/bridge-nf-call-${name}`;
+    if (existsSync(file)) writeFileSync(file, "0");
+  }
+}
+
 async function ip(lines: readonly string[]): Promise<void> {
   const result = await runCommand(["ip", "-batch", "-"], { input: `${lines.join("\n")}\n` });
-  if (result.exitCode !== 0) throw new HawserError("fabric-failed", `Cannot set up the fabric: ${result.stderr.trim()}`);
+  if (result.exitCode !== 0)
+    throw new HawserError("fabric-failed", `Cannot set up the fabric: ${result.stderr.trim()}`);
 }

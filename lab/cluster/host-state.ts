@@ -44,7 +44,9 @@ function withoutCounters(text: string): string {
 function withoutMeasurements(text: string): string {
   return text
     .split("\n")
-    .filter((line) => !/^net\.netfilter\.nf_conntrack_(count|buckets)|stable_secret|^net\.ipv4\.tcp_fastopen_key/.test(line))
+    .filter(
+      (line) => !/^net\.netfilter\.nf_conntrack_(count|buckets)|stable_secret|^net\.ipv4\.tcp_fastopen_key/.test(line),
+    )
     .join("\n");
 }
 

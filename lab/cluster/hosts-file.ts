@@ -14,7 +14,12 @@ export interface NamedService {
 
 const CLUSTER_DOMAIN = "cluster.local";
 
-export function hostsFile(namespace: string, podName: string, podIps: readonly string[], services: readonly NamedService[]): string {
+export function hostsFile(
+  namespace: string,
+  podName: string,
+  podIps: readonly string[],
+  services: readonly NamedService[],
+): string {
   const lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost", ...podIps.map((ip) => `${ip} ${podName}`)];
   for (const { service, endpointIps } of services) {
     const ips = service.clusterIps.length > 0 ? service.clusterIps : endpointIps;

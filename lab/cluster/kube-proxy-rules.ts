@@ -73,7 +73,12 @@ class NatTable {
   readonly chains = new Set<string>();
   readonly #rules: string[] = [];
 
-  addPort(one: ServiceBackends, ip: string, endpoints: ServiceBackends["endpoints"], clusterCidr: string | undefined): void {
+  addPort(
+    one: ServiceBackends,
+    ip: string,
+    endpoints: ServiceBackends["endpoints"],
+    clusterCidr: string | undefined,
+  ): void {
     const portName = portNameOf(one);
     const protocol = one.port.protocol.toLowerCase();
     const chain = `KUBE-SVC-${hash(`${portName}${protocol}`)}`;
@@ -81,11 +86,19 @@ class NatTable {
     this.chains.add(chain);
     this.#rules.push(`-A KUBE-SERVICES ${match} -j ${chain}`);
     if (clusterCidr !== undefined) this.#rules.push(`-A ${chain} ! -s ${clusterCidr} ${match} -j KUBE-MARK-MASQ`);
-    for (const [index, endpoint] of endpoints.entries()) this.#addEndpoint(chain, portName, protocol, endpoint, endpoints.length - index);
+    for (const [index, endpoint] of endpoints.entries())
+      this.#addEndpoint(chain, portName, protocol, endpoint, endpoints.length - index);
   }
 
-  #addEndpoint(chain: string, portName: string, protocol: string, endpoint: { ip: string; port: number }, left: number): void {
-    const target = familyOf(endpoint.ip) === 4 ? `${endpoint.ip}:${endpoint.port}` : `[${endpoint.ip}]:${endpoint.port}`;
+  #addEndpoint(
+    chain: string,
+    portName: string,
+    protocol: string,
+    endpoint: { ip: string; port: number },
+    left: number,
+  ): void {
+    const target =
+      familyOf(endpoint.ip) === 4 ? `${endpoint.ip}:${endpoint.port}` : `[${endpoint.ip}]:${endpoint.port}`;
     const endpointChain = `KUBE-SEP-${hash(`${portName}${protocol}${target}`)}`;
     const share = left === 1 ? "" : ` -m statistic --mode random --probability ${(1 / left).toFixed(10)}`;
     const comment = `-m comment --comment "${portName}"`;

@@ -63,7 +63,10 @@ export class Kubelet {
     if (exact !== undefined) return exact;
     const matches = this.pods.filter((pod) => pod.parts.pod.metadata.name === name);
     if (matches.length < 2) return matches[0];
-    throw new HawserError("ambiguous-pod", `Several pods are named ${name}: ${matches.map((pod) => pod.uid).join(", ")}`);
+    throw new HawserError(
+      "ambiguous-pod",
+      `Several pods are named ${name}: ${matches.map((pod) => pod.uid).join(", ")}`,
+    );
   }
 
   get(name: string): RunningPod {
@@ -108,7 +111,8 @@ export class Kubelet {
   async #assemble(pod: LabPod, uid: string): Promise<RunningPod> {
     const { stateDir, projectRoot, nodes, sockets, clock } = this.#settings;
     const node = nodes.get(pod.spec.nodeName);
-    if (node === undefined) throw new HawserError("no-node", `Pod ${uid} wants node ${pod.spec.nodeName}, which is not there`);
+    if (node === undefined)
+      throw new HawserError("no-node", `Pod ${uid} wants node ${pod.spec.nodeName}, which is not there`);
     const onHost = pod.spec.hostNetwork === true;
     const ips = onHost ? node.entry.addresses : podIps(pod, node);
     this.#writeHosts(pod, uid, ips);

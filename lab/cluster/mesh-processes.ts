@@ -9,6 +9,7 @@ import { HawserError } from "../../core/errors.ts";
 import { CONTROL_PORT, CONTROLLER_ADMIN_PORT } from "../../protocol/ports.ts";
 import type { EncryptionMode } from "../../protocol/table.ts";
 import { enterSandboxCommand } from "../launcher/enter-command.ts";
+import { readTail } from "../launcher/read-tail.ts";
 import type { LabAgentStatus, LabControllerStatus, LabHttpAnswer, LabSettings } from "../lab-status.ts";
 import { coveringCidr, familyOf } from "./addresses.ts";
 import { Daemon } from "./daemon.ts";
@@ -78,7 +79,7 @@ export class MeshProcesses {
   async controllerReady(timeoutMs: number): Promise<void> {
     const wanted = [this.#rootsFile, ...[...this.#settings.nodes.keys()].map((node) => this.#tokenFile(node))];
     await this.#until(timeoutMs, "the controller to be ready", async () => {
-      if (this.#controller?.exit !== undefined) throw new HawserError("lab-failed", "The controller ended at start");
+      if (this.#controller?.exit !== undefined) throw endedAtStart(this.#controller);
       if (!wanted.every((file) => existsSync(file))) return false;
       return (await this.controllerHttp("/readyz")).status === 200;
     });
@@ -102,7 +103,7 @@ export class MeshProcesses {
       daemon: new Daemon({
         name: `agent ${instance} of ${nodeName}`,
         argv: enterSandboxCommand(node.sandbox.pid, program),
-        environment: this.#agentEnvironment(node, instance),
+        environment: this.#agentEnvironment(node),
         logFile: path.join(lab.stateDir, "logs", logName),
       }),
     };
@@ -141,22 +142,30 @@ export class MeshProcesses {
     const program = `iptables-${this.#settings.lab.backend}-save`;
     await this.#until(timeoutMs, "the agents' guard rules", async () => {
       this.#failIfEnded();
-      const nodes = this.#agents.map((agent) => this.#settings.nodes.get(agent.node));
-      const dumps = await Promise.all(nodes.map((node) => node?.sandbox.run([program])));
-      return dumps.every((dump) => dump?.includes("HAWSER"));
+      const nodes = this.#agents
+        .map((agent) => this.#settings.nodes.get(agent.node))
+        .filter((node) => node !== undefined);
+      const dumps = await Promise.all(nodes.map((node) => node.sandbox.run([program])));
+      return dumps.every((dump) => dump.includes("HAWSER"));
     });
   }
 
   async agentStatuses(): Promise<readonly LabAgentStatus[]> {
     const report = await this.#report();
-    return this.#agents.map((agent) => this.#agentStatus(agent, report));
+    const statuses = this.#agents.map((agent) => this.#agentStatus(agent, report));
+    return statuses.sort((a, b) => a.node.localeCompare(b.node) || a.instance.localeCompare(b.instance));
   }
 
   async controllerStatus(): Promise<LabControllerStatus | undefined> {
     const controller = this.#controller;
     if (controller === undefined) return undefined;
     const { sequence } = await this.#report();
-    return { pid: controller.pid, state: controller.state, ...(sequence === undefined ? {} : { sequence }), ...controller.usage };
+    return {
+      pid: controller.pid,
+      state: controller.state,
+      ...(sequence === undefined ? {} : { sequence }),
+      ...controller.usage,
+    };
   }
 
   controllerHttp(requestPath: string): Promise<LabHttpAnswer> {
@@ -175,7 +184,7 @@ export class MeshProcesses {
     return path.join(this.#controllerState, "tokens", node);
   }
 
-  #agentEnvironment(node: ClusterNode, instance: string): Readonly<Record<string, string>> {
+  #agentEnvironment(node: ClusterNode): Readonly<Record<string, string>> {
     const { lab, nodes, fabricAddresses, encryption } = this.#settings;
     const stateDir = path.join(lab.stateDir, "agents", node.name);
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
@@ -187,7 +196,6 @@ export class MeshProcesses {
       PATH: SYSTEM_PATH,
       HOME: "/run",
       HAWSER_NODE: node.name,
-      HAWSER_INSTANCE: instance,
       HAWSER_STATE_DIR: stateDir,
       HAWSER_CONTROLLER: fabricAddresses.map((address) => `wss://${hostInUrl(address)}:${CONTROL_PORT}`).join(","),
       HAWSER_TOKEN_FILE: this.#tokenFile(node.name),
@@ -206,8 +214,8 @@ export class MeshProcesses {
   }
 
   #agentStatus({ node, instance, daemon }: Agent, report: ControllerReport): LabAgentStatus {
-    const candidates = report.agents?.filter((one) => one.node === node) ?? [];
-    const seen = candidates.find((one) => one.instance === instance) ?? candidates[0];
+    // An agent calls itself `<pid>-<random>`: two of a node, or one that has just been restarted, are not confused.
+    const seen = report.agents?.find((one) => one.node === node && one.instance?.startsWith(`${daemon.pid}-`));
     const running = daemon.state === "running";
     return {
       node,
@@ -232,7 +240,7 @@ export class MeshProcesses {
 
   #failIfEnded(): void {
     const ended = this.#agents.find((agent) => agent.daemon.exit !== undefined);
-    if (ended !== undefined) throw new HawserError("lab-failed", `The ${ended.daemon.name} ended at start`);
+    if (ended !== undefined) throw endedAtStart(ended.daemon);
   }
 
   async #until(timeoutMs: number, what: string | (() => string), done: () => Promise<boolean>): Promise<void> {
@@ -252,6 +260,10 @@ export class MeshProcesses {
 function rethrowUnlessConnection(error: unknown): boolean {
   if (error instanceof HawserError) throw error;
   return false;
+}
+
+function endedAtStart(daemon: Daemon): HawserError {
+  return new HawserError("lab-failed", `The ${daemon.name} ended at start:\n${readTail(daemon.logFile)}`);
 }
 
 function hostInUrl(address: string): string {

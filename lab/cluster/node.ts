@@ -26,14 +26,26 @@ export const QUICK_IPV6_SYSCTLS: Readonly<Record<string, string>> = Object.fromE
   ]),
 );
 
+/** What is different between the machines that nodes are. */
+export interface NodeKernel {
+  /** `net.ipv4.conf.*.rp_filter`. */
+  readonly rpFilter: number;
+  /** br_netfilter: iptables also sees what a bridge hands on, as bridge CNI plugins and kubeadm want it. */
+  readonly bridgeNetfilter: boolean;
+}
+
 /** A node routes, and does not tell pods of a shorter way past it. */
-function nodeSysctls(rpFilter: number): Readonly<Record<string, string>> {
-  const scoped = ["all", "default"].flatMap((scope) => [
+function nodeSysctls({ rpFilter, bridgeNetfilter }: NodeKernel): Readonly<Record<string, string>> {
+  const scoped = ["all", "default"].flatMap((scope): [string, string][] => [
     [`ipv4/conf/${scope}/rp_filter`, `${rpFilter}`],
     [`ipv4/conf/${scope}/send_redirects`, "0"],
     [`ipv6/conf/${scope}/forwarding`, "1"],
   ]);
-  return { ...QUICK_IPV6_SYSCTLS, "ipv4/ip_forward": "1", ...Object.fromEntries(scoped) };
+  const bridge = ["iptables", "ip6tables", "arptables"].map((name): [string, string] => [
+    `bridge/bridge-nf-call-${name}`,
+    bridgeNetfilter ? "1" : "0",
+  ]);
+  return { ...QUICK_IPV6_SYSCTLS, "ipv4/ip_forward": "1", ...Object.fromEntries<string>([...scoped, ...bridge]) };
 }
 
 export class ClusterNode {
@@ -50,13 +62,13 @@ export class ClusterNode {
   static async start(
     entry: LabNode,
     base: Pick<SandboxSettings, "stateDir" | "projectRoot">,
-    rpFilter: number,
+    kernel: NodeKernel,
   ): Promise<ClusterNode> {
     const sandbox = await Sandbox.start({
       ...base,
       hostname: entry.name,
       privateDirectories: ["/run"],
-      sysctls: nodeSysctls(rpFilter),
+      sysctls: nodeSysctls(kernel),
       files: {},
     });
     return new ClusterNode(entry, sandbox);
@@ -73,13 +85,19 @@ export class ClusterNode {
   }
 
   /** After the uplink was put into the namespace. `gateways`: the fabric's addresses. */
-  async configure(others: readonly LabNode[], gateways: readonly string[], prefixOf: (address: string) => string): Promise<void> {
+  async configure(
+    others: readonly LabNode[],
+    gateways: readonly string[],
+    prefixOf: (address: string) => string,
+  ): Promise<void> {
     await this.sandbox.ip([
       "link set lo up",
       ...this.entry.addresses.map((address) => `addr add ${prefixOf(address)} dev ${UPLINK}${noDad(address)}`),
       `link set ${UPLINK} up`,
       `link add ${POD_BRIDGE} type bridge ${BRIDGE_OPTIONS}`,
-      ...this.entry.podCidrs.map((cidr) => `addr add ${hostAt(cidr, 1)}/${cidr.split("/")[1]} dev ${POD_BRIDGE}${noDad(cidr)}`),
+      ...this.entry.podCidrs.map(
+        (cidr) => `addr add ${hostAt(cidr, 1)}/${cidr.split("/")[1]} dev ${POD_BRIDGE}${noDad(cidr)}`,
+      ),
       `link set ${POD_BRIDGE} up`,
       ...gateways.map((gateway) => `route add default via ${gateway} dev ${UPLINK}`),
       ...others.flatMap((other) => podRoutes(other, UPLINK)),
@@ -90,7 +108,9 @@ export class ClusterNode {
   async attachPod(pod: Sandbox, ips: readonly string[], veth: string): Promise<void> {
     await this.sandbox.ip([
       `link add ${veth} type veth peer name eth0 netns ${pod.pid}`,
+      // Hairpin mode, as the kubelet sets it: with br_netfilter a Service call to oneself comes back out of its port.
       `link set ${veth} master ${POD_BRIDGE} up`,
+      `link set ${veth} type bridge_slave hairpin on`,
     ]);
     await pod.ip([
       "link set lo up",
@@ -112,4 +132,3 @@ export function podRoutes(node: LabNode, device: string): readonly string[] {
     return via === undefined ? [] : [`route add ${cidr} via ${via} dev ${device}`];
   });
 }
-

@@ -113,7 +113,7 @@ export class RunningPod {
   signal(signal: string): void {
     const pid = this.#process?.pid;
     if (pid === undefined) throw new HawserError("pod-not-running", `Pod ${this.uid} has no running process`);
-    process.kill(-pid, signal as NodeJS.Signals);
+    process.kill(-pid, signal);
   }
 
   /** Resolves when every process of the pod is gone. Its sandbox is the caller's to stop. */
@@ -186,7 +186,9 @@ export class RunningPod {
   }
 }
 
-export function podIdentity(pod: LabPod): Pick<LabPodStatus, "uid" | "namespace" | "name" | "workload" | "node" | "labels"> {
+export function podIdentity(
+  pod: LabPod,
+): Pick<LabPodStatus, "uid" | "namespace" | "name" | "workload" | "node" | "labels"> {
   const { name, namespace = "default", labels = {} } = pod.metadata;
   const workload = labels["app"] ?? name;
   return { uid: `${namespace}/${name}`, namespace, name, workload, node: pod.spec.nodeName, labels };

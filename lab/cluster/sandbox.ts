@@ -46,7 +46,7 @@ const PAUSE = `
 set -e
 ${COVER}
 NAME=$1; STATE=$2; ROOT=$3; SYSCTLS=$4; FILES=$5; COVERED=$6
-echo "$NAME" > /proc/sys/kernel/hostname
+hostname "$NAME" 2>/dev/null || true
 mount -n -t sysfs sysfs /sys 2>/dev/null || true
 for one in $FILES; do [ ! -e "\${one%%=*}" ] || mount -n --bind "\${one#*=}" "\${one%%=*}"; done
 for one in $COVERED; do cover "$one"; done

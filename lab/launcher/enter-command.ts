@@ -6,6 +6,8 @@
  * signal on, so the inner program asks the kernel for SIGKILL when the outer nsenter dies: killing what the caller
  * sees kills what runs inside.
  */
+import path from "node:path";
+
 export interface LabEntrance {
   /** The lab's first process as the host sees it. */
   readonly initPid: number;
@@ -15,8 +17,16 @@ export interface LabEntrance {
 export function enterCommand(entrance: LabEntrance, pausePid: number, argv: readonly string[]): readonly string[] {
   const user = entrance.userNamespace ? ["--user", "--preserve-credentials"] : [];
   const outer = ["nsenter", "--target", `${entrance.initPid}`, ...user, "--mount", "--net", "--pid"];
-  return [...outer, "--", "setpriv", "--pdeathsig", "KILL", ...enterSandboxCommand(pausePid, argv)];
+  const inner = enterSandboxCommand(pausePid, ["env", ...EXEC_ENVIRONMENT, ...argv]);
+  return [...outer, "--", "setpriv", "--pdeathsig", "KILL", ...inner];
 }
+
+/** As for a pod's own process, whatever the caller's shell has: an ordinary user's PATH lacks /usr/sbin. */
+const EXEC_ENVIRONMENT = [
+  `PATH=${path.resolve(import.meta.dirname, "../../node_modules/.bin")}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+  "HOME=/run/pod",
+  "POD_DATA=/run/pod",
+];
 
 /** The same from inside the lab. The program keeps the pid of the process that runs this command. */
 export function enterSandboxCommand(pausePid: number, argv: readonly string[]): readonly string[] {

@@ -26,6 +26,8 @@ export interface LaunchOptions extends Omit<LabSettings, "stateDir" | "startedAt
   readonly onProgress: (detail: string) => void;
   /** Start fails when the lab is not ready by then. */
   readonly readyTimeoutMs: number;
+  /** Gives the start up; nothing is left then. */
+  readonly signal?: AbortSignal;
 }
 
 export interface LaunchedLab {
@@ -50,7 +52,7 @@ export async function launchLab(options: LaunchOptions): Promise<LaunchedLab> {
   const startedAtMs = Date.now();
   const support = await namespaceSupport();
   if (!support.supported) throw new HawserError("no-namespaces", `Cannot make namespaces here: ${support.reason}`);
-  const { onProgress, readyTimeoutMs, ...cluster } = options;
+  const { onProgress, readyTimeoutMs, signal, ...cluster } = options;
   const stateDir = claimStateDirectory(options.name);
   const settings: LabSettings = { ...cluster, file: path.resolve(options.file), stateDir, startedAtMs };
   const child = startFirstProcess(settings, support.userNamespace);
@@ -58,7 +60,7 @@ export async function launchLab(options: LaunchOptions): Promise<LaunchedLab> {
   writeRecord(record);
   const lab = new RunningLab(child, record);
   try {
-    await lab.ready(onProgress, readyTimeoutMs);
+    await lab.ready(onProgress, readyTimeoutMs, signal);
   } catch (error) {
     const log = readTail(path.join(stateDir, "logs/cluster.log"));
     await lab.stop();
@@ -76,7 +78,12 @@ function startFirstProcess(settings: LabSettings, userNamespace: boolean): Child
   const main = [process.execPath, path.join(PROJECT_ROOT, "lab/cluster-main.ts"), settingsFile];
   const init = ["sh", "-c", INIT_SCRIPT, "sh", ...main];
   const args = ["--pdeathsig", "KILL", ...unshareCommand(userNamespace), ...init];
-  const child = spawn("setpriv", args, { stdio: ["pipe", "pipe", log], cwd: PROJECT_ROOT });
+  const child = spawn("setpriv", args, {
+    stdio: ["pipe", "pipe", log],
+    cwd: PROJECT_ROOT,
+    // An ordinary user's PATH lacks where ip and iptables are.
+    env: { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/local/sbin:/usr/sbin:/sbin` },
+  });
   closeSync(log);
   // Held open for the lab's whole life; a write never happens, so an error means that the lab is gone.
   child.stdin?.on("error", () => {});
@@ -111,7 +118,7 @@ class RunningLab implements LaunchedLab {
     });
   }
 
-  ready(onProgress: (detail: string) => void, timeoutMs: number): Promise<void> {
+  ready(onProgress: (detail: string) => void, timeoutMs: number, signal?: AbortSignal): Promise<void> {
     let doing = "starting";
     return new Promise((resolve, reject) => {
       const fail = (message: string): void => {
@@ -119,6 +126,7 @@ class RunningLab implements LaunchedLab {
         reject(new HawserError("lab-failed", message));
       };
       const timer = setTimeout(() => fail(`The lab was not ready after ${timeoutMs / 1000} s: ${doing}`), timeoutMs);
+      signal?.addEventListener("abort", () => fail("The start was interrupted"), { once: true });
       if (this.#child.stdout === null) throw new HawserError("lab-failed", "The lab has no standard output");
       createInterface({ input: this.#child.stdout }).on("line", (line) => {
         const event = JSON.parse(line) as LabEvent;

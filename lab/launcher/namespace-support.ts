@@ -15,7 +15,9 @@ const NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child=KILL", 
 const USER_NAMESPACE = ["--user", "--map-root-user"] as const;
 
 // What fails first in a container that hides parts of /proc or of netfilter.
-const PROBE = "mount -t tmpfs tmpfs /mnt && ip link add probe type bridge && iptables -t nat -S >/dev/null";
+// An ordinary user's PATH lacks /usr/sbin.
+const PROBE =
+  "PATH=$PATH:/usr/sbin:/sbin; mount -n -t tmpfs tmpfs /mnt && ip link add probe type bridge && iptables -t nat -S >/dev/null";
 
 export async function namespaceSupport(run: RunCommand = runCommand): Promise<NamespaceSupport> {
   const withUser = await tryProbe(run, true);

@@ -6,7 +6,17 @@ import { type FlowRow, flowTable } from "./flow-table.ts";
 import { type LabObservation, type ObservedLab, observeLab } from "./lab-observation.ts";
 
 /** The launcher adds `leftovers` after the end, and then judges `ok` once more. */
-export type RunningLabReport = Omit<LabReport, "leftovers"> & { readonly ok: boolean };
+export type RunningLabReport = Omit<LabReport, "leftovers"> & {
+  readonly ok: boolean;
+  readonly flows: readonly ReportedFlow[];
+};
+
+/** A pair has two flows when its service has pods on the client's node and on others. */
+export interface ReportedFlow extends LabFlow {
+  readonly crossNode: boolean;
+  /** Both ways, as the applications see them. */
+  readonly bytes: number;
+}
 
 /** Rejects only when the lab does not answer at all. */
 export async function buildReport(lab: ObservedLab): Promise<RunningLabReport> {
@@ -51,14 +61,16 @@ function localConnections({ agents }: LabObservation): number {
   return local.reduce((sum, flow) => sum + flow.opened, 0);
 }
 
-function toFlow(row: FlowRow): LabFlow {
+function toFlow(row: FlowRow): ReportedFlow {
   return {
     from: row.from,
     to: row.to,
     path: row.path,
+    crossNode: row.crossNode,
     connections: row.connections,
     requests: row.requests,
     errors: row.errors,
+    bytes: row.bytes,
     p50Ms: round(percentileMs(row.latency, 0.5)),
     p99Ms: round(percentileMs(row.latency, 0.99)),
   };

@@ -29,9 +29,9 @@ class CacheClient {
       await connection.command("SET", key, value);
       const found = await connection.command("GET", key);
       if (found !== value) throw new HawserError("wrong-value", `Read "${found}" instead of "${value}"`);
-      recorder.answered(clock.monotonicMs() - startMs, "unknown");
+      recorder.answered({ startMs, placement: "unknown" });
     } catch (error) {
-      recorder.failed(describeError(error));
+      recorder.failed({ startMs, placement: "unknown" }, describeError(error));
       connection.socket.destroy();
     }
   }

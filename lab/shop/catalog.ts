@@ -14,7 +14,7 @@ const ITEMS = [
 
 const settings = readShopSettings(process.env);
 const target = readTarget(process.env, { host: "reviews", port: 80 });
-const recorder = new DestinationRecorder(serviceKey(target.host, settings.namespace));
+const recorder = new DestinationRecorder(serviceKey(target.host, settings.namespace), systemClock);
 const reviews = new ServiceCaller({ ...target, settings, recorder, clock: systemClock });
 
 let turn = 0;

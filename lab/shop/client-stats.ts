@@ -18,7 +18,7 @@ export interface ClientStats {
 export interface DestinationStats {
   /** `namespace/name` of the service. */
   readonly service: string;
-  /** Attempts that failed before the first one succeeded: the cluster was still starting. Not errors. */
+  /** Calls that failed before the service had settled: the cluster was still starting. Not errors. */
   readonly startupFailures: number;
   /** Calls that were not made because too many were unanswered: above 0 the wanted rate was not kept. */
   readonly skipped: number;
@@ -31,7 +31,7 @@ export interface DestinationStats {
 export interface PlacementStats {
   readonly placement: Placement;
   readonly connections: number;
-  /** Answered. */
+  /** Answered, once the service had settled. */
   readonly requests: number;
   /** Not answered, or answered wrongly. */
   readonly errors: number;

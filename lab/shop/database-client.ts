@@ -17,14 +17,14 @@ async function openSession({ host, port, settings, recorder, clock }: ClientCont
     socket.destroy(new HawserError("call-timeout", `Nothing received for ${TIMEOUT_MS} ms`));
   });
   recorder.connection(socket);
-  let greetingMs = 0;
+  let greetedMs = startMs;
   try {
     await runMysqlSession(socket, settings.namespace, () => {
-      greetingMs = clock.monotonicMs() - startMs;
+      greetedMs = clock.monotonicMs();
     });
-    recorder.answered(greetingMs, "unknown");
+    recorder.answered({ startMs, placement: "unknown" }, greetedMs);
   } catch (error) {
-    recorder.failed(describeError(error));
+    recorder.failed({ startMs, placement: "unknown" }, describeError(error));
     socket.destroy();
   }
 }

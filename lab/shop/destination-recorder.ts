@@ -2,10 +2,19 @@
  * Counts one client's dealings with one service, apart for servers on the same node, on others, and unknown.
  *
  * A connection's placement is known with its first answer; until then, and for failures, it is unknown.
+ * Calls count that began once the service had settled: a cluster that starts is slow and fails, and says nothing of how
+ * it is later.
  */
 import type { Socket } from "node:net";
+import type { Clock } from "../../core/clock.ts";
 import type { DestinationStats, Placement, PlacementStats } from "./client-stats.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
+
+/** A call that has ended; times are those of `Clock.monotonicMs`. */
+export interface EndedCall {
+  readonly startMs: number;
+  readonly placement: Placement;
+}
 
 interface Counters {
   connections: number;
@@ -14,6 +23,9 @@ interface Counters {
   bytes: number;
   readonly latency: LatencyHistogram;
 }
+
+/** Answers in a row after which a service has settled: its own pods, and those behind them, are all there. */
+const SETTLED_ANSWERS = 10;
 
 const PLACEMENTS: readonly Placement[] = ["same-node", "cross-node", "unknown"];
 
@@ -26,15 +38,18 @@ export class DestinationRecorder {
   };
   /** Open connections: folded into the counters when they close. */
   readonly #open = new Map<Socket, Placement>();
-  #succeeded = false;
+  readonly #clock: Clock;
+  #answersInARow = 0;
+  #settledMs = Number.POSITIVE_INFINITY;
   #startupFailures = 0;
   #skipped = 0;
   #retries = 0;
   #lastError: string | undefined;
 
   /** `service`: `namespace/name`. */
-  constructor(service: string) {
+  constructor(service: string, clock: Clock) {
     this.service = service;
+    this.#clock = clock;
   }
 
   /** Counts `socket` once it is connected, and its bytes. */
@@ -55,21 +70,25 @@ export class DestinationRecorder {
     if (this.#open.has(socket)) this.#open.set(socket, placement);
   }
 
-  answered(latencyMs: number, placement: Placement): void {
-    this.#succeeded = true;
+  /** `endMs`: when what is measured had happened; default now. */
+  answered({ startMs, placement }: EndedCall, endMs = this.#clock.monotonicMs()): void {
+    this.#answersInARow++;
+    if (this.#answersInARow === SETTLED_ANSWERS) this.#settledMs = Math.min(this.#settledMs, this.#clock.monotonicMs());
+    if (startMs <= this.#settledMs) return;
     const counters = this.#placements[placement];
     counters.requests++;
-    counters.latency.record(latencyMs);
+    counters.latency.record(endMs - startMs);
   }
 
-  failed(reason: string, placement: Placement = "unknown"): void {
+  failed({ startMs, placement }: EndedCall, reason: string): void {
     this.#lastError = reason;
-    if (this.#succeeded) this.#placements[placement].errors++;
-    else this.#startupFailures++;
+    this.#answersInARow = 0;
+    if (startMs <= this.#settledMs) this.#startupFailures++;
+    else this.#placements[placement].errors++;
   }
 
   skipped(): void {
-    this.#skipped++;
+    if (this.#settledMs <= this.#clock.monotonicMs()) this.#skipped++;
   }
 
   retried(): void {

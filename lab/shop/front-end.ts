@@ -8,7 +8,7 @@ import { startStatsFile } from "./stats-file.ts";
 
 const settings = readShopSettings(process.env);
 const target = readTarget(process.env, { host: "catalog", port: 80 });
-const recorder = new DestinationRecorder(serviceKey(target.host, settings.namespace));
+const recorder = new DestinationRecorder(serviceKey(target.host, settings.namespace), systemClock);
 const catalog = new ServiceCaller({ ...target, settings, recorder, clock: systemClock });
 
 startStatsFile(settings, [recorder], systemClock);

@@ -57,7 +57,7 @@ export class RespConnection {
   }
 
   #end(error: Error): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
 }
 

@@ -35,7 +35,7 @@ export function runClient(env: Environment, program: ClientProgram): void {
   const settings = readShopSettings(env);
   const { host, port } = readTarget(env, program);
   const perSecond = readPositiveNumber(env, "REQUESTS_PER_SECOND", program.perSecond);
-  const recorder = new DestinationRecorder(serviceKey(host, settings.namespace));
+  const recorder = new DestinationRecorder(serviceKey(host, settings.namespace), systemClock);
   const action = program.action({ host, port, settings, recorder, clock: systemClock });
   startStatsFile(settings, [recorder], systemClock);
   runSteadily({ perSecond, maxInFlight: program.maxInFlight }, systemClock, action, () => recorder.skipped());

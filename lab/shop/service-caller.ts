@@ -7,7 +7,7 @@
 import { Agent, get, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
 import { buffer } from "node:stream/consumers";
 import type { Clock } from "../../core/clock.ts";
-import { HawserError } from "../../core/errors.ts";
+import { describeError, HawserError } from "../../core/errors.ts";
 import type { Placement } from "./client-stats.ts";
 import type { DestinationRecorder } from "./destination-recorder.ts";
 import type { ShopSettings } from "./shop-settings.ts";
@@ -48,12 +48,12 @@ export class ServiceCaller {
       recorder.placed(response.socket, placement);
       const body = await buffer(response);
       if (response.statusCode !== undefined && response.statusCode < 300) {
-        recorder.answered(clock.monotonicMs() - startMs, placement);
+        recorder.answered({ startMs, placement });
         return body;
       }
-      recorder.failed(`status ${response.statusCode}`, placement);
+      recorder.failed({ startMs, placement }, `status ${response.statusCode}`);
     } catch (cause) {
-      recorder.failed(cause instanceof Error ? cause.message : String(cause));
+      recorder.failed({ startMs, placement: "unknown" }, describeError(cause));
       throw new HawserError("call-failed", `Cannot get ${path} from ${this.#options.host}`, { cause });
     }
     throw new HawserError(

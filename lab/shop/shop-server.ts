@@ -14,8 +14,8 @@ const IDLE_TIMEOUT_MS = 60_000;
 /** Whoever has not finished by then is cut off. */
 const DRAIN_MS = 3000;
 
-/** The answer's JSON value. A rejection becomes 502: every failure here is that of a service behind this one. */
-export type ShopHandler = (path: string) => Promise<unknown> | unknown;
+/** The answer's JSON value, or a promise of it. A rejection becomes 502: every failure here is that of a service behind this one. */
+export type ShopHandler = (path: string) => unknown;
 
 /** PORT, else the one of the pods in cluster.yaml. */
 export function listenPort(env: Environment): number {

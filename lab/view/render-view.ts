@@ -24,7 +24,7 @@ const NODE_COLUMNS = [
   ...[left("TLS"), left("KEY EXCHANGE"), right("CERT EXPIRES"), right("TUNNELS"), right("PODS")],
 ];
 const FLOW_COLUMNS = [
-  ...[left("CLIENT"), left("SERVICE"), left("PATH"), right("CONNS"), right("REQ/S")],
+  ...[left("CLIENT"), left("SERVICE"), left("PATH"), left("NODE"), right("CONNS"), right("REQ/S")],
   ...[right("P50 MS"), right("P99 MS"), right("BYTES"), right("ERRORS")],
 ];
 
@@ -92,7 +92,14 @@ function flowRows(model: ViewModel): readonly (readonly string[])[] {
     const recent = subtractCounts(row.latency, then?.latency ?? []);
     const perSecond = Math.max(0, row.requests - (then?.requests ?? 0)) / secondsBetween(model);
     return [
-      ...[row.from, row.to, row.path, formatCount(row.connections), perSecond.toFixed(1)],
+      ...[
+        row.from,
+        row.to,
+        row.path,
+        row.crossNode ? "other" : "same",
+        formatCount(row.connections),
+        perSecond.toFixed(1),
+      ],
       ...[
         formatMs(percentileMs(recent, 0.5)),
         formatMs(percentileMs(recent, 0.99)),

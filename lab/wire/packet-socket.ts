@@ -33,7 +33,24 @@ const RING_BYTES = RING_BLOCK_BYTES * RING_BLOCKS;
 /** Has no meaning in TPACKET_V3, but must divide the block. */
 const RING_FRAME_BYTES = 2048;
 
-type Libc = ReturnType<typeof loadLibc>;
+/** `struct sock_fprog`. */
+interface FilterProgram {
+  readonly instructions: number;
+  readonly filter: Buffer;
+}
+
+interface Libc {
+  setns(fd: number, kind: number): number;
+  socket(family: number, type: number, protocol: number): number;
+  bind(fd: number, address: Buffer, length: number): number;
+  setsockopt(fd: number, level: number, option: number, value: Buffer, length: number): number;
+  attachFilter(fd: number, level: number, option: number, program: FilterProgram, length: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Buffer, length: Buffer): number;
+  if_nametoindex(name: string): number;
+  mmap(address: null, length: number, protection: number, flags: number, fd: number, offset: number): unknown;
+  munmap(address: unknown, length: number): number;
+  close(fd: number): number;
+}
 
 export interface PacketSocketTarget {
   /** A process in the network namespace. */
@@ -125,7 +142,7 @@ export class PacketSocket implements Disposable {
   }
 }
 
-function loadLibc() {
+function loadLibc(): Libc {
   const libc = koffi.load("libc.so.6");
   const sockFprog = koffi.struct({ instructions: "uint16_t", filter: "const void*" });
   return {

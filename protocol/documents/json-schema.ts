@@ -6,10 +6,14 @@ export type JsonSchema = z.core.JSONSchema.JSONSchema;
 
 const KINDS = Object.keys(DOCUMENT_SCHEMAS) as DocumentKind[];
 
-/** What may be written in a document of this kind (before defaults and conversions). */
-export function kindJsonSchema(kind: DocumentKind): JsonSchema {
-  return z.toJSONSchema(DOCUMENT_SCHEMAS[kind], { io: "input" });
-}
+/** What may be written in a document of each kind (before defaults and conversions). */
+export const KIND_JSON_SCHEMAS: { readonly [K in DocumentKind]: JsonSchema } = {
+  Node: written("Node"),
+  Pod: written("Pod"),
+  Service: written("Service"),
+  Mesh: written("Mesh"),
+  TrafficPolicy: written("TrafficPolicy"),
+};
 
 /** One schema for any document. */
 export function documentJsonSchema(): JsonSchema {
@@ -17,8 +21,12 @@ export function documentJsonSchema(): JsonSchema {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "A document of Hawser",
     oneOf: KINDS.map((kind) => {
-      const { $schema: _, ...schema } = kindJsonSchema(kind);
+      const { $schema: _, ...schema } = KIND_JSON_SCHEMAS[kind];
       return { title: kind, ...schema };
     }),
   };
+}
+
+function written(kind: DocumentKind): JsonSchema {
+  return z.toJSONSchema(DOCUMENT_SCHEMAS[kind], { io: "input" });
 }

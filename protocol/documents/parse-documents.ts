@@ -5,9 +5,17 @@
  *
  * A document with a problem is left out; the others of the file are read all the same. Never throws, whatever the text.
  */
-import { Composer, type Document as YamlDocument, LineCounter, Parser, type YAMLError } from "yaml";
+import { Composer, type Document as YamlDocument, Parser, type YAMLError } from "yaml";
 import { DOCUMENT_SCHEMAS, type Document, type DocumentKind, documentName } from "./document.ts";
-import { MAX_DOCUMENT_CHARACTERS, MAX_FILE_BYTES, MAX_PROBLEMS_PER_FILE } from "./limits.ts";
+import {
+  MAX_DOCUMENT_CHARACTERS,
+  MAX_DOCUMENTS_PER_FILE,
+  MAX_FILE_BYTES,
+  MAX_MESSAGE_CHARACTERS,
+  MAX_PROBLEMS_PER_FILE,
+  MAX_SYNTAX_PROBLEMS_PER_DOCUMENT,
+} from "./limits.ts";
+import { LineIndex } from "./line-index.ts";
 import { nearMiss } from "./near-miss.ts";
 import { describeValue, type Finding, formatPath, type Position, type Problem, quote } from "./problem.ts";
 import { judgeValue, type SchemaFinding, wrongValue } from "./schema-findings.ts";
@@ -22,13 +30,10 @@ export interface ParsedDocuments {
   readonly problems: readonly Problem[];
 }
 
-/** After the first few, the parser's complaints about one document follow from each other. */
-const MAX_SYNTAX_PROBLEMS_PER_DOCUMENT = 10;
-
 export function parseDocuments(text: string, fileName: string): ParsedDocuments {
   if (text.length > MAX_FILE_BYTES) return { documents: [], problems: [fileTooLarge(fileName, text.length)] };
-  const tooLong = documentTooLong(text);
-  if (tooLong !== undefined) return { documents: [], problems: [{ file: fileName, ...tooLong }] };
+  const excess = documentTooMuch(text);
+  if (excess !== undefined) return { documents: [], problems: [{ file: fileName, ...excess }] };
   return new FileReader(text, fileName).read();
 }
 
@@ -44,20 +49,24 @@ export function fileTooLarge(fileName: string, bytes: number): Problem {
 class FileReader {
   readonly #text: string;
   readonly #fileName: string;
-  readonly #lines = new LineCounter();
+  readonly #lines: LineIndex;
   readonly #documents: Document[] = [];
   readonly #problems: Problem[] = [];
   readonly #places = new Map<string, Position>();
 
   constructor(text: string, fileName: string) {
     this.#text = text;
+    this.#lines = new LineIndex(text);
     this.#fileName = fileName;
   }
 
   read(): ParsedDocuments {
-    const tokens = new Parser(this.#lines.addNewLine).parse(this.#text);
-    const composer = new Composer({ ...YAML_OPTIONS, lineCounter: this.#lines });
-    for (const yaml of composer.compose(tokens)) this.#readDocument(yaml);
+    const tokens = new Parser().parse(this.#text);
+    const composer = new Composer(YAML_OPTIONS);
+    for (const yaml of composer.compose(tokens, true, this.#text.length)) {
+      this.#readDocument(yaml);
+      if (this.#problems.length > MAX_PROBLEMS_PER_FILE) break;
+    }
     this.#problems.sort((a, b) => a.line - b.line || a.column - b.column);
     return { documents: this.#documents, problems: readable(this.#problems) };
   }
@@ -106,18 +115,18 @@ class FileReader {
   }
 
   #add({ offset, path, ...finding }: Finding): void {
-    this.#problems.push({ ...finding, ...this.#position(offset), file: this.#fileName, path: formatPath(path) });
-  }
-
-  #position(offset: number): Position {
-    const { line, col } = this.#lines.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col) };
+    this.#problems.push({
+      ...finding,
+      ...this.#lines.positionOf(offset),
+      file: this.#fileName,
+      path: formatPath(path),
+    });
   }
 
   #source(yaml: YamlDocument.Parsed): TextSource {
     const [start, , end] = yaml.range;
-    const first = this.#position(placeOf(yaml, []).valueOffset);
-    return new TextSource(this.#fileName, first, this.#text.slice(start, end), this.#position(start));
+    const first = this.#lines.positionOf(placeOf(yaml, []).valueOffset);
+    return new TextSource(this.#fileName, first, this.#text.slice(start, end), this.#lines.positionOf(start));
   }
 
   #syntaxFinding(error: YAMLError): Finding {
@@ -127,14 +136,8 @@ class FileReader {
     if (error.code === "RESOURCE_EXHAUSTION") {
       return { code: "too-deep", path: [], offset, found, expected: "fewer levels", message: "nested too deeply" };
     }
-    return {
-      code: "syntax",
-      path: [],
-      offset,
-      found,
-      expected: "valid YAML",
-      message: `${error.message}, found ${found}`,
-    };
+    const message = `${error.message.slice(0, MAX_MESSAGE_CHARACTERS)}, found ${found}`;
+    return { code: "syntax", path: [], offset, found, expected: "valid YAML", message };
   }
 }
 
@@ -153,31 +156,42 @@ function documentKind(value: unknown): DocumentKind | SchemaFinding {
   return wrongValue("unknown-kind", ["kind"], describeValue(kind), expected, suggestion);
 }
 
-/** The first document that is too long to be parsed. `---` at a line's start always begins a new document. */
-function documentTooLong(text: string): Omit<Problem, "file"> | undefined {
-  if (text.length <= MAX_DOCUMENT_CHARACTERS) return undefined;
+/** The first document that is too long to be parsed, or is one too many. `---` at a line's start always begins one. */
+function documentTooMuch(text: string): Omit<Problem, "file"> | undefined {
   let start = 0;
-  while (start < text.length) {
+  for (let count = 1; start < text.length; count++) {
     const separator = text.indexOf("\n---", start);
     const end = separator === -1 ? text.length : separator + 1;
     if (end - start > MAX_DOCUMENT_CHARACTERS) {
       const expected = `at most ${MAX_DOCUMENT_CHARACTERS} characters in a document`;
-      const found = `${end - start} characters`;
-      const line = text.slice(0, start).split("\n").length;
-      const message = `expected ${expected}, found ${found}`;
-      return { code: "document-too-large", line, column: 1, path: "", found, expected, message };
+      return tooMuch("document-too-large", text, start, `${end - start} characters`, expected);
+    }
+    if (count > MAX_DOCUMENTS_PER_FILE) {
+      const expected = `at most ${MAX_DOCUMENTS_PER_FILE} documents in a file`;
+      return tooMuch("file-too-large", text, start, "one more", expected);
     }
     start = end;
   }
   return undefined;
 }
 
+function tooMuch(
+  code: Problem["code"],
+  text: string,
+  offset: number,
+  found: string,
+  expected: string,
+): Omit<Problem, "file"> {
+  const line = text.slice(0, offset).split("\n").length;
+  return { code, line, column: 1, path: "", found, expected, message: `expected ${expected}, found ${found}` };
+}
+
 function readable(problems: readonly Problem[]): readonly Problem[] {
-  const [next] = problems.slice(MAX_PROBLEMS_PER_FILE);
+  const next = problems[MAX_PROBLEMS_PER_FILE];
   if (next === undefined) return problems;
-  const found = `${problems.length} problems`;
-  const message = `${problems.length - MAX_PROBLEMS_PER_FILE} more problems follow, repair these first`;
   const { file, line, column } = next;
+  const found = `more than ${MAX_PROBLEMS_PER_FILE} problems`;
+  const message = `${found}, the rest of the file was not read`;
   const rest: Problem = { code: "too-many-problems", file, line, column, path: "", found, expected: "none", message };
   return [...problems.slice(0, MAX_PROBLEMS_PER_FILE), rest];
 }

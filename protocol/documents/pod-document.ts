@@ -19,6 +19,13 @@ const container = z.strictObject({
       }),
     )
     .optional(),
+  /** For whoever runs the pod: its outcome comes back as the condition `Ready`. */
+  readinessProbe: z
+    .strictObject({
+      tcpSocket: z.strictObject({ port: portNumber }),
+      periodSeconds: z.int().min(1).max(3600).optional(),
+    })
+    .optional(),
 });
 
 export const podDocumentSchema = z.strictObject({

@@ -4,26 +4,29 @@
  */
 import type { z } from "zod";
 import { DOCUMENT_SCHEMAS, type DocumentKind } from "./document.ts";
-import { type JsonSchema, kindJsonSchema } from "./json-schema.ts";
+import { type JsonSchema, KIND_JSON_SCHEMAS } from "./json-schema.ts";
+import { MAX_PROBLEMS_PER_FILE } from "./limits.ts";
 import { nearMiss } from "./near-miss.ts";
 import { describeValue, type Finding, type ProblemPath, quote } from "./problem.ts";
 
 /** A finding before its place in the text is known. `at` says whether the key or the value is to be pointed at. */
 export type SchemaFinding = Omit<Finding, "offset"> & { readonly at: "key" | "value" };
 
-export type Judgement =
+type Judgement =
   | { readonly data: z.output<(typeof DOCUMENT_SCHEMAS)[DocumentKind]> }
   | { readonly findings: readonly SchemaFinding[] };
 
 export function judgeValue(kind: DocumentKind, value: unknown): Judgement {
   const result = DOCUMENT_SCHEMAS[kind].safeParse(value, { error: expectedOf });
   if (result.success) return { data: result.data };
-  const schema = kindJsonSchema(kind);
-  return { findings: result.error.issues.flatMap((issue) => findingsOf(issue, value, schema)) };
+  const schema = KIND_JSON_SCHEMAS[kind];
+  const issues = result.error.issues.slice(0, MAX_PROBLEMS_PER_FILE + 1);
+  const quotable = wantingQuotes(kind, value, issues);
+  return { findings: issues.flatMap((issue) => findingsOf(issue, value, schema, quotable)) };
 }
 
 /** `unknown key, did you mean locality`, or what the keys are when there are few. */
-export function unknownKey(path: ProblemPath, known: readonly string[]): SchemaFinding {
+function unknownKey(path: ProblemPath, known: readonly string[]): SchemaFinding {
   const key = String(path.at(-1));
   const suggestion = nearMiss(key, known);
   const expected = known.length === 0 ? "no key" : `one of the keys ${known.join(", ")}`;
@@ -46,7 +49,12 @@ export function wrongValue(
   return { code, path, at, found, expected, message, ...given(suggestion) };
 }
 
-function findingsOf(issue: z.core.$ZodIssue, root: unknown, schema: JsonSchema): readonly SchemaFinding[] {
+function findingsOf(
+  issue: z.core.$ZodIssue,
+  root: unknown,
+  schema: JsonSchema,
+  quotable: ReadonlySet<z.core.$ZodIssue>,
+): readonly SchemaFinding[] {
   const path = issue.path.map((segment) => (typeof segment === "number" ? segment : String(segment)));
   if (issue.code === "unrecognized_keys") {
     const known = knownKeys(schema, path);
@@ -59,7 +67,8 @@ function findingsOf(issue: z.core.$ZodIssue, root: unknown, schema: JsonSchema):
   const value = valueAt(root, path);
   if (value === undefined) return [wrongValue("missing-key", path, "nothing", issue.message)];
   const code = issue.code === "invalid_type" || issue.code === "invalid_union" ? "wrong-type" : "wrong-value";
-  return [wrongValue(code, path, describeValue(value), issue.message, suggestionFor(issue, value))];
+  const suggestion = quotable.has(issue) ? `"${String(value)}" in quotes` : nearValue(issue, value);
+  return [wrongValue(code, path, describeValue(value), issue.message, suggestion)];
 }
 
 /** What was expected, where the schema has no words of its own. */
@@ -86,11 +95,30 @@ function alternatives(values: readonly string[]): string {
   return shown.length < 2 ? (shown[0] ?? "nothing") : `${shown.slice(0, -1).join(", ")} or ${shown.at(-1)}`;
 }
 
-function suggestionFor(issue: z.core.$ZodIssue, value: unknown): string | undefined {
-  if (issue.code === "invalid_value" && typeof value === "string") return nearMiss(value, issue.values.map(String));
-  const isPlain = typeof value === "number" || typeof value === "boolean";
-  if (issue.code === "invalid_type" && issue.expected === "string" && isPlain) return `"${value}" in quotes`;
-  return undefined;
+function nearValue(issue: z.core.$ZodIssue, value: unknown): string | undefined {
+  return issue.code === "invalid_value" && typeof value === "string"
+    ? nearMiss(value, issue.values.map(String))
+    : undefined;
+}
+
+/** The issues that quotes would settle, `version: 1` for `version: "1"`: the usual slip of YAML. Found by trying. */
+function wantingQuotes(
+  kind: DocumentKind,
+  root: unknown,
+  issues: readonly z.core.$ZodIssue[],
+): ReadonlySet<z.core.$ZodIssue> {
+  const slips = issues.flatMap((issue) => {
+    const value = valueAt(root, issue.path as ProblemPath);
+    const key = issue.path.at(-1);
+    if ((typeof value !== "number" && typeof value !== "boolean") || key === undefined) return [];
+    const parent = valueAt(root, issue.path.slice(0, -1) as ProblemPath) as Record<PropertyKey, unknown>;
+    return [{ issue, parent, key, value }];
+  });
+  if (slips.length === 0) return new Set();
+  for (const { parent, key, value } of slips) parent[key] = String(value);
+  const left = new Set(DOCUMENT_SCHEMAS[kind].safeParse(root).error?.issues.map(({ path }) => path.join("\n")));
+  for (const { parent, key, value } of slips) parent[key] = value;
+  return new Set(slips.flatMap(({ issue }) => (left.has(issue.path.join("\n")) ? [] : [issue])));
 }
 
 /** The keys a mapping may have, read from the JSON Schema because that is plain data. */

@@ -2,8 +2,9 @@
  * The place of a document in a text file. It keeps only the document's piece of the text, and parses it again when a
  * position is asked for: that happens for problems only, while ten thousand syntax trees would be kept for nothing.
  */
-import { LineCounter, parseDocument } from "yaml";
+import { parseDocument } from "yaml";
 import type { DocumentSource } from "./document.ts";
+import { LineIndex } from "./line-index.ts";
 import type { Position, ProblemPath } from "./problem.ts";
 import { YAML_OPTIONS } from "./yaml-options.ts";
 import { placeOf } from "./yaml-position.ts";
@@ -25,10 +26,9 @@ export class TextSource implements DocumentSource {
   }
 
   locate(path: ProblemPath): Position {
-    const lineCounter = new LineCounter();
-    const document = parseDocument(this.#text, { ...YAML_OPTIONS, lineCounter });
-    const { line, col } = lineCounter.linePos(placeOf(document, path).valueOffset);
+    const { valueOffset } = placeOf(parseDocument(this.#text, YAML_OPTIONS), path);
+    const { line, column } = new LineIndex(this.#text).positionOf(valueOffset);
     const { line: firstLine, column: firstColumn } = this.#textStart;
-    return { line: firstLine + line - 1, column: line === 1 ? firstColumn + col - 1 : col };
+    return { line: firstLine + line - 1, column: line === 1 ? firstColumn + column - 1 : column };
   }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 
-export async function temporaryDirectory(t: ExecutionContext<unknown>): Promise<string> {
+export async function temporaryDirectory(t: ExecutionContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "hawser-test-"));
   t.teardown(() => rm(path, { recursive: true, force: true }));
   return path;

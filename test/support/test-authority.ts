@@ -4,6 +4,8 @@ import { webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import type { TlsCredentials } from "../../agent/tunnel/tls-settings.ts";
 
+type KeyPair = webcrypto.CryptoKeyPair;
+
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const HOUR_MS = 3_600_000;
 
@@ -21,9 +23,9 @@ export interface LeafOptions {
 export class TestAuthority {
   readonly rootPem: string;
   readonly #root: x509.X509Certificate;
-  readonly #keys: CryptoKeyPair;
+  readonly #keys: KeyPair;
 
-  private constructor(root: x509.X509Certificate, keys: CryptoKeyPair) {
+  private constructor(root: x509.X509Certificate, keys: KeyPair) {
     this.#root = root;
     this.#keys = keys;
     this.rootPem = root.toString("pem");
@@ -70,11 +72,11 @@ export class TestAuthority {
   }
 }
 
-function generateKeys(): Promise<CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]) as Promise<CryptoKeyPair>;
+function generateKeys(): Promise<KeyPair> {
+  return webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]) as Promise<KeyPair>;
 }
 
-async function privateKeyPem(keys: CryptoKeyPair): Promise<string> {
+async function privateKeyPem(keys: KeyPair): Promise<string> {
   const der = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
   return x509.PemConverter.encode(der, "PRIVATE KEY");
 }

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { ClientTunnel, IncomingStream, ServerTunnel } from "../../agent/tunnel/engine.ts";
-import type { ClientTunnelOptions, Negotiated, TunnelError } from "../../agent/tunnel/h2-client-tunnel.ts";
+import type { ClientTunnelOptions, Negotiated, TlsSession, TunnelError } from "../../agent/tunnel/h2-client-tunnel.ts";
 import { TLS_SETTINGS, type TlsCredentials } from "../../agent/tunnel/tls-settings.ts";
 import type { AcceptorOptions } from "../../agent/tunnel/tunnel-acceptor.ts";
 import { eventually } from "./eventually.ts";
@@ -30,7 +30,7 @@ export interface TunnelEngine {
 export interface DialOptions {
   readonly credentials?: TlsCredentials;
   readonly expectedIdentity?: string;
-  readonly tlsSession?: Buffer | undefined;
+  readonly tlsSession?: TlsSession | undefined;
   readonly port?: number;
 }
 
@@ -38,7 +38,7 @@ export interface DialOptions {
 export interface Dialled {
   readonly tunnel: ClientTunnel;
   readonly socket: Socket;
-  readonly tlsSessions: Buffer[];
+  readonly tlsSessions: TlsSession[];
   /** `open`, `draining`, `closed`, `closed <code>`. */
   readonly events: string[];
   negotiated: Negotiated | undefined;
@@ -63,6 +63,7 @@ export class TunnelWorld {
   readonly #engine: TunnelEngine;
   readonly #listener: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #closers: (() => void)[] = [];
 
   private constructor(engine: TunnelEngine, authority: TestAuthority, client: TlsCredentials, server: TlsCredentials) {
     this.#engine = engine;
@@ -105,7 +106,7 @@ export class TunnelWorld {
     const socket = connect({ host: "127.0.0.1", port: options.port ?? this.port, allowHalfOpen: true, noDelay: true });
     this.#track(socket);
     const events: string[] = [];
-    const tlsSessions: Buffer[] = [];
+    const tlsSessions: TlsSession[] = [];
     const tunnel = this.#engine.dial({
       socket,
       secureContext: secureContextOf(options.credentials ?? this.client),
@@ -145,9 +146,15 @@ export class TunnelWorld {
     return this.#sockets.size;
   }
 
+  /** Called by `close`. */
+  onClose(callback: () => void): void {
+    this.#closers.push(callback);
+  }
+
   /** Cuts every connection as a dying process would. */
   close(): void {
     this.#listener.close();
+    for (const closer of this.#closers) closer();
     for (const socket of this.#sockets) socket.destroy();
   }
 

@@ -35,9 +35,11 @@ test("reportOf says that all is well, with the figures", (t) => {
     from: "shop/front-end",
     to: "shop/catalog",
     path: "tunnel",
+    crossNode: true,
     connections: 4,
     requests: 60,
     errors: 0,
+    bytes: 50_000,
     p50Ms: 0.52,
     p99Ms: 0.52,
   });

@@ -18,7 +18,7 @@ test("renderView shows agents, flows and the wire", (t) => {
   const lines = renderView({ earlier: observation(), latest: observation() });
   t.regex(lines[0] ?? "", /hawser lab default {3}strict {3}ready after 3\.2 s/);
   t.regex(lineWith(lines, "TLSv1.3", "ready"), /^a +ready +40 +80 +0\.0 +12 +TLSv1\.3 +X25519MLKEM768 +60 min +2 +2$/);
-  t.regex(lineWith(lines, "tunnel"), /^shop\/front-end +shop\/catalog +tunnel +4 +0\.0 +.*50\.0 kB +0$/);
+  t.regex(lineWith(lines, "tunnel"), /^shop\/front-end +shop\/catalog +tunnel +other +4 +0\.0 +.*50\.0 kB +0$/);
   t.regex(lineWith(lines, "wire"), /12,345 packets, 0 with readable payload {3}TLSv1\.3 X25519MLKEM768/);
   t.regex(lineWith(lines, "pods  "), /3 ready/);
 });
@@ -46,7 +46,7 @@ test("renderView gives rates and percentiles of the time between two observation
     1.5,
   );
   const lines = renderView({ earlier, latest });
-  t.regex(lineWith(lines, "tunnel"), /tunnel +4 +50\.0 +2\.08 +2\.08/);
+  t.regex(lineWith(lines, "tunnel"), /tunnel +other +4 +50\.0 +2\.08 +2\.08/);
   t.regex(lineWith(lines, "TLSv1.3", "ready"), / 10\.0 /);
 });
 

@@ -1,0 +1,99 @@
+/** `hawser lab ...`: looks into a lab while it runs. */
+import type { Command } from "commander";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { HawserError } from "../core/errors.ts";
+import { connectLab } from "../lab/lab-client.ts";
+import type { Lab } from "../lab/lab-client.ts";
+import type { LabStatus } from "../lab/lab-status.ts";
+import { renderLabStatus } from "./render-lab-status.ts";
+
+interface CommonFlags {
+  readonly name?: string;
+  readonly json?: boolean;
+}
+
+const NAME = ["--name <name>", "which lab, when several are running"] as const;
+
+export function addLabCommands(program: Command): void {
+  const lab = program
+    .command("lab")
+    .description("Look into the lab that `npm run up` started.")
+    .enablePositionalOptions();
+  lab
+    .command("status")
+    .description("Nodes, agents and pods.")
+    .option(...NAME)
+    .option("--json", "everything, for a program")
+    .action((flags: CommonFlags) => withLab(flags, (one) => printStatus(one, flags)));
+  lab
+    .command("exec")
+    .description("Run a program in a pod or on a node: hawser lab exec <pod|node> -- <command>")
+    .argument("<target>", "a pod (namespace/name, or its name) or a node")
+    .argument("<command...>")
+    .option(...NAME)
+    .passThroughOptions()
+    .action((target: string, argv: string[], flags: CommonFlags) => withLab(flags, (one) => exec(one, target, argv)));
+  lab
+    .command("rules")
+    .description("What the agent of a node made in the kernel: iptables, ipsets, policy routes.")
+    .argument("<node>")
+    .option(...NAME)
+    .option("--json", "as one JSON string")
+    .action((node: string, flags: CommonFlags) => withLab(flags, (one) => printRules(one, node, flags)));
+  lab
+    .command("logs")
+    .description("Log of `controller`, `cluster`, a node's agent or a pod.")
+    .argument("<source>", "controller, cluster, a node, or a pod (namespace/name, or its name)")
+    .option(...NAME)
+    .option("-f, --follow", "go on with what is written from now on")
+    .action((source: string, flags: CommonFlags & { follow?: boolean }) =>
+      withLab(flags, (one) => printLog(one, source, flags.follow === true)),
+    );
+}
+
+async function withLab(flags: CommonFlags, use: (lab: Lab) => Promise<void>): Promise<void> {
+  await using lab = await connectLab(flags.name);
+  await use(lab);
+}
+
+async function printStatus(lab: Lab, flags: CommonFlags): Promise<void> {
+  const status = await lab.status();
+  console.log(flags.json === true ? JSON.stringify(status, null, 2) : renderLabStatus(status));
+}
+
+async function printRules(lab: Lab, node: string, flags: CommonFlags): Promise<void> {
+  const text = await lab.call("rules", { node });
+  console.log(flags.json === true ? JSON.stringify(text) : text);
+}
+
+/** Exits with the program's own exit code. */
+async function exec(lab: Lab, target: string, argv: readonly string[]): Promise<void> {
+  // commander leaves the `--` that ends our own options where it is.
+  const command = argv[0] === "--" ? argv.slice(1) : argv;
+  const child = await lab.spawn(target, command, { stdio: "inherit" });
+  process.exitCode = await exitCodeOf(child);
+}
+
+async function printLog(lab: Lab, source: string, follow: boolean): Promise<void> {
+  const file = path.join(lab.logsDir, logFile(await lab.status(), source));
+  const child = spawn("tail", ["-n", "+1", ...(follow ? ["-f"] : []), file], { stdio: "inherit" });
+  process.exitCode = await exitCodeOf(child);
+}
+
+async function exitCodeOf(child: ReturnType<typeof spawn>): Promise<number> {
+  const [code] = (await once(child, "exit")) as [number | null];
+  return code ?? 1;
+}
+
+function logFile(status: LabStatus, source: string): string {
+  if (source === "controller" || source === "cluster") return `${source}.log`;
+  if (status.nodes.some((node) => node.name === source)) return `agent-${source}.log`;
+  const pods = status.pods.filter((pod) => pod.uid === source || pod.name === source);
+  const [pod] = pods;
+  if (pod === undefined || pods.length > 1) {
+    throw new HawserError("no-source", `There is no log of ${source}: name controller, cluster, a node or a pod`);
+  }
+  return `pods/${pod.namespace}.${pod.name}.log`;
+}
