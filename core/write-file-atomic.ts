@@ -4,7 +4,7 @@
  *
  * The temporary name carries the process id, because two agents of one node share a state directory for a while.
  */
-import { open, readdir, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 export interface WriteFileOptions {
@@ -18,12 +18,12 @@ const TEMPORARY = /^\..+\.\d+\.tmp$/;
 export async function writeFileAtomic(path: string, data: string, options: WriteFileOptions = {}): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   // Left by an earlier process with our id; `wx` below must not follow a link that someone put there.
-  await rm(temporary, { force: true });
+  await unlinkIfThere(temporary);
   try {
     await writeAndSync(temporary, data, options.mode ?? 0o600);
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
+    await unlinkIfThere(temporary).catch(() => {});
     throw error;
   }
   await syncDirectory(dirname(path));
@@ -37,7 +37,16 @@ export async function removeStaleTemporaries(directory: string, olderThanMs: num
     const facts = await stat(path).catch(() => undefined);
     if (facts === undefined || nowMs - facts.mtimeMs <= olderThanMs) continue;
     // Best effort: on a read-only disk what is there must still be readable.
-    await rm(path, { force: true }).catch(() => {});
+    await unlinkIfThere(path).catch(() => {});
+  }
+}
+
+/** Not `rm` with force: that looks twice, and removes a directory with all in it that appears in between. */
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
 }
 

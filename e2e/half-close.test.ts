@@ -19,6 +19,7 @@ const SERVER = {
   7004: ["read 1000", "reset"],
   7005: ["read-to-end", "send 100000", "wait 200", "reset"],
   7006: ["send 100000", "end", "read-to-end"],
+  7007: ["send 50000000", "end", "read-to-end"],
 } as const;
 const NO_LISTENER = 7009;
 
@@ -35,7 +36,7 @@ const story = await labStories([
     name: "server",
     number: 101,
     selector: { app: "server" },
-    ports: [7001, 7002, 7003, 7004, 7005, 7006, NO_LISTENER],
+    ports: [7001, 7002, 7003, 7004, 7005, 7006, 7007, NO_LISTENER],
   }),
 ]);
 
@@ -78,6 +79,13 @@ story("a server's reset after the client has shut down writing is a reset for th
   const client = await play(lab, 7005, ["send 1000", "end", "read-to-end"]);
   t.is(client.ending, "ECONNRESET");
   t.is(client.receivedBytes, 100_000);
+});
+
+story("a reset in the middle of a transfer is a reset at the other end", async (t, lab) => {
+  const uploader = await play(lab, 7004, ["send 20000000", "read-to-end"]);
+  t.regex(uploader.ending, /^(ECONNRESET|EPIPE)$/);
+  const downloader = await play(lab, 7007, ["read 100000", "reset"]);
+  t.regex((await serverSide(lab, 7007, downloader)).ending, /^(ECONNRESET|EPIPE)$/);
 });
 
 story("a port without a listener resets the client, and both agents' logs say why", async (t, lab) => {

@@ -1,7 +1,9 @@
 /** Servers and clients from Debian, across nodes, by Service name, as their users would run them. */
 import type { ExecutionContext } from "ava";
 import type { Lab } from "../lab/lab-client.ts";
+import { readAgentMetrics } from "../lab/report/agent-metrics.ts";
 import { clientPod, mesh, pod, service } from "./support/cluster-documents.ts";
+import { eventually } from "./support/eventually.ts";
 import { labStories } from "./support/lab-stories.ts";
 import { runProgram } from "./support/run-program.ts";
 
@@ -96,6 +98,18 @@ story(
   },
   ["mariadbd"],
 );
+
+story("all of this went through tunnels", async (t, lab) => {
+  const { pods } = await lab.status();
+  const servers = pods.filter((one) => one.state !== "skipped" && !["client", "outsider"].includes(one.name));
+  const paths = await eventually("the agent to count connections to every server", { timeoutMs: 4_000 }, async () => {
+    const { body } = await lab.call("nodeHttp", { node: "node-1", path: "/metrics" });
+    const { connections } = readAgentMetrics("node-1", body);
+    const seen = new Map(connections.map((one) => [one.to, one.path]));
+    return servers.every(({ uid }) => seen.has(uid)) && [...seen.values()];
+  });
+  t.deepEqual(new Set(paths), new Set(["tunnel"]));
+});
 
 function server(name: string, node: 2 | 3, program: string, script: string, port: number): object {
   return pod({ name, node, command: ["sh", script], port, annotations: { [REQUIRES]: program } });

@@ -61,7 +61,7 @@ function endWithNpm(child) {
   const before = ancestors();
   setInterval(() => {
     if (ancestors() !== before) child.kill("SIGTERM");
-  }, 1000).unref();
+  }, 250).unref();
 }
 
 /** Our parent, and when that is npm's shell also its parent. */

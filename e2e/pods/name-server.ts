@@ -10,7 +10,10 @@ const name = process.env["POD_NAME"] ?? "unknown";
 const server = createServer({ noDelay: true }, (socket) => {
   const answer = `${name} ${socket.remoteAddress?.replace(/^::ffff:/, "")} ${socket.remotePort}\n`;
   socket.on("error", () => {});
-  createInterface({ input: socket }).on("line", () => socket.write(answer));
+  // The interface tells the socket's errors again.
+  createInterface({ input: socket })
+    .on("line", () => socket.write(answer))
+    .on("error", () => {});
 }).listen(Number(process.argv[2]), "::");
 
 process.on("SIGTERM", () => server.close());

@@ -21,8 +21,6 @@ export type TellStory = (title: string, story: Story, requires?: readonly string
 
 /** Lines of each agent's log that a failed story shows. */
 const COMPLAINTS_SHOWN = 8;
-/** pino's numbers: warn is 40. */
-const WARN = 40;
 const PROGRAM_DIRECTORIES = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 export async function labStories(documents: readonly object[], options: StartLabOptions = {}): Promise<TellStory> {
@@ -86,7 +84,7 @@ function showComplaints(t: ExecutionContext, lab: Lab): void {
 /** A line that is no JSON comes from Node itself: a crash. */
 function isComplaint(line: string): boolean {
   try {
-    return (JSON.parse(line) as { level: number }).level >= WARN;
+    return ["warn", "error"].includes((JSON.parse(line) as { level: string }).level);
   } catch {
     return true;
   }

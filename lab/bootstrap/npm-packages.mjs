@@ -11,8 +11,12 @@ import { runStep } from "./run-step.mjs";
 /** Throws with npm's own words when it fails. */
 export function installNpmPackages(root) {
   if (isInstalled(root)) return;
-  // No package of ours needs its install script, so none is run.
-  runStep("installing npm packages", ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: root });
+  // Not `npm ci`: it refuses a lockfile written where a registry has only the Linux builds of optional packages.
+  // `--no-save` leaves the lockfile as it is. No package of ours needs its install script, so none is run.
+  const flags = ["--loglevel=warn", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
+  runStep("installing npm packages", ["npm", "install", ...flags], { cwd: root });
+  if (!isInstalled(root))
+    throw new Error("npm installed other packages than the lockfile says, try again after: rm -r node_modules");
 }
 
 function isInstalled(root) {

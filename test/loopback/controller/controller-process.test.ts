@@ -17,6 +17,9 @@ interface Started {
   readonly adminPort: number;
 }
 
+/** For a machine that is busy with other tests: how long it takes is not what is tested here. */
+const START_TIMEOUT_MS = 60_000;
+
 const main = new URL("../../../controller/main.ts", import.meta.url).pathname;
 
 function spawnController(t: ExecutionContext, args: readonly string[], lines: Record<string, unknown>[]): ChildProcess {
@@ -34,7 +37,11 @@ async function startController(t: ExecutionContext, directory: string, port = 0)
   const state = join(directory, "state");
   const listen = ["--listen", `127.0.0.1:${port}`, "--admin", "127.0.0.1:0"];
   const child = spawnController(t, ["--documents", documents, "--state", state, ...listen], lines);
-  const ready = await eventually("the controller listens", () => lines.find((line) => line["event"] === "listening"));
+  const ready = await eventually(
+    "the controller listens",
+    () => lines.find((line) => line["event"] === "listening"),
+    START_TIMEOUT_MS,
+  );
   return { process: child, lines, port: Number(ready["port"]), adminPort: Number(ready["adminPort"]) };
 }
 
@@ -57,7 +64,7 @@ async function kill(started: Started, signal: NodeJS.Signals): Promise<unknown> 
   return (await exited)[0];
 }
 
-test("a controller killed and restarted keeps the agents' tables and serves new pods", async (t) => {
+test.serial("a controller killed and restarted keeps the agents' tables and serves new pods", async (t) => {
   const directory = await temporaryDirectory(t);
   const documents = new ClusterDocuments(join(directory, "documents"));
   await documents.writeCluster();
@@ -73,7 +80,7 @@ test("a controller killed and restarted keeps the agents' tables and serves new 
   t.truthy(agent.table?.workload("shop/catalog-1"));
 });
 
-test("SIGTERM ends the controller in order, with the table on disk", async (t) => {
+test.serial("SIGTERM ends the controller in order, with the table on disk", async (t) => {
   const directory = await temporaryDirectory(t);
   await new ClusterDocuments(join(directory, "documents")).writeCluster();
   const started = await startController(t, directory);
@@ -84,42 +91,45 @@ test("SIGTERM ends the controller in order, with the table on disk", async (t) =
   t.is(table.sequence, 1);
 });
 
-test("wrong documents are refused as a whole, each problem with its place; the last good table stays", async (t) => {
-  const directory = await temporaryDirectory(t);
-  const documents = new ClusterDocuments(join(directory, "documents"));
-  await documents.writeCluster();
-  const started = await startController(t, directory);
-  const agent = startAgent(t, directory, started.port);
-  await eventually("the agent has the table", () => agent.table);
-  const problems = (): string[] =>
-    started.lines.map((line) => line["problem"]).filter((problem) => typeof problem === "string");
-  await documents.write(
-    "mesh.yaml",
-    "apiVersion: hawser.dev/v1\nkind: Mesh\nspec:\n  localty: spread\n  encryption: maybe\n",
-  );
-  await documents.writePod("catalog-2", "node-2", "10.244.2.3");
-  await eventually("both problems are logged", () => problems().length >= 2);
-  t.true(
-    problems().some((problem) => /^mesh\.yaml:4:3 .*localty/.test(problem)),
-    problems().join("\n"),
-  );
-  t.true(
-    problems().some((problem) => /^mesh\.yaml:5:\d+ /.test(problem)),
-    problems().join("\n"),
-  );
-  t.is(agent.table?.sequence, 1);
-  const metrics = await (await fetch(`http://127.0.0.1:${started.adminPort}/metrics`)).text();
-  t.regex(metrics, /^hawser_controller_document_problems [1-9]/m);
-  t.regex(metrics, /^process_resident_memory_bytes \d/m);
-  await documents.write(
-    "mesh.yaml",
-    "apiVersion: hawser.dev/v1\nkind: Mesh\nmetadata: { name: mesh }\nspec: { locality: spread }\n",
-  );
-  await eventually("the repaired state is in force", () => agent.table?.workload("shop/catalog-2"));
-  t.is(agent.table?.mesh.locality, "spread");
-});
+test.serial(
+  "wrong documents are refused as a whole, each problem with its place; the last good table stays",
+  async (t) => {
+    const directory = await temporaryDirectory(t);
+    const documents = new ClusterDocuments(join(directory, "documents"));
+    await documents.writeCluster();
+    const started = await startController(t, directory);
+    const agent = startAgent(t, directory, started.port);
+    await eventually("the agent has the table", () => agent.table);
+    const problems = (): string[] =>
+      started.lines.map((line) => line["problem"]).filter((problem) => typeof problem === "string");
+    await documents.write(
+      "mesh.yaml",
+      "apiVersion: hawser.dev/v1\nkind: Mesh\nspec:\n  localty: spread\n  encryption: maybe\n",
+    );
+    await documents.writePod("catalog-2", "node-2", "10.244.2.3");
+    await eventually("both problems are logged", () => problems().length >= 2);
+    t.true(
+      problems().some((problem) => /^mesh\.yaml:4:3 .*localty/.test(problem)),
+      problems().join("\n"),
+    );
+    t.true(
+      problems().some((problem) => /^mesh\.yaml:5:\d+ /.test(problem)),
+      problems().join("\n"),
+    );
+    t.is(agent.table?.sequence, 1);
+    const metrics = await (await fetch(`http://127.0.0.1:${started.adminPort}/metrics`)).text();
+    t.regex(metrics, /^hawser_controller_document_problems [1-9]/m);
+    t.regex(metrics, /^process_resident_memory_bytes \d/m);
+    await documents.write(
+      "mesh.yaml",
+      "apiVersion: hawser.dev/v1\nkind: Mesh\nmetadata: { name: mesh }\nspec: { locality: spread }\n",
+    );
+    await eventually("the repaired state is in force", () => agent.table?.workload("shop/catalog-2"));
+    t.is(agent.table?.mesh.locality, "spread");
+  },
+);
 
-test("a restart with wrong documents serves the last good table", async (t) => {
+test.serial("a restart with wrong documents serves the last good table", async (t) => {
   const directory = await temporaryDirectory(t);
   const documents = new ClusterDocuments(join(directory, "documents"));
   await documents.writeCluster();
@@ -132,7 +142,7 @@ test("a restart with wrong documents serves the last good table", async (t) => {
   t.is((await fetch(`http://127.0.0.1:${second.adminPort}/readyz`)).status, 200);
 });
 
-test("a controller without good documents and without a memory is alive, not ready", async (t) => {
+test.serial("a controller without good documents and without a memory is alive, not ready", async (t) => {
   const directory = await temporaryDirectory(t);
   const { adminPort } = await startController(t, directory);
   t.is((await fetch(`http://127.0.0.1:${adminPort}/livez`)).status, 200);
@@ -141,7 +151,7 @@ test("a controller without good documents and without a memory is alive, not rea
   t.regex(await answer.text(), /documents without problems/);
 });
 
-test("a state directory that cannot be used ends the start with a reason", async (t) => {
+test.serial("a state directory that cannot be used ends the start with a reason", async (t) => {
   const directory = await temporaryDirectory(t);
   await mkdir(join(directory, "documents"));
   await writeFile(join(directory, "state"), "a file in its place");

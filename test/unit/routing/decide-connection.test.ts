@@ -130,6 +130,13 @@ test("the list of candidates is the same object until something changes", (t) =>
   t.not(candidates(), before);
 });
 
+test("the order of candidates does not depend on the order of changes", (t) => {
+  const table = tableWith([db("db1", "n2"), db("db2", "n2")]);
+  const endpoint = [endpointEntry(SERVICE.key, "shop/db1", { 3306: 13306 }, 5)];
+  table.apply({ epoch: "epoch-1", sequence: 2, upserts: { endpoint }, removals: {} });
+  t.deepEqual(outcome(table), ["db1 tunnel 5", "db2 tunnel 100"]);
+});
+
 test("a pod that is dialled by its address is the one candidate in any state", (t) => {
   const table = tableWith([db("db1", "n2", { state: "unready" }), db("db2", "n1")]);
   const pod = { destinationAddress: "::ffff:10.2.0.1", destinationPort: 9999 };

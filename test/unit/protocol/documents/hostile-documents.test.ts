@@ -83,7 +83,7 @@ test("a text that ends too early in a bracket or a quote is told at its end", (t
     "f.yaml:17:15: Flow sequence in block collection must be sufficiently indented and end with a ], found the end of the text",
   ]);
   t.deepEqual(problemsOf(POD.slice(0, POD.indexOf("True") + 2)), [
-    'f.yaml:39:18: Missing closing "quote, found the end of the text',
+    'f.yaml:43:18: Missing closing "quote, found the end of the text',
   ]);
 });
 

@@ -342,7 +342,7 @@ test("all problems of a file are told at once, in the order of the text", (t) =>
 test("a document that is there twice is told at the second", (t) => {
   const { documents, problems } = parseDocuments(`${NODE}---\n${POD}---\n${NODE}`, "f.yaml");
   t.is(documents.length, 2);
-  t.deepEqual(problems.map(formatProblem), ["f.yaml:56:1: duplicate document, Node node-1 is already in line 1"]);
+  t.deepEqual(problems.map(formatProblem), ["f.yaml:60:1: duplicate document, Node node-1 is already in line 1"]);
   t.is(problems[0]?.code, "duplicate-document");
 });
 
