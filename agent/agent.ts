@@ -294,7 +294,8 @@ export class Agent {
     const { connectionsOpened, sentBytes, receivedBytes, refused, tunnelsOpen } = this.#metrics.totals();
     this.#channel.send({
       kind: "report",
-      ready: this.#reportedReady,
+      // A node that has said good-bye must not be taken for served again when the channel comes back meanwhile.
+      ready: this.#reportedReady && this.#stopping === undefined,
       counters: { connectionsOpened, sentBytes, receivedBytes, refused, tunnelsOpen },
     });
   }

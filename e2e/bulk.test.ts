@@ -13,19 +13,26 @@ const MIB = 1024 * 1024;
 const BULK_PORT = 7001;
 const ECHO_PORT = 7002;
 
-const story = await labStories([
-  mesh({ encryption: "strict" }),
-  clientPod("client", 1),
-  // Outside the mesh, on the same way otherwise: what it meets is the machine's doing.
-  pod({ name: "outsider", node: 1, command: ["sleep", "infinity"], annotations: { "hawser.dev/mesh": "disabled" } }),
-  pod({
-    name: "server",
-    node: 2,
-    command: ["sh", "-c", `node e2e/pods/bulk-server.ts ${BULK_PORT} & exec node e2e/pods/echo-server.ts ${ECHO_PORT}`],
-    port: ECHO_PORT,
-  }),
-  service({ name: "server", number: 101, selector: { app: "server" }, ports: [BULK_PORT, ECHO_PORT] }),
-]);
+const story = await labStories(
+  [
+    mesh({ encryption: "strict" }),
+    clientPod("client", 1),
+    // Outside the mesh, on the same way otherwise: what it meets is the machine's doing.
+    pod({ name: "outsider", node: 1, command: ["sleep", "infinity"], annotations: { "hawser.dev/mesh": "disabled" } }),
+    pod({
+      name: "server",
+      node: 2,
+      command: [
+        "sh",
+        "-c",
+        `node e2e/pods/bulk-server.ts ${BULK_PORT} & exec node e2e/pods/echo-server.ts ${ECHO_PORT}`,
+      ],
+      port: ECHO_PORT,
+    }),
+    service({ name: "server", number: 101, selector: { app: "server" }, ports: [BULK_PORT, ECHO_PORT] }),
+  ],
+  { workers: 2 },
+);
 
 const IPV6_SERVICE = "fd10:96::101";
 
@@ -51,14 +58,15 @@ story("IPv6 carries 128 MiB both ways at once", async (t, lab) => {
 });
 
 const STALL_MS = 30_000;
-const CALM_SECONDS = 8;
+const CALM_SECONDS = 10;
 
 story("a reader that stops reading neither slows its neighbours nor fills the agents", async (t, lab) => {
   const probeSeconds = CALM_SECONDS + STALL_MS / 1000;
   const probes = Promise.all([probe(lab, "client", probeSeconds), probe(lab, "outsider", probeSeconds)]);
-  await seconds(1);
+  // What the stories before have left to collect is collected.
+  await seconds(3);
   const warmMs = Date.now();
-  await seconds(CALM_SECONDS - 2);
+  await seconds(CALM_SECONDS - 4);
   const calmRss = await agentRss(lab);
   await seconds(1);
   const stalledFromMs = Date.now();
@@ -79,20 +87,23 @@ story("a reader that stops reading neither slows its neighbours nor fills the ag
     t.true(result.uploadIntact && result.downloadIntact);
     t.true(result.seconds * 1000 > STALL_MS);
   }
-  const before = p99(samples.filter(([atMs]) => atMs > warmMs && atMs < stalledFromMs));
-  const during = p99(samples.filter(([atMs]) => atMs > settledMs));
-  const noise = Math.max(NOISE_MS, 2 * p99(machine.samples.filter(([atMs]) => atMs > settledMs)));
-  t.true(during <= Math.max(2 * before, noise), `p99 ${before} ms before, ${during} ms while others are stalled`);
+  const before = new RoundTrips(samples.filter(([atMs]) => atMs > warmMs && atMs < stalledFromMs));
+  const during = new RoundTrips(samples.filter(([atMs]) => atMs > settledMs));
+  const outside = new RoundTrips(machine.samples.filter(([atMs]) => atMs > settledMs));
+  t.log(`before ${before.text}; during the stall ${during.text}; outside the mesh ${outside.text}`);
+  t.true(during.median <= Math.max(2 * before.median, QUICK_MS));
+  t.true(during.p99 <= Math.max(2 * before.p99, 2 * outside.p99, NOISE_MS));
   for (const [node, rssMb] of stalledRss) {
     const growthMb = rssMb - (calmRss.get(node) ?? 0);
     t.true(growthMb <= STALLED_RSS_GROWTH_MB, `Agent of ${node} grew by ${growthMb} MB`);
     t.log(`${node}: ${calmRss.get(node)?.toFixed(0)} -> ${rssMb.toFixed(0)} MB`);
   }
-  t.log(`p99 ${before.toFixed(2)} ms before, ${during.toFixed(2)} ms during the stall`);
 });
 
-/** What a scheduler on a busy machine may add. */
-const NOISE_MS = 20;
+/** Round trips that nobody would call slow. */
+const QUICK_MS = 5;
+/** What a busy machine of two cores adds now and then; a neighbour held up by a stalled stream waits for seconds. */
+const NOISE_MS = 40;
 /** Stream windows and socket buffers of four stalled directions, and what the garbage collector leaves lying about. */
 const STALLED_RSS_GROWTH_MB = 32;
 
@@ -152,9 +163,19 @@ async function agentRss(lab: Lab): Promise<ReadonlyMap<string, number>> {
   return new Map(agents.map((agent) => [agent.node, agent.rssMb]));
 }
 
-function p99(samples: LatencyProbeResult["samples"]): number {
-  const sorted = samples.map(([, roundTripMs]) => roundTripMs).toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN;
+class RoundTrips {
+  readonly median: number;
+  readonly p99: number;
+
+  constructor(samples: LatencyProbeResult["samples"]) {
+    const sorted = samples.map(([, roundTripMs]) => roundTripMs).toSorted((a, b) => a - b);
+    this.median = sorted[Math.floor(sorted.length * 0.5)] ?? Number.NaN;
+    this.p99 = sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN;
+  }
+
+  get text(): string {
+    return `p50 ${this.median.toFixed(2)} ms, p99 ${this.p99.toFixed(2)} ms`;
+  }
 }
 
 function speed(bytes: number, result: BulkResult): string {

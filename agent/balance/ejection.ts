@@ -7,10 +7,11 @@
  *      \----------------------------------any connect succeeds-------------------------------------/
  *
  * Ejection times double up to the maximum; an endpoint that then served for a maximum's time starts from the base
- * again. How many endpoints may be out at once is the destination's business (`destination-balancer.ts`).
+ * again. One that never took a connection yet starts far below the base: a new pod may be in our table a moment before its
+ * own node's agent knows it. How many endpoints may be out at once is the destination's business (`destination-balancer.ts`).
  */
 import type { EjectionSettings } from "../../protocol/table.ts";
-import { PROBE_PATIENCE_MS } from "./limits.ts";
+import { NEWCOMER_EJECTION_MS, PROBE_PATIENCE_MS } from "./limits.ts";
 
 export type EjectionState = "serving" | "ejected" | "probing";
 
@@ -18,6 +19,8 @@ export class Ejection {
   #state: EjectionState = "serving";
   #failures = 0;
   #ejections = 0;
+  /** A connect has succeeded at some time. */
+  #proven = false;
   /** Ejected: end of the ejection. Probing: end of the patience with the probe. */
   #untilMs = 0;
   #servingSinceMs = Number.NEGATIVE_INFINITY;
@@ -57,6 +60,8 @@ export class Ejection {
   /** True when this brought the endpoint back. */
   succeeded(nowMs: number): boolean {
     this.#failures = 0;
+    if (!this.#proven) this.#ejections = 0;
+    this.#proven = true;
     if (this.#state === "serving") return false;
     this.release(nowMs);
     return true;
@@ -81,8 +86,9 @@ export class Ejection {
   /** Takes the endpoint out and gives for how long, in milliseconds. */
   eject(settings: EjectionSettings, nowMs: number): number {
     if (this.#state === "serving" && nowMs - this.#servingSinceMs > settings.maxEjectionMs) this.#ejections = 0;
+    const baseMs = this.#proven ? settings.baseEjectionMs : Math.min(settings.baseEjectionMs, NEWCOMER_EJECTION_MS);
     // 2^30 base periods are beyond any maximum; it keeps the power finite.
-    const periodMs = Math.min(settings.maxEjectionMs, settings.baseEjectionMs * 2 ** Math.min(this.#ejections, 30));
+    const periodMs = Math.min(settings.maxEjectionMs, baseMs * 2 ** Math.min(this.#ejections, 30));
     this.#ejections += 1;
     this.#state = "ejected";
     this.#untilMs = nowMs + periodMs;

@@ -17,3 +17,6 @@ export const SWEEP_PERIOD_MS = 60_000;
  * handshake and CONNECT timeouts together.
  */
 export const PROBE_PATIENCE_MS = 60_000;
+
+/** First ejection of an endpoint that never took a connection: a new pod's certificate is there within some 100 ms. */
+export const NEWCOMER_EJECTION_MS = 250;

@@ -69,7 +69,8 @@ export class InboundConnection {
     }
     if (target.port === HBONE_PORT) return `port ${HBONE_PORT} is the tunnels' own`;
     const workload = table.workloadByAddress(target.address);
-    if (workload === undefined || workload.node !== this.#plane.node) return `no pod of this node has ${target.address}`;
+    if (workload === undefined || workload.node !== this.#plane.node)
+      return `no pod of this node has ${target.address}`;
     // The address was given to another pod since: this peer has verified somebody else.
     if (table.identityOf(workload) !== this.#tunnel.podIdentity) {
       return `${target.address} is ${table.identityOf(workload)} now, the tunnel is to ${this.#tunnel.podIdentity}`;
@@ -82,7 +83,8 @@ export class InboundConnection {
     if (this.#aborted) return;
     const table = this.#plane.table();
     const peer = { identity: this.#tunnel.peerIdentity, address: this.#tunnel.peerAddress };
-    const source = table === undefined ? "no table" : streamSource(table, peer, this.#stream.request.headers["forwarded"]);
+    const source =
+      table === undefined ? "no table" : streamSource(table, peer, this.#stream.request.headers["forwarded"]);
     if (typeof source !== "string") {
       this.#connect(source, destination);
       return;
@@ -193,7 +195,12 @@ export class InboundConnection {
     const { address, port, workload } = destination;
     logConnection(log, {
       direction: "inbound",
-      source: describePeer(table, source.workload, formatHostPort(source.address, source.port), this.#tunnel.peerIdentity),
+      source: describePeer(
+        table,
+        source.workload,
+        formatHostPort(source.address, source.port),
+        this.#tunnel.peerIdentity,
+      ),
       destination: { ...describePeer(table, workload, formatHostPort(address, port)), service: this.#service },
       path: "tunnel",
       bytesSent: relay.sentBytes,

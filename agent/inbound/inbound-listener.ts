@@ -7,7 +7,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { normalizeAddress } from "../../routing/address.ts";
-import { type LimitName, limits } from "../limits.ts";
+import { type LimitName, limits, timers } from "../limits.ts";
 import { listenOn } from "../sockets/listen-on.ts";
 import { resetSocket } from "../sockets/reset-socket.ts";
 import type { ServerTunnel } from "../tunnel/engine.ts";
@@ -99,18 +99,35 @@ export class InboundListener {
   }
 
   #handshake(socket: Socket, peer: string, pod: string): void {
-    const table = this.#plane.table();
-    const workload = table?.workloadByAddress(pod);
-    if (table === undefined || workload === undefined) {
-      this.#refused(peer, pod, "no pod of the table has this address");
-      resetSocket(socket);
+    const settled = this.#countHandshake(peer);
+    socket.once("close", settled);
+    this.#offer(socket, { peer, pod }, settled, timers.tableGraceMs);
+  }
+
+  /** A pod that is new on this node gets a moment: its certificate may be on the way, the peer's table a step ahead. */
+  #offer(socket: Socket, addresses: { peer: string; pod: string }, settled: () => void, graceMs: number): void {
+    if (socket.destroyed) return;
+    const problem = this.#problemOf(socket, addresses, settled);
+    if (problem === undefined) return;
+    if (graceMs > 0) {
+      const recheck = (): void => this.#offer(socket, addresses, settled, graceMs - timers.tableRecheckMs);
+      this.#plane.clock.after(timers.tableRecheckMs, recheck);
       return;
     }
-    const settled = this.#countHandshake(peer);
-    if (this.#acceptor.accept(socket, table.identityOf(workload), { peer, pod }, settled)) return;
     settled();
-    this.#refused(peer, pod, `no certificate for ${table.identityOf(workload)} yet`);
+    this.#refused(addresses.peer, addresses.pod, problem);
     resetSocket(socket);
+  }
+
+  /** Undefined: the socket has been taken over. */
+  #problemOf(socket: Socket, addresses: { peer: string; pod: string }, settled: () => void): string | undefined {
+    const table = this.#plane.table();
+    const workload = table?.workloadByAddress(addresses.pod);
+    if (table === undefined || workload === undefined) return "no pod of the table has this address";
+    const identity = table.identityOf(workload);
+    return this.#acceptor.accept(socket, identity, addresses, settled)
+      ? undefined
+      : `no certificate for ${identity} yet`;
   }
 
   #refusal(peer: string): LimitName | undefined {

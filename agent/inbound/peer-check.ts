@@ -45,7 +45,11 @@ export function refusePeer(table: TableState, peer: TunnelPeer): string | undefi
 }
 
 /** The pod a stream comes from, or the reason to refuse it. `forwarded`: the request's header. */
-export function streamSource(table: TableState, peer: TunnelPeer, forwarded: string | undefined): StreamSource | string {
+export function streamSource(
+  table: TableState,
+  peer: TunnelPeer,
+  forwarded: string | undefined,
+): StreamSource | string {
   const pod = table.workloadByAddress(peer.address);
   const claimed = parseForwardedFor(forwarded);
   if (pod !== undefined) {

@@ -140,17 +140,16 @@ export class OutboundConnection {
     }
   }
 
-  /** An endpoint of this node, or (permissive) of a node without an agent. */
+  /** An endpoint of this node, outside the mesh, or (permissive) of a node without an agent. */
   #withoutTunnel({ candidate }: Attempt): void {
     const { sourceAddress, sourcePort } = this.#facts;
-    // A remote pod's answer to a spoofed address would go past this agent, so only local servers see the client's.
-    const source = candidate.transport === "local" ? { address: sourceAddress, port: sourcePort } : undefined;
     try {
       const socket = this.#plane.dial({
         address: candidate.address,
         port: candidate.port,
         mark: this.#plane.mark,
-        ...(source === undefined ? {} : { source }),
+        // The server sees its client. The answers come back here: they are addressed to a pod of this node.
+        source: { address: sourceAddress, port: sourcePort },
       });
       this.#use(new PlainStream(socket, this.#relay));
     } catch (error) {

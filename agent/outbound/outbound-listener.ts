@@ -30,7 +30,10 @@ export class OutboundListener {
     this.#servers.push(server);
     await listenOn(server, fd, (error) => {
       this.#plane.metrics.refused("accept-failed");
-      this.#plane.log.warn({ event: "accept-failed", error: error.message }, "Connection of a pod could not be accepted");
+      this.#plane.log.warn(
+        { event: "accept-failed", error: error.message },
+        "Connection of a pod could not be accepted",
+      );
     });
   }
 
@@ -52,7 +55,10 @@ export class OutboundListener {
     const table = this.#plane.table();
     if (table === undefined) {
       this.#plane.metrics.refused("no-table");
-      this.#plane.log.warn({ event: "connection", reason: "no-table", ...addresses }, "No table yet, connection refused");
+      this.#plane.log.warn(
+        { event: "connection", reason: "no-table", ...addresses },
+        "No table yet, connection refused",
+      );
       reset(socket);
       return;
     }

@@ -42,17 +42,15 @@ const ANSWER_TIMEOUT_MS = 15_000;
 const options = JSON.parse(process.argv[2] ?? "{}") as ConnectionLoadOptions;
 const endMs = Date.now() + options.seconds * 1000;
 let left = options.connections ?? Number.POSITIVE_INFINITY;
-let stopped = false;
+const ending = new AbortController();
 
-process.stdin.resume().on("end", () => {
-  stopped = true;
-});
+process.stdin.resume().on("end", () => ending.abort());
 if (options.everyMs === undefined) await Promise.all(Array.from({ length: options.loops }, loop));
 else await openSteadily(options.everyMs);
 process.stdout.write("", () => process.exit(0));
 
 async function loop(): Promise<void> {
-  while (!stopped && Date.now() < endMs && left > 0) {
+  while (!ending.signal.aborted && Date.now() < endMs && left > 0) {
     await connectOnce();
     await delay(options.pauseMs);
   }
@@ -60,7 +58,7 @@ async function loop(): Promise<void> {
 
 async function openSteadily(everyMs: number): Promise<void> {
   const underWay: Promise<void>[] = [];
-  while (!stopped && Date.now() < endMs && left > 0) {
+  while (!ending.signal.aborted && Date.now() < endMs && left > 0) {
     underWay.push(connectOnce());
     await delay(everyMs);
   }

@@ -8,9 +8,6 @@ import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import { SeededBytes } from "./seeded-bytes.ts";
 
-/** How the peer ended its direction: not yet, with FIN, or by an error such as `ECONNRESET`. */
-export type ScriptEnding = "open" | "end" | string;
-
 export interface ScriptTranscript {
   /** `address port`, as this side sees them. */
   readonly local: string;
@@ -19,7 +16,8 @@ export interface ScriptTranscript {
   readonly sentSha256: string;
   readonly receivedBytes: number;
   readonly receivedSha256: string;
-  readonly ending: ScriptEnding;
+  /** How the peer ended its direction: `open` = not yet, `end` = with FIN, or an error such as `ECONNRESET`. */
+  readonly ending: string;
   /** Steps done. */
   readonly steps: number;
 }
@@ -36,7 +34,7 @@ export class Script {
   #sent = 0;
   #received = 0;
   #done = 0;
-  #ending: ScriptEnding = "open";
+  #ending = "open";
   #wake: () => void = () => {};
 
   constructor(socket: Socket, steps: readonly string[]) {
@@ -104,7 +102,7 @@ export class Script {
   }
 
   /** An error after a FIN is still news; anything else after the first ending is its consequence. */
-  #over(ending: ScriptEnding, isError = false): void {
+  #over(ending: string, isError = false): void {
     if (this.#ending === "open" || (isError && this.#ending === "end")) this.#ending = ending;
     this.#wake();
   }

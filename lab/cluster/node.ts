@@ -23,6 +23,8 @@ export const QUICK_IPV6_SYSCTLS: Readonly<Record<string, string>> = Object.fromE
     [`ipv6/conf/${scope}/disable_ipv6`, "0"],
     [`ipv6/conf/${scope}/accept_dad`, "0"],
     [`ipv6/conf/${scope}/accept_ra`, "0"],
+    // IPv6 has no send_redirects: a pod that learns the short way past its node would answer without undoing DNAT.
+    [`ipv6/conf/${scope}/accept_redirects`, "0"],
   ]),
 );
 

@@ -87,6 +87,7 @@ test("a retry goes to an endpoint that was not tried", (t) => {
 
 test("a failing endpoint is ejected after the failures the settings name, and gets nothing more", (t) => {
   const { run, events } = setUp(candidatesWithWeights([100, 100]));
+  run(4, new Set());
   run(4, new Set([A]));
   t.deepEqual(events, [`ejected ${A} 2 1000`]);
   t.deepEqual(new Set(run(20, new Set([A]))), new Set([B]));
@@ -113,6 +114,7 @@ test("a probe that connects brings the endpoint back for everybody", (t) => {
 
 test("a probe that fails ejects at once and for twice as long", (t) => {
   const { run, clock, events } = setUp(candidatesWithWeights([100, 100]));
+  run(4, new Set());
   run(4, new Set([A]));
   clock.advance(1_000);
   t.is(run(10, new Set([A])).filter((key) => key === A).length, 1);

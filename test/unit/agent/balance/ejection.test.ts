@@ -11,6 +11,12 @@ const SETTINGS: EjectionSettings = {
   maxEjectionPercent: 50,
 };
 
+function provenEjection(): Ejection {
+  const ejection = new Ejection();
+  ejection.succeeded(0);
+  return ejection;
+}
+
 test("an ejection is asked for only after enough failures in a row", (t) => {
   const ejection = new Ejection();
   t.false(ejection.failed(SETTINGS));
@@ -28,7 +34,7 @@ test("an ejection is never asked for when the settings say 0 failures", (t) => {
 });
 
 test("an ejected endpoint is not available until its time is over", (t) => {
-  const ejection = new Ejection();
+  const ejection = provenEjection();
   t.is(ejection.eject(SETTINGS, 100), 1_000);
   t.is(ejection.state, "ejected");
   t.false(ejection.isAvailable(1_099));
@@ -36,14 +42,14 @@ test("an ejected endpoint is not available until its time is over", (t) => {
 });
 
 test("failures of connections that were under way when it was ejected change nothing", (t) => {
-  const ejection = new Ejection();
+  const ejection = provenEjection();
   ejection.eject(SETTINGS, 0);
   for (let count = 0; count < 10; count += 1) t.false(ejection.failed(SETTINGS));
   t.is(ejection.untilMs, 1_000);
 });
 
 test("ejections that follow each other double up to the maximum", (t) => {
-  const ejection = new Ejection();
+  const ejection = provenEjection();
   const periods = Array.from({ length: 5 }, (_, index) => {
     const periodMs = ejection.eject(SETTINGS, index);
     ejection.probeStarted(index);
@@ -53,12 +59,24 @@ test("ejections that follow each other double up to the maximum", (t) => {
 });
 
 test("an ejection soon after a return is longer, one after a long good time starts from the base", (t) => {
-  const ejection = new Ejection();
+  const ejection = provenEjection();
   ejection.eject(SETTINGS, 0);
   ejection.succeeded(1_000);
   t.is(ejection.eject(SETTINGS, 2_000), 2_000);
   ejection.succeeded(4_000);
   t.is(ejection.eject(SETTINGS, 4_000 + SETTINGS.maxEjectionMs + 1), 1_000);
+});
+
+test("an endpoint that never took a connection is soon tried again, and at the base once it has", (t) => {
+  const ejection = new Ejection();
+  const periods = Array.from({ length: 6 }, (_, index) => {
+    const periodMs = ejection.eject(SETTINGS, index);
+    ejection.probeStarted(index);
+    return periodMs;
+  });
+  t.deepEqual(periods, [250, 500, 1_000, 2_000, 4_000, 6_000]);
+  ejection.succeeded(10);
+  t.is(ejection.eject(SETTINGS, 20), 1_000);
 });
 
 test("a probe that is under way keeps others away, until the patience with it ends", (t) => {
@@ -91,7 +109,7 @@ test("no sequence of events ejects for longer than the maximum or for less than 
   const step = fc.constantFrom("eject", "probe", "success", "failure", "abandon");
   fc.assert(
     fc.property(fc.array(fc.tuple(step, fc.nat(10_000)), { maxLength: 100 }), (steps) => {
-      const ejection = new Ejection();
+      const ejection = provenEjection();
       let nowMs = 0;
       for (const [what, afterMs] of steps) {
         nowMs += afterMs;
