@@ -50,6 +50,8 @@ export type LimitName = keyof typeof limits;
 export const timers = {
   /** SYN to SYN-ACK, towards a pod or another node: five SYN retransmissions would take 63 s. */
   tcpConnectMs: 5_000,
+  /** A SYN towards another agent that was not answered is repeated after this, then after twice as long, and so on. */
+  synPatienceMs: 200,
   /** TLS handshake, either side. */
   tlsHandshakeMs: 5_000,
   /** CONNECT to its answer: the peer's own tcpConnectMs plus a round trip. */
@@ -76,6 +78,8 @@ export const timers = {
   tableGraceMs: 2_000,
   /** Period at which it is looked up again. */
   tableRecheckMs: 50,
+  /** Refusals for a limit are logged at most this often. */
+  limitLogMs: 1_000,
   /** A failed dial of a tunnel is not tried again sooner for the same key. */
   redialMs: 100,
 } as const;

@@ -10,7 +10,7 @@ const node = fileURLToPath(new URL("../node_modules/.bin/node", import.meta.url)
 const main = fileURLToPath(new URL("main.ts", import.meta.url));
 
 if (!existsSync(node)) {
-  console.error("Hawser's packages are not installed, run: npm ci");
+  console.error("Hawser's packages are not installed, run: npm run up");
   process.exit(1);
 }
 const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: "inherit" });

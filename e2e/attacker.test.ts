@@ -138,7 +138,7 @@ for (const from of [NEAR, OUTSIDE]) {
     const target = { kind: "flood", host: await addressOf(lab, "victim"), port: HBONE_PORT } as const;
     const found = await run<FloodOutcome>(lab, from, { ...target, connections: 10_000, perSecond: 2_500 });
     clearInterval(watch);
-    t.is(found.opened + found.failed, 10_000);
+    t.deepEqual(found.failed, {}, "10,000 connections were made");
     t.true(found.refused > 9_000, JSON.stringify(found));
     t.true(peak - before < FLOOD_RSS_MB, `${before} -> ${peak} MB`);
     await eventually(
@@ -176,9 +176,9 @@ story("another node's master: with his own pods' keys he is let in, but speaks o
   const good = await tunnel(lab, ANOTHER_NODE, { credentials, headers: { ...headers, ...own } });
   t.is(good.status, 200, "the attack itself works");
   t.regex(good.said, /^victim /);
-  for (const claim of foreign) {
-    const found = await tunnel(lab, ANOTHER_NODE, { credentials, headers: { ...headers, ...claim } });
-    t.is(found.status, 401, JSON.stringify(claim));
+  const tries = foreign.map((claim) => tunnel(lab, ANOTHER_NODE, { credentials, headers: { ...headers, ...claim } }));
+  for (const [index, found] of (await Promise.all(tries)).entries()) {
+    t.is(found.status, 401, JSON.stringify(foreign[index]));
     t.is(found.said, "");
   }
   await logged(
@@ -208,7 +208,7 @@ story("another node's master: his tunnel to one pod leads to no other place", as
       credentials,
       headers: { ":method": "CONNECT", ":authority": authority, forwarded },
     });
-    t.is(found.status, 400, authority);
+    t.is(found.status, 400, `${authority} ${JSON.stringify(found)}`);
     t.is(found.said, "");
   }
   const get = { ":method": "GET", ":path": "/", ":scheme": "https", ":authority": `${victim}:${PORT}`, forwarded };
@@ -230,8 +230,8 @@ tell("secrets appear in no log, no dump and no metric", async (t, lab) => {
   texts.set("controller/status", (await lab.call("controllerHttp", { path: "/status" })).body);
   const secrets = secretsOf(lab);
   t.true(secrets.length > 6);
+  t.true((texts.get("node-1/config_dump") ?? "").includes("spiffe://"));
   for (const [name, text] of texts) {
-    t.true(text.length > 0, name);
     t.false(text.includes("PRIVATE KEY"), name);
     t.false(
       secrets.some((secret) => text.includes(secret)),

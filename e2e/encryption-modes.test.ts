@@ -218,10 +218,10 @@ async function countedConnections(lab: Lab): Promise<number> {
     "the agents' counters to stand still",
     { timeoutMs: 10_000, everyMs: 100 },
     async () => {
-      const count = await countNow(lab);
-      const sinceMs = counts.get(count) ?? performance.now();
-      counts.set(count, sinceMs);
-      return performance.now() - sinceMs > REPORTED_MS && { count };
+      const now = await countNow(lab);
+      const sinceMs = counts.get(now) ?? performance.now();
+      counts.set(now, sinceMs);
+      return performance.now() - sinceMs > REPORTED_MS && { count: now };
     },
   );
   return count;

@@ -29,6 +29,8 @@ export class InboundListener {
   readonly #handshakes = new Map<string, number>();
   readonly #tunnels = new Map<string, number>();
   #pendingHandshakes = 0;
+  #nextLimitLogMs = 0;
+  #unloggedRefusals = 0;
 
   constructor(options: InboundOptions) {
     this.#plane = options.plane;
@@ -92,6 +94,7 @@ export class InboundListener {
     const refusal = this.#refusal(peer);
     if (refusal !== undefined) {
       this.#plane.limitHit(refusal);
+      this.#logLimit(refusal, peer);
       resetSocket(socket);
       return;
     }
@@ -135,6 +138,17 @@ export class InboundListener {
     if ((this.#handshakes.get(peer) ?? 0) >= limits.pendingHandshakesPerAddress) return "pendingHandshakesPerAddress";
     if ((this.#tunnels.get(peer) ?? 0) >= limits.tunnelsPerPeer) return "tunnelsPerPeer";
     return undefined;
+  }
+
+  /** A flood is one line now and then, not one per connection: the metric counts them all. */
+  #logLimit(limit: LimitName, peer: string): void {
+    const nowMs = this.#plane.clock.monotonicMs();
+    this.#unloggedRefusals += 1;
+    if (nowMs < this.#nextLimitLogMs) return;
+    this.#nextLimitLogMs = nowMs + timers.limitLogMs;
+    const facts = { event: "tunnel-refused", peer, limit, refused: this.#unloggedRefusals };
+    this.#unloggedRefusals = 0;
+    this.#plane.log.warn(facts, "Tunnels refused: a limit is reached");
   }
 
   #countHandshake(peer: string): () => void {

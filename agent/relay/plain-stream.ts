@@ -3,7 +3,7 @@
  * node, or (permissive mode) on a node without an agent. "Answers 200" when it is connected.
  */
 import type { Socket } from "node:net";
-import { resetSocket } from "../sockets/reset-socket.ts";
+import { resetSocket, resetWhenClosed } from "../sockets/reset-socket.ts";
 import { ErrorCode, type StreamHandler, type TunnelStream } from "../tunnel/engine.ts";
 
 export class PlainStream implements TunnelStream {
@@ -12,6 +12,7 @@ export class PlainStream implements TunnelStream {
 
   constructor(socket: Socket, handler: StreamHandler) {
     this.#socket = socket;
+    resetWhenClosed(socket, true);
     socket.once("connect", () => this.#tell(() => handler.onResponse(200, undefined)));
     socket.on("data", (chunk: Buffer) => this.#tell(() => handler.onData(chunk)));
     socket.on("end", () => this.#tell(() => handler.onEnd()));
@@ -37,6 +38,7 @@ export class PlainStream implements TunnelStream {
   }
 
   end(): void {
+    resetWhenClosed(this.#socket, false);
     this.#socket.end();
   }
 

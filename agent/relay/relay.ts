@@ -14,7 +14,7 @@
  */
 import type { Socket } from "node:net";
 import { limits, timers } from "../limits.ts";
-import { resetSocket } from "../sockets/reset-socket.ts";
+import { resetSocket, resetWhenClosed } from "../sockets/reset-socket.ts";
 import { ErrorCode, type StreamHandler, type TunnelStream } from "../tunnel/engine.ts";
 import { EarlyData } from "./early-data.ts";
 import type { WriteCoalescer } from "./write-coalescer.ts";
@@ -78,6 +78,7 @@ export class Relay implements StreamHandler {
   start(nowMs: number): void {
     this.#movedMs = nowMs;
     const socket = this.#socket;
+    resetWhenClosed(socket, true);
     socket.on("data", (chunk: Buffer) => this.#podData(chunk));
     socket.on("end", () => this.#podEnd());
     socket.on("drain", () => this.#podDrain());
@@ -195,6 +196,7 @@ export class Relay implements StreamHandler {
 
   onEnd(): void {
     this.#streamEnded = true;
+    resetWhenClosed(this.#socket, false);
     this.#socket.end();
   }
 

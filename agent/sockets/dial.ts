@@ -3,15 +3,7 @@
  * somebody else's address, so that a server sees its real client.
  */
 import net from "node:net";
-import {
-  bindSocket,
-  closeSocket,
-  openSocket,
-  SocketError,
-  setMark,
-  setReuseAddress,
-  setTransparent,
-} from "./libc.ts";
+import { bindSocket, closeSocket, openSocket, SocketError, setMark, setReuseAddress, setTransparent } from "./libc.ts";
 
 export interface DialOptions {
   readonly address: string;

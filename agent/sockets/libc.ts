@@ -49,6 +49,7 @@ const cClose = libc.func("int close(int)");
 const ON = int32(1);
 /** struct linger { l_onoff = 1, l_linger = 0 }: close() sends RST (socket(7), SO_LINGER; tcp(7)). */
 const LINGER_RESET = Buffer.concat([int32(1), int32(0)]);
+const LINGER_OFF = Buffer.alloc(8);
 
 function int32(value: number): Buffer {
   const buffer = Buffer.alloc(4);
@@ -81,9 +82,13 @@ export function setReusePort(fd: number): void {
   setOption(fd, SOL_SOCKET, SO_REUSEPORT, ON, "set SO_REUSEPORT");
 }
 
-/** From now on closing the descriptor drops what is unsent and sends RST. Harmless when the connection is gone. */
-export function setResetOnClose(fd: number): void {
-  cSetsockopt(fd, SOL_SOCKET, SO_LINGER, LINGER_RESET, LINGER_RESET.length);
+/**
+ * While it is on, closing the descriptor drops what is unsent and sends RST (socket(7), SO_LINGER with no time). Harmless
+ * when the connection is gone.
+ */
+export function setResetOnClose(fd: number, on: boolean): void {
+  const linger = on ? LINGER_RESET : LINGER_OFF;
+  cSetsockopt(fd, SOL_SOCKET, SO_LINGER, linger, linger.length);
 }
 
 export function setIpv6Only(fd: number): void {

@@ -1,5 +1,5 @@
 /**
- * Ends a TCP connection with RST, whatever state it is in.
+ * Connections that must not end in order unless both ends said so.
  *
  * Not `socket.resetAndDestroy()`: while a FIN is on its way out libuv refuses that (uv_tcp_close_reset, EINVAL), and the
  * descriptor is then neither reset nor ever closed; and a socket that still connects is kept until it has connected.
@@ -7,10 +7,18 @@
 import type { Socket } from "node:net";
 import { setResetOnClose } from "./libc.ts";
 
-/** Unsent data is dropped. The socket emits `close`, and no `error`. */
+/** Ends the connection with RST, whatever state it is in. Unsent data is dropped. The socket emits `close`, no `error`. */
 export function resetSocket(socket: Socket): void {
+  resetWhenClosed(socket, true);
+  socket.destroy();
+}
+
+/**
+ * While it is on, the kernel ends the connection with RST if this process dies: to the pod a crashed agent is then an abort,
+ * never the clean end of what was a part of an answer. Must be off before the socket is ended in order.
+ */
+export function resetWhenClosed(socket: Socket, on: boolean): void {
   // Node has no public name for the descriptor of a socket.
   const fd = (socket as Socket & { _handle?: { readonly fd?: number } | null })._handle?.fd;
-  if (fd !== undefined && fd >= 0 && !socket.destroyed) setResetOnClose(fd);
-  socket.destroy();
+  if (fd !== undefined && fd >= 0 && !socket.destroyed) setResetOnClose(fd, on);
 }

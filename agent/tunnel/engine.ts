@@ -11,7 +11,14 @@
  */
 
 /** HTTP/2 error codes we send or switch on (RFC 9113 section 7). */
-export const ErrorCode = { noError: 0, internal: 2, refusedStream: 7, cancel: 8, connect: 10, enhanceYourCalm: 11 } as const;
+export const ErrorCode = {
+  noError: 0,
+  internal: 2,
+  refusedStream: 7,
+  cancel: 8,
+  connect: 10,
+  enhanceYourCalm: 11,
+} as const;
 
 export interface StreamHandler {
   /** Client side only, once: the answer to CONNECT. */

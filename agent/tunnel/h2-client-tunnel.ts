@@ -11,16 +11,15 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import type { Socket } from "node:net";
 import { connect as tlsConnect, type SecureContext, type TLSSocket } from "node:tls";
 import type { Clock, Timer } from "../../core/clock.ts";
-import { describeError, HawserError } from "../../core/errors.ts";
+import { describeError } from "../../core/errors.ts";
 import { limits, timers } from "../limits.ts";
 import type { ClientTunnel, ConnectRequest, StreamHandler, TunnelState, TunnelStream } from "./engine.ts";
 import { H2Stream } from "./h2-stream.ts";
 import { LoadMeter } from "./load-meter.ts";
 import { verifyServerIdentity } from "./spiffe-certificate.ts";
 import { ALPN, TLS_SETTINGS } from "./tls-settings.ts";
+import { TunnelError, type TunnelErrorCode } from "./tunnel-error.ts";
 
-export type TunnelErrorCode = "tcp-connect-failed" | "tls-handshake-failed" | "tunnel-closed";
-export class TunnelError extends HawserError<TunnelErrorCode> {}
 
 /** What the handshake agreed on, for metrics and logs. */
 export interface Negotiated {
@@ -81,7 +80,9 @@ export class H2ClientTunnel implements ClientTunnel {
   /** Begins the handshakes; the outcome comes through `onOpen` or `onClosed`. */
   start(): void {
     const { socket, clock } = this.#options;
-    this.#handshakeTimer = clock.after(timers.tcpConnectMs, () => this.#fail("tcp-connect-failed", "no answer in time"));
+    this.#handshakeTimer = clock.after(timers.tcpConnectMs, () =>
+      this.#fail("tcp-connect-failed", "no answer in time"),
+    );
     socket.on("error", (error) => this.#fail("tcp-connect-failed", error));
     if (socket.connecting) socket.once("connect", () => this.#startTls());
     else this.#startTls();

@@ -127,9 +127,12 @@ class H2IncomingStream implements IncomingStream {
     this.#answered = true;
     if (this.#stream.destroyed || this.#stream.closed) return;
     this.#stream.respond({ ":status": status, ...headers }, { endStream: true });
-    // The client's direction is still open: RFC 9113 section 8.1 lets a server reset it with NO_ERROR.
-    this.#stream.close(constants.NGHTTP2_NO_ERROR);
     this.#stream.resume();
+    // The client's direction is still open: RFC 9113 section 8.1 lets a server reset it with NO_ERROR. In the turn that the
+    // request came in, the reset would take the place of the answer.
+    setImmediate(() => {
+      if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    });
   }
 
   reset(code: number): void {

@@ -98,7 +98,11 @@ export class H2Stream implements TunnelStream {
    * at most a window.
    */
   #deliverRest(): void {
-    for (let chunk = this.#stream.read() as Buffer | null; chunk !== null; chunk = this.#stream.read() as Buffer | null) {
+    for (
+      let chunk = this.#stream.read() as Buffer | null;
+      chunk !== null;
+      chunk = this.#stream.read() as Buffer | null
+    ) {
       this.#handler.onData(chunk);
     }
     this.#peerEnded = true;

@@ -118,7 +118,8 @@ export class TunnelAcceptor {
     const origin = this.#originOf(tls);
     // A chain that was not accepted is told there, and the error is only that the handshake was broken off.
     const { authorizationError } = tls as { authorizationError?: unknown };
-    const detail = "code" in error && typeof error.code === "string" ? `${error.code}: ${error.message}` : error.message;
+    const detail =
+      "code" in error && typeof error.code === "string" ? `${error.code}: ${error.message}` : error.message;
     const reason = typeof authorizationError === "string" ? `${authorizationError}: peer's certificate` : detail;
     this.#options.events.onRefused(origin.peerAddress, origin.podAddress, `TLS handshake failed: ${reason}`);
   }

@@ -14,7 +14,9 @@ import { HBONE_PORT } from "../../protocol/ports.ts";
 import { limits, timers } from "../limits.ts";
 import type { DialOptions } from "../sockets/dial.ts";
 import type { ClientTunnel } from "./engine.ts";
-import { type ClientTunnelOptions, H2ClientTunnel, type Negotiated, type TlsSession, TunnelError } from "./h2-client-tunnel.ts";
+import { type ClientTunnelOptions, H2ClientTunnel, type Negotiated, type TlsSession } from "./h2-client-tunnel.ts";
+import { TcpDial } from "./tcp-dial.ts";
+import { TunnelError } from "./tunnel-error.ts";
 
 export type PoolErrorCode = "no-certificate" | "too-many-lanes" | "too-many-waiting" | "draining";
 export class PoolError extends HawserError<PoolErrorCode> {}
@@ -52,7 +54,8 @@ interface Group {
   /** Those that are open, and those that are draining. */
   readonly lanes: Set<DialledTunnel>;
   readonly waiting: Set<Acquired>;
-  dialing: DialledTunnel | undefined;
+  /** First the TCP connection, then the tunnel over it. */
+  dialing: { destroy(reason: string): void } | undefined;
   failedMs: number;
   failure: TunnelError | PoolError | undefined;
 }
@@ -184,9 +187,22 @@ export class TunnelPool {
       this.#failed(group, new PoolError("no-certificate", message));
       return;
     }
+    const dial = new TcpDial({
+      dial: () => this.#options.dial({ address: target.address, port: HBONE_PORT, mark: this.#options.mark }),
+      clock: this.#options.clock,
+      onConnected: (socket) => this.#handshake(group, socket, secureContext),
+      onFailed: (error) => {
+        this.#options.onHandshake(target, error);
+        this.#failed(group, error);
+      },
+    });
+    group.dialing = dial;
+    dial.start();
+  }
+
+  #handshake(group: Group, socket: Socket, secureContext: SecureContext): void {
+    const { target } = group;
     const key = keyOf(target);
-    const socket = this.#socketTo(group);
-    if (socket === undefined) return;
     const { createTunnel = newH2ClientTunnel } = this.#options;
     const tunnel: DialledTunnel = createTunnel({
       socket,
@@ -201,15 +217,6 @@ export class TunnelPool {
     });
     group.dialing = tunnel;
     tunnel.start();
-  }
-
-  #socketTo(group: Group): Socket | undefined {
-    try {
-      return this.#options.dial({ address: group.target.address, port: HBONE_PORT, mark: this.#options.mark });
-    } catch (cause) {
-      this.#failed(group, new TunnelError("tcp-connect-failed", "Cannot open a socket for a tunnel", { cause }));
-      return undefined;
-    }
   }
 
   #opened(group: Group, tunnel: DialledTunnel, negotiated: Negotiated, secureContext: SecureContext): void {

@@ -50,10 +50,12 @@ export interface BytesOutcome {
 }
 
 export interface FloodOutcome {
-  readonly opened: number;
-  /** Ended by the other side before we gave up. */
+  /** Still open when we gave up. */
+  readonly held: number;
+  /** Ended by the other side. */
   readonly refused: number;
-  readonly failed: number;
+  /** Never got an answer, by error code. */
+  readonly failed: Readonly<Record<string, number>>;
 }
 
 /** Longer than any handshake timer of an agent. */
@@ -123,23 +125,20 @@ function tryBytes({ host, port, base64 }: BytesAttack): Promise<BytesOutcome> {
 }
 
 async function flood({ host, port, connections, perSecond }: FloodAttack): Promise<FloodOutcome> {
-  let opened = 0;
   let refused = 0;
-  let failed = 0;
+  const failed: Record<string, number> = {};
   const held = new Set<Socket>();
   const open = (): void => {
-    let connected = false;
     const socket = connectTcp({ host, port });
     held.add(socket);
-    socket.on("connect", () => {
-      connected = true;
-      opened += 1;
+    let error = "ended";
+    socket.on("error", ({ code = "unknown" }: NodeJS.ErrnoException) => {
+      error = code;
     });
-    socket.on("error", () => {});
     socket.on("close", () => {
       held.delete(socket);
-      if (connected) refused += 1;
-      else failed += 1;
+      if (["ended", "ECONNRESET", "EPIPE"].includes(error)) refused += 1;
+      else failed[error] = (failed[error] ?? 0) + 1;
     });
   };
   const perStep = Math.ceil((perSecond * STEP_MS) / 1000);
@@ -148,7 +147,7 @@ async function flood({ host, port, connections, perSecond }: FloodAttack): Promi
     await delay(STEP_MS);
   }
   await delay(HOLD_MS);
-  const result = { opened, refused, failed };
+  const result = { held: held.size, refused, failed };
   for (const socket of held) socket.destroy();
   return result;
 }

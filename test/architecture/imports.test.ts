@@ -85,6 +85,11 @@ const DOORS = [
     to: "lab/lab-client.ts",
     reason: "`hawser lab` speaks to a running lab over its control socket, and this file is that API's client",
   },
+  {
+    from: "cli/",
+    to: "lab/lab-status.ts",
+    reason: "the types of that API's answers",
+  },
 ] as const;
 
 interface SourceFile {

@@ -93,7 +93,13 @@ function handshakes(contract: Contract): void {
     const second = world.dial({ tlsSession: session });
     await eventually("the client refuses", () => second.error);
     t.regex(second.error?.message ?? "", /is valid from .* to .*this node's time is/);
-    const tls = tlsConnect({ ...TLS_SETTINGS, ...clientPem(world), ...IGNORE_SERVER, port: world.port, session: session.ticket });
+    const tls = tlsConnect({
+      ...TLS_SETTINGS,
+      ...clientPem(world),
+      ...IGNORE_SERVER,
+      port: world.port,
+      session: session.ticket,
+    });
     tls.on("error", () => {}).resume();
     await eventually("it was resumed", () => tls.isSessionReused());
     const late = /is valid from .* to .*this node's time is/;
@@ -147,9 +153,7 @@ function handshakes(contract: Contract): void {
   });
 
   contract("client refuses a server with an expired certificate", async (t, world) => {
-    world.acceptor.setCredentials([
-      await world.authority.issue(SERVER_IDENTITY, { notAfterMs: Date.now() - 60_000 }),
-    ]);
+    world.acceptor.setCredentials([await world.authority.issue(SERVER_IDENTITY, { notAfterMs: Date.now() - 60_000 })]);
     const dialled = world.dial();
     await eventually("it fails", () => dialled.error);
     t.is(dialled.error?.code, "tls-handshake-failed");
@@ -272,6 +276,16 @@ function streams(contract: Contract): void {
     t.is(tunnel.openStreams, 0);
     t.is(world.tunnels[0]?.openStreams, 0);
     t.is((await exchange(world, { tunnel }, "next")).text, "next");
+  });
+
+  contract("refuses with a status in the very moment in which the request comes", async (t, world) => {
+    world.onStream = (incoming) => incoming.refuse(400, { "hawser-reason": "at once" });
+    const { tunnel } = await world.open();
+    const probe = new StreamProbe();
+    tunnel.openStream(REQUEST, probe);
+    await probe.saw("response 400");
+    t.is(probe.reason, "at once");
+    await eventually("both ends forget it", () => tunnel.openStreams + (world.tunnels[0]?.openStreams ?? 1) === 0);
   });
 
   contract("refuses a stream whose early data keeps coming, and forgets it", async (t, world) => {
@@ -649,7 +663,11 @@ function attackers(contract: Contract): void {
   });
 
   contract("refuses a certificate without a SPIFFE ID", async (t, world) => {
-    for (const options of [{ uris: [] }, { uris: [], dnsNames: ["spiffe.example"] }, { uris: ["https://x.example/"] }]) {
+    for (const options of [
+      { uris: [] },
+      { uris: [], dnsNames: ["spiffe.example"] },
+      { uris: ["https://x.example/"] },
+    ]) {
       const leaf = await world.authority.issue(CLIENT_IDENTITY, options);
       await refused(t, world, await attack(world, { key: leaf.keyPem, cert: leaf.chainPem }));
       t.regex(world.refusals.pop() ?? "", /exactly one SPIFFE URI/);
