@@ -304,5 +304,6 @@ export class Agent {
 /** The version in package.json. */
 export async function readVersion(): Promise<string> {
   const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
-  return String((JSON.parse(text) as { version?: unknown }).version ?? "unknown");
+  const { version } = JSON.parse(text) as { version?: unknown };
+  return typeof version === "string" ? version : "unknown";
 }

@@ -115,11 +115,15 @@ export class Interception {
 
   async #claim(): Promise<void> {
     const { ownership, log, count } = this.#options;
-    if ((await ownership.owner()) === "other") log.info({ event: "takeover" }, "Taking the rules over from another agent");
+    if ((await ownership.owner()) === "other")
+      log.info({ event: "takeover" }, "Taking the rules over from another agent");
     this.#state = "owner";
     await ownership.claim().catch((error: unknown) => {
       count("claim-failed");
-      log.error({ event: "claim-failed", error: describeError(error) }, "Cannot write owner.json, check the state disk");
+      log.error(
+        { event: "claim-failed", error: describeError(error) },
+        "Cannot write owner.json, check the state disk",
+      );
     });
   }
 

@@ -54,7 +54,9 @@ interface Raw {
 
 /** Throws HawserError `wrong-settings` with every problem, one per line. Exits by itself for `--help`. */
 export function parseSettings(argv: readonly string[]): AgentSettings {
-  const raw = command().parse([...argv], { from: "user" }).opts<Raw>();
+  const raw = command()
+    .parse([...argv], { from: "user" })
+    .opts<Raw>();
   const problems: string[] = [];
   const required = (value: string | undefined, name: string): string => {
     if (value === undefined || value === "") problems.push(`${name} is required`);
@@ -101,7 +103,9 @@ function command(): Command {
         .argParser(list)
         .default([]),
     )
-    .addOption(option("--node-cidrs <cidrs>", "HAWSER_NODE_CIDRS", "pod CIDRs of this node").argParser(list).default([]))
+    .addOption(
+      option("--node-cidrs <cidrs>", "HAWSER_NODE_CIDRS", "pod CIDRs of this node").argParser(list).default([]),
+    )
     .addOption(
       option("--encryption-before-table <mode>", "HAWSER_ENCRYPTION_BEFORE_TABLE", "until the first table has come")
         .choices(["strict", "permissive"])
@@ -114,14 +118,18 @@ function command(): Command {
     )
     .addOption(option("--workers <count>", "HAWSER_WORKERS", "data threads").default("1"))
     .addOption(
-      option("--admin <host:port>", "HAWSER_ADMIN", "admin port, loopback only").default(`127.0.0.1:${AGENT_ADMIN_PORT}`),
+      option("--admin <host:port>", "HAWSER_ADMIN", "admin port, loopback only").default(
+        `127.0.0.1:${AGENT_ADMIN_PORT}`,
+      ),
     )
     .addOption(
       option("--log-level <level>", "HAWSER_LOG_LEVEL", "least level that is logged")
         .choices(["debug", "info", "warn", "error"])
         .default("info"),
     )
-    .addOption(option("--drain <seconds>", "HAWSER_DRAIN_SECONDS", "time for open connections at SIGTERM").default("25"))
+    .addOption(
+      option("--drain <seconds>", "HAWSER_DRAIN_SECONDS", "time for open connections at SIGTERM").default("25"),
+    )
     .addOption(option("--keep-rules", "HAWSER_KEEP_RULES", "leave the rules at a stop: closed rather than clear"));
 }
 

@@ -43,7 +43,9 @@ for (const measure of MEASURES) {
   }
   const ratio = median(values.mesh.map((value, index) => value / (values.plain[index] ?? Number.NaN)));
   console.log(`${measure.name} (${measure.unit})`);
-  console.log(`  without mesh ${describe(values.plain)}   with mesh ${describe(values.mesh)}   ratio ${ratio.toFixed(2)}`);
+  console.log(
+    `  without mesh ${describe(values.plain)}   with mesh ${describe(values.mesh)}   ratio ${ratio.toFixed(2)}`,
+  );
 }
 console.log(`\nseen by the agents inside node-1: ${await sameNodeConnections(mesh)} connections (must be 0)`);
 

@@ -158,8 +158,8 @@ export class TableState {
     if (known !== undefined) return known as T;
     if (this.#derivedCount >= MAX_DERIVED_RESULTS) this.#forgetAllDerived();
     const result = compute();
-    let variants = this.#derived.get(serviceKey);
-    if (variants === undefined) this.#derived.set(serviceKey, (variants = new Map()));
+    const variants = this.#derived.get(serviceKey) ?? new Map<string, unknown>();
+    this.#derived.set(serviceKey, variants);
     variants.set(variant, result);
     this.#derivedCount += 1;
     return result;
@@ -200,8 +200,8 @@ export class TableState {
     this.#index(kind, entry, true);
   }
 
-  #remove<K extends TableKind>(kind: K, key: string): void {
-    const entries = this.#entries[kind] as Map<string, TableKinds[K]>;
+  #remove(kind: TableKind, key: string): void {
+    const entries: Map<string, TableKinds[TableKind]> = this.#entries[kind];
     const entry = entries.get(key);
     if (entry === undefined) return;
     entries.delete(key);

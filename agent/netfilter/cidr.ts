@@ -21,7 +21,7 @@ export class Cidr {
     if (ipaddr.isValidCIDR(text)) {
       const [address, prefixLength] = ipaddr.parseCIDR(text);
       const kind = address.kind() === "ipv4" ? ipaddr.IPv4 : ipaddr.IPv6;
-      return new Cidr(kind.networkAddressFromCIDR(`${address}/${prefixLength}`), prefixLength);
+      return new Cidr(kind.networkAddressFromCIDR(`${address.toString()}/${prefixLength}`), prefixLength);
     }
     if (!ipaddr.isValid(text)) return undefined;
     const address = ipaddr.parse(text);
@@ -33,7 +33,9 @@ export class Cidr {
   }
 
   toString(): string {
-    return this.prefixLength === this.#addressBits ? `${this.#network}` : `${this.#network}/${this.prefixLength}`;
+    return this.prefixLength === this.#addressBits
+      ? this.#network.toString()
+      : `${this.#network.toString()}/${this.prefixLength}`;
   }
 
   /** `address`: normalized text of any family. */
@@ -43,7 +45,9 @@ export class Cidr {
   }
 
   covers(other: Cidr): boolean {
-    return other.family === this.family && other.prefixLength >= this.prefixLength && this.holds(`${other.#network}`);
+    return (
+      other.family === this.family && other.prefixLength >= this.prefixLength && this.holds(other.#network.toString())
+    );
   }
 
   /** `hash:net` knows no prefix length 0: then the two halves. */
@@ -62,7 +66,7 @@ export class Cidr {
     const bytes = this.#network.toByteArray();
     const last = bytes.length - 1;
     const first = ipaddr.fromByteArray(bytes.map((byte, index) => (index === last ? byte + 1 : byte)));
-    return [`${this.#network}`, `${first}`];
+    return [this.#network.toString(), first.toString()];
   }
 }
 

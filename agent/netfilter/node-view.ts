@@ -96,7 +96,7 @@ class ViewBuilder {
     this.#strict = table.mesh.encryption === "strict";
     this.#skipPorts = new Set(table.mesh.exclude.ports);
     this.#skipCidrs = parseCidrs(table.mesh.exclude.cidrs).flatMap((cidr) => cidr.halvesOfAll());
-    for (const cidr of this.#skipCidrs) this.#families[cidr.family].skipNets.add(`${cidr}`);
+    for (const cidr of this.#skipCidrs) this.#families[cidr.family].skipNets.add(cidr.toString());
   }
 
   view(): NodeView {
@@ -210,8 +210,8 @@ function addUsableNetworks(
   remote: readonly Cidr[],
 ): readonly Cidr[] {
   const usable = local.filter((cidr) => !remote.some((other) => cidr.covers(other)));
-  for (const cidr of usable.flatMap((one) => one.halvesOfAll())) families[cidr.family].localNets.add(`${cidr}`);
-  for (const cidr of remote.flatMap((one) => one.halvesOfAll())) families[cidr.family].remoteNets.add(`${cidr}`);
+  for (const cidr of usable.flatMap((one) => one.halvesOfAll())) families[cidr.family].localNets.add(cidr.toString());
+  for (const cidr of remote.flatMap((one) => one.halvesOfAll())) families[cidr.family].remoteNets.add(cidr.toString());
   return usable;
 }
 

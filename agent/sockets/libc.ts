@@ -59,7 +59,7 @@ function int32(value: number): Buffer {
 
 /** A non-blocking TCP socket. The caller owns the descriptor. */
 export function openSocket(ipv6: boolean): number {
-  const fd: number = cSocket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const fd = cSocket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) as number;
   if (fd < 0) throw new SocketError("open a TCP socket", koffi.errno());
   return fd;
 }

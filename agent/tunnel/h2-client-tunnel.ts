@@ -20,7 +20,6 @@ import { verifyServerIdentity } from "./spiffe-certificate.ts";
 import { ALPN, TLS_SETTINGS } from "./tls-settings.ts";
 import { TunnelError, type TunnelErrorCode } from "./tunnel-error.ts";
 
-
 /** What the handshake agreed on, for metrics and logs. */
 export interface Negotiated {
   readonly tlsVersion: string;

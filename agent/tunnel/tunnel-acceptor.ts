@@ -106,7 +106,7 @@ export class TunnelAcceptor {
     });
     server.on("tlsClientError", (error, tls) => this.#tlsFailed(tls, error));
     server.on("unknownProtocol", (tls) => {
-      this.#tlsFailed(tls as TLSSocket, new Error("client does not offer ALPN h2"));
+      this.#tlsFailed(tls, new Error("client does not offer ALPN h2"));
       tls.destroy();
     });
     server.on("session", (session) => this.#session(session));

@@ -63,7 +63,7 @@ export class WorkerPool {
   async drain(order: DrainOrder): Promise<number> {
     this.#stopping = true;
     const aborted = await Promise.all(this.#slots.map((slot) => this.#drainOne(slot, order)));
-    await Promise.all(this.#slots.map((slot) => slot.worker?.terminate()));
+    for (const { worker } of this.#slots) await worker?.terminate();
     return aborted.reduce((sum, count) => sum + count, 0);
   }
 

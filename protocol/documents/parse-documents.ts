@@ -86,7 +86,7 @@ class FileReader {
     }
     const judgement = judgeValue(kind, value);
     if ("findings" in judgement) this.#addAll(yaml, judgement.findings, findings);
-    else if (findings.length === 0) this.#keep({ ...judgement.data, source: this.#source(yaml) } as Document);
+    else if (findings.length === 0) this.#keep({ ...judgement.data, source: this.#source(yaml) });
   }
 
   #keep(document: Document): void {

@@ -81,7 +81,7 @@ export function describeValue(value: unknown): string {
   if (typeof value === "object") return "a mapping";
   if (typeof value === "string") return `text ${quote(value)}`;
   if (typeof value === "number") return `number ${value}`;
-  return String(value);
+  return typeof value === "boolean" || typeof value === "bigint" ? `${value}` : typeof value;
 }
 
 /** In quotes, on one line, shortened. */

@@ -73,7 +73,7 @@ export class TestAuthority {
 }
 
 function generateKeys(): Promise<KeyPair> {
-  return webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]) as Promise<KeyPair>;
+  return webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
 }
 
 async function privateKeyPem(keys: KeyPair): Promise<string> {

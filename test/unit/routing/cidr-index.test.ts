@@ -28,7 +28,7 @@ test("texts that are no CIDR or no address are never found", (t) => {
 
 const cidr = fc
   .tuple(fc.constantFrom("10.1.2.3", "10.1.130.7", "10.200.0.1"), fc.constantFrom(7, 8, 16, 17, 24, 32))
-  .map(([address, length]) => `${ipaddr.IPv4.networkAddressFromCIDR(`${address}/${length}`)}/${length}`);
+  .map(([address, length]) => `${ipaddr.IPv4.networkAddressFromCIDR(`${address}/${length}`).toString()}/${length}`);
 
 test("after any additions and removals the answer is that of a search through all", (t) => {
   fc.assert(

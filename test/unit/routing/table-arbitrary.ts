@@ -12,7 +12,7 @@ const SERVICE_KEYS = ["a/web", "a/db", "b/web"];
 
 /** Keys with a value each, at most one value per key. */
 const some = <T>(keys: readonly string[], value: (key: string) => fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
-  fc.subarray([...keys]).chain((chosen) => fc.tuple(...chosen.map(value)) as unknown as fc.Arbitrary<T[]>);
+  fc.subarray([...keys]).chain((chosen) => fc.tuple(...chosen.map(value)));
 
 const node = (name: string) =>
   fc

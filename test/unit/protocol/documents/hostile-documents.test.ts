@@ -113,7 +113,7 @@ test("a Mesh that is cut off never takes the defaults into force for want of its
 test("random text gives problems, never an exception", (t) => {
   const yamlish = fc.array(
     fc.constantFrom(
-      ..."abk1:-?,[]{}&*!|>'\"%@`# \n\t~.\\",
+      ...Array.from("abk1:-?,[]{}&*!|>'\"%@`# \n\t~.\\"),
       "kind: Pod",
       "---",
       "...",
