@@ -9,7 +9,8 @@
  *   tunnel to a local mesh pod ──> TPROXY inbound
  *   established, not the agent's ──> untouched (nearly all packets of a host end here, after four cheap looks)
  *   not from a local mesh pod ──> untouched
- *   first packet (SYN): excluded ──────────────> untouched
+ *   first packet (SYN): mesh pod of this node ──> connection mark `own`: its later packets do not come here at all
+ *                       excluded ──────────────> untouched
  *                       Service without local share ──> TPROXY outbound
  *                       Service with local share ──> dice: TPROXY outbound | connection mark `own`, DNAT by the nat table
  *                       mesh pod of another node ──> TPROXY outbound
@@ -31,11 +32,13 @@ import type { TableRules } from "./rule.ts";
 export function mangleRules(view: NodeView, family: AddressFamily, options: RuleOptions): TableRules {
   const { deliver, own } = options.marks;
   const refused = packetMark(deliver | own);
+  // Calls inside a node pay for this look at the connection mark in either chain, and for nothing else.
+  const undecided = `-m connmark ! --mark ${hex(own)}/${hex(own)}`;
   return {
     table: "mangle",
     jumps: [
-      { from: "PREROUTING", rule: rule("-p tcp", Chains.prerouting, "hawser: interception") },
-      { from: "FORWARD", rule: rule("-p tcp", Chains.forward, "hawser: what must not be forwarded") },
+      { from: "PREROUTING", rule: rule(`-p tcp ${undecided}`, Chains.prerouting, "hawser: interception") },
+      { from: "FORWARD", rule: rule(`-p tcp ${undecided}`, Chains.forward, "hawser: what must not be forwarded") },
       { from: "OUTPUT", rule: rule(`-p tcp ${packetMark(own)}`, Chains.output, "hawser: packets of the agent") },
       { from: "POSTROUTING", rule: rule(`-p tcp ${refused}`, Chains.postrouting, "hawser: refused packets") },
     ],
@@ -69,7 +72,11 @@ function prerouting(family: AddressFamily, { marks }: RuleOptions): Chain {
       rule(notInSet("local", family, "src"), "RETURN", "not from a mesh pod of this node: untouched"),
       rule(`${LATER_PACKET} -m socket --transparent`, Chains.deliver, "of the agent, but conntrack has forgotten it"),
       rule(LATER_PACKET, "RETURN", "began before the mesh: only the guard has a say"),
-      rule(connectionMark(marks.own), "RETURN", "decided before: direct"),
+      rule(
+        inSet("local", family, "dst"),
+        `CONNMARK --set-xmark ${hex(marks.own)}/${hex(marks.deliver | marks.own)}`,
+        "to a mesh pod of this node: direct",
+      ),
       rule(`-m set --match-set ${SKIP_PORT_SET} dst`, "RETURN", "excluded port"),
       rule(inSet("skipnet", family, "dst"), "RETURN", "excluded destination"),
       rule(inSet("vip", family, "dst,dst"), Chains.outbound, "Service without a share on this node"),
