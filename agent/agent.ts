@@ -161,6 +161,7 @@ export class Agent {
         node: settings.node,
         logLevel: settings.logLevel,
         mark: Marks.own,
+        engine: settings.engine,
         outboundPort: this.#ports.outbound,
         inboundPort: this.#ports.inbound,
         ipv6: this.#ports.ipv6,

@@ -7,6 +7,7 @@ import ipaddr from "ipaddr.js";
 import { HawserError } from "../core/errors.ts";
 import type { LogLevel } from "../core/log.ts";
 import { AGENT_ADMIN_PORT } from "../protocol/ports.ts";
+import { ENGINE_NAMES, type EngineName } from "./tunnel/engine-name.ts";
 import type { EncryptionMode } from "../protocol/table.ts";
 
 export interface AgentSettings {
@@ -22,6 +23,7 @@ export interface AgentSettings {
   readonly nodeCidrs: readonly string[];
   readonly encryptionBeforeTable: EncryptionMode;
   readonly backend: "auto" | "nft" | "legacy";
+  readonly engine: EngineName;
   readonly workers: number;
   readonly adminHost: string;
   readonly adminPort: number;
@@ -45,6 +47,7 @@ interface Raw {
   readonly nodeCidrs: string[];
   readonly encryptionBeforeTable: EncryptionMode;
   readonly backend: AgentSettings["backend"];
+  readonly tunnelEngine: EngineName;
   readonly workers: string;
   readonly admin: string;
   readonly logLevel: LogLevel;
@@ -75,6 +78,7 @@ export function parseSettings(argv: readonly string[]): AgentSettings {
     nodeCidrs: checkedCidrs(raw.nodeCidrs, "--node-cidrs", problems),
     encryptionBeforeTable: raw.encryptionBeforeTable,
     backend: raw.backend,
+    engine: raw.tunnelEngine,
     workers: checkedInteger(raw.workers, "--workers", 1, MAX_WORKERS, problems),
     adminHost: admin?.[1] ?? admin?.[2] ?? "",
     adminPort: Number(admin?.[3]),
@@ -115,6 +119,11 @@ function command(): Command {
       option("--backend <name>", "HAWSER_IPTABLES_BACKEND", "which iptables to use")
         .choices(["auto", "nft", "legacy"])
         .default("auto"),
+    )
+    .addOption(
+      option("--tunnel-engine <name>", "HAWSER_TUNNEL_ENGINE", "what speaks HTTP/2 in tunnels")
+        .choices(ENGINE_NAMES)
+        .default("framing"),
     )
     .addOption(option("--workers <count>", "HAWSER_WORKERS", "data threads").default("1"))
     .addOption(

@@ -11,7 +11,8 @@ import { type LimitName, limits, timers } from "../limits.ts";
 import { listenOn } from "../sockets/listen-on.ts";
 import { resetSocket } from "../sockets/reset-socket.ts";
 import type { ServerTunnel } from "../tunnel/engine.ts";
-import { type AcceptorEvents, TunnelAcceptor } from "../tunnel/tunnel-acceptor.ts";
+import type { Acceptor, Engine } from "../tunnel/engines.ts";
+import type { AcceptorEvents } from "../tunnel/tunnel-acceptor.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
 import type { DataPlane } from "../worker/data-plane.ts";
 import { InboundConnection } from "./inbound-connection.ts";
@@ -20,11 +21,12 @@ import { refusePeer } from "./peer-check.ts";
 export interface InboundOptions {
   readonly plane: DataPlane;
   readonly ticketKeys: Buffer;
+  readonly engine: Engine;
 }
 
 export class InboundListener {
   readonly #plane: DataPlane;
-  readonly #acceptor: TunnelAcceptor;
+  readonly #acceptor: Acceptor;
   readonly #servers: Server[] = [];
   readonly #handshakes = new Map<string, number>();
   readonly #tunnels = new Map<string, number>();
@@ -34,7 +36,7 @@ export class InboundListener {
 
   constructor(options: InboundOptions) {
     this.#plane = options.plane;
-    this.#acceptor = new TunnelAcceptor({
+    this.#acceptor = options.engine.createAcceptor({
       clock: options.plane.clock,
       ticketKeys: options.ticketKeys,
       events: this.#events(),

@@ -32,13 +32,11 @@ import type { TableRules } from "./rule.ts";
 export function mangleRules(view: NodeView, family: AddressFamily, options: RuleOptions): TableRules {
   const { deliver, own } = options.marks;
   const refused = packetMark(deliver | own);
-  // Calls inside a node pay for this look at the connection mark in either chain, and for nothing else.
-  const undecided = `-m connmark ! --mark ${hex(own)}/${hex(own)}`;
   return {
     table: "mangle",
     jumps: [
-      { from: "PREROUTING", rule: rule(`-p tcp ${undecided}`, Chains.prerouting, "hawser: interception") },
-      { from: "FORWARD", rule: rule(`-p tcp ${undecided}`, Chains.forward, "hawser: what must not be forwarded") },
+      { from: "PREROUTING", rule: rule("-p tcp", Chains.prerouting, "hawser: interception") },
+      { from: "FORWARD", rule: rule("-p tcp", Chains.forward, "hawser: what must not be forwarded") },
       { from: "OUTPUT", rule: rule(`-p tcp ${packetMark(own)}`, Chains.output, "hawser: packets of the agent") },
       { from: "POSTROUTING", rule: rule(`-p tcp ${refused}`, Chains.postrouting, "hawser: refused packets") },
     ],
@@ -61,6 +59,7 @@ function prerouting(family: AddressFamily, { marks }: RuleOptions): Chain {
   return {
     name: Chains.prerouting,
     rules: [
+      rule(connectionMark(marks.own), "RETURN", "decided before: direct"),
       rule(connectionMark(marks.deliver), Chains.agent, "connection of the agent"),
       rule(packetMark(marks.own), "RETURN", "sent by the agent itself"),
       rule(hboneTo(family), Chains.inbound, "tunnel to a mesh pod of this node"),
@@ -184,6 +183,9 @@ function agentOutput({ marks }: RuleOptions): Chain {
 }
 
 function forward(view: NodeView, family: AddressFamily, { marks }: RuleOptions): Chain {
+  // Calls inside a node pay for one look at the connection mark in either chain, and for nothing else. Not in the jumps:
+  // a packet that conntrack does not know has no mark to compare, and must meet the guard.
+  const direct = rule(connectionMark(marks.own), "RETURN", "decided before: direct");
   const lost = rule(
     `${LATER_PACKET} ${connectionMark(marks.deliver)}`,
     refuse(marks.deliver | marks.own),
@@ -195,7 +197,7 @@ function forward(view: NodeView, family: AddressFamily, { marks }: RuleOptions):
     rule([inSet(here, family, "src"), inSet(there, family, "dst")], Chains.guard, "pod to a pod of another node"),
     rule([inSet(there, family, "src"), inSet(here, family, "dst")], Chains.guard, "pod of another node to a pod"),
   ];
-  return { name: Chains.forward, rules: view.encryption === "strict" ? [lost, ...guards] : [lost] };
+  return { name: Chains.forward, rules: view.encryption === "strict" ? [direct, lost, ...guards] : [direct, lost] };
 }
 
 /**

@@ -14,7 +14,8 @@ import { HBONE_PORT } from "../../protocol/ports.ts";
 import { limits, timers } from "../limits.ts";
 import type { DialOptions } from "../sockets/dial.ts";
 import type { ClientTunnel } from "./engine.ts";
-import { type ClientTunnelOptions, H2ClientTunnel, type Negotiated, type TlsSession } from "./h2-client-tunnel.ts";
+import type { DialledTunnel } from "./engines.ts";
+import type { ClientTunnelOptions, Negotiated, TlsSession } from "./h2-client-tunnel.ts";
 import { TcpDial } from "./tcp-dial.ts";
 import { TunnelError } from "./tunnel-error.ts";
 
@@ -40,11 +41,8 @@ export interface TunnelPoolOptions {
   readonly onHandshake: (target: TunnelTarget, result: Negotiated | TunnelError) => void;
   readonly onLimit: (name: "lanesPerKey" | "waitingPerKey") => void;
   /** The engine. */
-  readonly createTunnel?: (options: ClientTunnelOptions) => DialledTunnel;
+  readonly createTunnel: (options: ClientTunnelOptions) => DialledTunnel;
 }
-
-/** What the pool needs of a tunnel it dials. */
-type DialledTunnel = ClientTunnel & { start(): void };
 
 /** A lane that moved more than this in the last moments is busy: a small call behind it would wait for milliseconds. */
 const BUSY_LANE_BYTES = 256 * 1024;
@@ -203,8 +201,7 @@ export class TunnelPool {
   #handshake(group: Group, socket: Socket, secureContext: SecureContext): void {
     const { target } = group;
     const key = keyOf(target);
-    const { createTunnel = newH2ClientTunnel } = this.#options;
-    const tunnel: DialledTunnel = createTunnel({
+    const tunnel: DialledTunnel = this.#options.createTunnel({
       socket,
       secureContext,
       expectedIdentity: target.destinationIdentity,
@@ -276,10 +273,6 @@ function openLanes(group: Group): number {
   let count = 0;
   for (const lane of group.lanes) if (lane.state === "open") count += 1;
   return count;
-}
-
-function newH2ClientTunnel(options: ClientTunnelOptions): DialledTunnel {
-  return new H2ClientTunnel(options);
 }
 
 function keyOf(target: TunnelTarget): string {

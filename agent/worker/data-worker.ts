@@ -15,6 +15,7 @@ import { openTransparentListener } from "../sockets/transparent-listener.ts";
 import { LogRelay } from "../telemetry/log-relay.ts";
 import { WorkerMetrics } from "../telemetry/worker-metrics.ts";
 import type { Negotiated } from "../tunnel/h2-client-tunnel.ts";
+import { engineOf } from "../tunnel/engines.ts";
 import type { TunnelError } from "../tunnel/tunnel-error.ts";
 import { TLS_SETTINGS, type TlsCredentials } from "../tunnel/tls-settings.ts";
 import { TunnelPool, type TunnelTarget } from "../tunnel/tunnel-pool.ts";
@@ -53,7 +54,11 @@ export class DataWorker {
     this.#pool = this.#createPool();
     const plane = this.#createPlane();
     this.#outbound = new OutboundListener({ ...plane, pool: this.#pool, balancers: this.#createBalancers() });
-    this.#inbound = new InboundListener({ plane, ticketKeys: Buffer.from(settings.ticketKeys) });
+    this.#inbound = new InboundListener({
+      plane,
+      ticketKeys: Buffer.from(settings.ticketKeys),
+      engine: engineOf(settings.engine),
+    });
   }
 
   async start(): Promise<void> {
@@ -103,6 +108,7 @@ export class DataWorker {
 
   #createPool(): TunnelPool {
     return new TunnelPool({
+      createTunnel: (options) => engineOf(this.#settings.engine).createTunnel(options),
       clock: this.#clock,
       mark: this.#settings.mark,
       dial,

@@ -6,6 +6,7 @@ import type { LogLevel } from "../../core/log.ts";
 import type { TableDelta, TableSnapshot } from "../../protocol/table.ts";
 import type { LogBatch } from "../telemetry/log-relay.ts";
 import type { MetricsBatch } from "../telemetry/metrics-batch.ts";
+import type { EngineName } from "../tunnel/engine-name.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
 
 /** Given once, as workerData. */
@@ -20,6 +21,7 @@ export interface WorkerSettings {
   readonly inboundPort: number;
   /** False where the host has no IPv6. */
   readonly ipv6: boolean;
+  readonly engine: EngineName;
   /** 48 bytes for TLS session tickets, the same in all workers. */
   readonly ticketKeys: Uint8Array;
 }

@@ -67,7 +67,9 @@ function findingsOf(
   const value = valueAt(root, path);
   if (value === undefined) return [wrongValue("missing-key", path, "nothing", issue.message)];
   const code = issue.code === "invalid_type" || issue.code === "invalid_union" ? "wrong-type" : "wrong-value";
-  const suggestion = quotable.has(issue) ? `"${typeof value === "string" ? value : JSON.stringify(value)}" in quotes` : nearValue(issue, value);
+  const suggestion = quotable.has(issue)
+    ? `"${typeof value === "string" ? value : JSON.stringify(value)}" in quotes`
+    : nearValue(issue, value);
   return [wrongValue(code, path, describeValue(value), issue.message, suggestion)];
 }
 
