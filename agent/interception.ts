@@ -6,11 +6,13 @@
  *
  * Applies one state at a time; while one is being applied only the newest of those that follow is kept.
  */
+import ipaddr from "ipaddr.js";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { runCommand } from "../core/run-command.ts";
 import type { TableState } from "../routing/table-state.ts";
+import { findBridgeNetfilter } from "./netfilter/bridge-netfilter.ts";
 import { type DesiredRules, desiredRules } from "./netfilter/desired-rules.ts";
 import { Netfilter } from "./netfilter/netfilter.ts";
 import { type GuardOptions, guardView, nodeView } from "./netfilter/node-view.ts";
@@ -38,6 +40,8 @@ export class Interception {
   #applying: Promise<void> = Promise.resolve();
   #applyScheduled: Promise<void> | undefined;
   #problem: string | undefined = "not applied yet";
+  /** The host is set up so that interception cannot work. */
+  #hostProblem: string | undefined;
   #state: "new" | "owner" | "superseded" | "stopped" = "new";
 
   constructor(options: InterceptionOptions) {
@@ -50,12 +54,15 @@ export class Interception {
   /** Finds out which iptables this host uses. Throws HawserError when it has none. */
   async start(): Promise<void> {
     await this.#netfilter.detectBackend();
+    await this.#lookAtHost();
     this.#reconciler.start();
   }
 
   /** What is wrong with the rules, or undefined when they are in force. */
   get pending(): string | undefined {
-    return this.#state === "superseded" ? "another agent of this node has taken over" : this.#problem;
+    return this.#state === "superseded"
+      ? "another agent of this node has taken over"
+      : (this.#hostProblem ?? this.#problem);
   }
 
   describe(): Readonly<Record<string, unknown>> {
@@ -84,6 +91,20 @@ export class Interception {
     if (superseded) return;
     if (options.remove) await this.#netfilter.remove();
     await this.#options.ownership.release();
+  }
+
+  async #lookAtHost(): Promise<void> {
+    const cidrs = this.#options.guard.nodeCidrs.map((cidr) => ipaddr.parseCIDR(cidr));
+    this.#hostProblem = await findBridgeNetfilter({
+      run: runCommand,
+      isPodAddress: (address) => {
+        const parsed = ipaddr.parse(address);
+        return cidrs.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits));
+      },
+    });
+    if (this.#hostProblem === undefined) return;
+    const facts = { event: "host-unfit", problem: this.#hostProblem };
+    this.#options.log.error(facts, "This host cannot be intercepted, the agent will not become ready");
   }
 
   /** Every caller waits for an application that began after its call; callers in between share one. */

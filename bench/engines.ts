@@ -2,7 +2,7 @@
  * The two tunnel engines against each other, and mixed: one tunnel on loopback between two processes, no relays and no
  * pods. The pairs take turns (A B C A B C ...); medians, and ratios to the first.
  *
- *   node bench/engines.ts [rounds]
+ *   node [V8 flags, passed on to the measured processes] bench/engines.ts [rounds]
  *
  * CPU time counts, of both ends together: the machine is rarely alone, and an agent is rarely on both ends.
  */

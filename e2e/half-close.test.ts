@@ -121,8 +121,12 @@ interface ConnectionLine {
 }
 
 /** The agent's log line of a failed connection to the port without a listener. */
-function connectionLine(lab: Lab, node: string, client: ScriptTranscript | undefined): Promise<ConnectionLine> {
-  const source = client?.local.replace(" ", ":");
+function connectionLine(
+  lab: Lab,
+  node: string,
+  client: Partial<ScriptTranscript> | undefined,
+): Promise<ConnectionLine> {
+  const source = client?.local?.replace(" ", ":");
   return eventually(`the agent of ${node} to log the connection`, { timeoutMs: 5_000 }, () => {
     const text = readFileSync(path.join(lab.logsDir, `agent-${node}.log`), "utf8");
     const lines = text.split("\n").filter((line) => line.includes(`:${NO_LISTENER}`));

@@ -327,6 +327,20 @@ story(
   "legacy",
 );
 
+story("strict: a Service with a share here never leaves in clear, whoever translates it", async (t, world) => {
+  const netfilter = world.netfilter("nft");
+  const rules = world.rules(table({ remote: 100, b: 100 }));
+  await netfilter.apply(rules);
+  t.is(seen(await world.a.connect(VIP, 80)), `b ${B} ${A}`);
+  // Until the next check finds it: kube-proxy chooses, and it chose the other node.
+  await world.namespaces.sh("iptables-nft -t nat -F HAWSER-SERVICES");
+  t.is((await world.a.connect(VIP, 80)).outcome, "ECONNREFUSED");
+  t.is(await world.clearPackets(), 0);
+  t.false(await netfilter.isIntact(rules));
+  await netfilter.apply(rules);
+  t.is(seen(await world.a.connect(VIP, 80)), `b ${B} ${A}`);
+});
+
 story("the agent speaks to a local pod from a remote pod's address and port", async (t, world) => {
   await world.netfilter().apply(world.rules(table()));
   const from = { address: REMOTE, port: 45_678, mark: Marks.own };
@@ -345,6 +359,12 @@ story("connections of the agent survive when conntrack forgets them", async (t, 
   await world.namespaces.sh("conntrack -F");
   t.is(await world.a.send(outbound.connection, "one"), "data one");
   t.is(await world.agent.send(inbound.connection, "one"), "data one");
+  // Half-closed connections are forgotten after a minute; then it is the agent that speaks first.
+  const late = await world.a.connect(VIP, 80);
+  await world.namespaces.sh("conntrack -F");
+  t.is(await world.agent.sendFromServer("late answer", 300), "timeout");
+  t.is(await world.a.send(late.connection, "thanks"), "data late answer");
+  t.is(await world.a.send(late.connection, "more", 500), "timeout", "not answered, and not reset");
   t.is(await world.clearPackets(), 0);
 });
 

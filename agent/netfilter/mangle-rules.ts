@@ -184,8 +184,9 @@ function agentOutput({ marks }: RuleOptions): Chain {
 
 function forward(view: NodeView, family: AddressFamily, { marks }: RuleOptions): Chain {
   // Calls inside a node pay for one look at the connection mark in either chain, and for nothing else. Not in the jumps:
-  // a packet that conntrack does not know has no mark to compare, and must meet the guard.
-  const direct = rule(connectionMark(marks.own), "RETURN", "decided before: direct");
+  // a packet that conntrack does not know has no mark to compare, and must meet the guard. Nor for the first packet:
+  // "direct" is what mangle hoped for, and when our DNAT is missing or late, kube-proxy has sent it to another node.
+  const direct = rule(`${LATER_PACKET} ${connectionMark(marks.own)}`, "RETURN", "decided before: direct");
   const lost = rule(
     `${LATER_PACKET} ${connectionMark(marks.deliver)}`,
     refuse(marks.deliver | marks.own),

@@ -1,5 +1,6 @@
 /**
- * The live view as lines of text (pure): a title, nodes with their agents, flows, the wire, and what is wrong.
+ * The live view as lines of text (pure): a title, the wire, the pods, nodes with their agents, flows. What matters most
+ * comes first, since a low terminal shows only the beginning.
  *
  * Rates and percentiles are those between an earlier observation and the latest; everything else is since the start.
  */
@@ -21,7 +22,7 @@ const right = (title: string): Column => ({ title, align: "right" });
 
 const NODE_COLUMNS = [
   ...[left("NODE"), left("AGENT"), right("PID"), right("RSS MB"), right("CPU %"), right("TABLE")],
-  ...[left("TLS"), left("KEY EXCHANGE"), right("CERT EXPIRES"), right("TUNNELS"), right("PODS")],
+  ...[left("TLS"), left("KEY EXCHANGE"), right("CERT"), right("TUNNELS"), right("PODS")],
 ];
 const FLOW_COLUMNS = [
   ...[left("CLIENT"), left("SERVICE"), left("PATH"), left("NODE"), right("CONNS"), right("REQ/S")],
@@ -32,13 +33,12 @@ export function renderView(model: ViewModel): readonly string[] {
   const { latest } = model;
   return [
     titleLine(latest),
+    ...wireLines(latest),
+    ...podLines(latest.status.pods),
     "",
     ...textTable(NODE_COLUMNS, nodeRows(model)),
     "",
     ...textTable(FLOW_COLUMNS, flowRows(model)),
-    "",
-    ...wireLines(latest),
-    ...podLines(latest.status.pods),
   ];
 }
 

@@ -2,8 +2,8 @@
  * One end of a tunnel under load, driven over IPC by bench/engines.ts. The serving end makes the certificates and tells
  * them; the dialling end carries out the loads. Both tell the CPU time that they have used.
  *
- *   engine-load.ts serve <engine>   -> { port, client, identity }; then { kind: "cpu" } -> { cpuUs }
- *   engine-load.ts dial <engine>    <- { port, client, identity }; then { kind: "calls" | "bulk", ... } -> { wallMs, cpuUs }
+ *   engine-load.ts serve <engine>   -> { port, client }; then anything -> { cpuUs }, all that it has used
+ *   engine-load.ts dial <engine>    <- { port, client }, -> { open }; then an Order -> { wallMs, cpuUs }
  */
 import { randomBytes } from "node:crypto";
 import { type AddressInfo, connect, createServer } from "node:net";
