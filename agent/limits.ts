@@ -50,7 +50,7 @@ export type LimitName = keyof typeof limits;
 export const timers = {
   /** SYN to SYN-ACK, towards a pod or another node: five SYN retransmissions would take 63 s. */
   tcpConnectMs: 5_000,
-  /** A SYN towards another agent that was not answered is repeated after this, then after twice as long, and so on. */
+  /** A SYN towards another agent that was not answered is repeated after this (see tcp-dial.ts). */
   synPatienceMs: 200,
   /** TLS handshake, either side. */
   tlsHandshakeMs: 5_000,

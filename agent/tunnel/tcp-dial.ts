@@ -3,7 +3,7 @@
  * nobody answers, and the first SYN after that decides when the node serves again.
  *
  *   dialling --connected--> handed over
- *      | no answer: the next socket, with twice the patience (so that any round trip gets its chance)
+ *      | no answer: the next socket; after some quick ones with twice the patience (so that any round trip gets its chance)
  *      \--error, or tcpConnectMs in all--> failed
  */
 import type { Socket } from "node:net";
@@ -21,6 +21,9 @@ export interface TcpDialOptions {
   readonly onFailed: (error: TunnelError) => void;
 }
 
+/** An agent that restarts is back within about a second: until then each SYN may be the one that finds it. */
+const QUICK_TRIES = 8;
+
 export class TcpDial {
   readonly #options: TcpDialOptions;
   #socket: Socket | undefined;
@@ -34,14 +37,14 @@ export class TcpDial {
 
   start(): void {
     this.#deadline = this.#options.clock.after(timers.tcpConnectMs, () => this.#fail("no answer in time"));
-    this.#try(timers.synPatienceMs);
+    this.#try(1);
   }
 
   destroy(reason: string): void {
     this.#fail(reason);
   }
 
-  #try(patienceMs: number): void {
+  #try(attempt: number): void {
     let socket: Socket;
     try {
       socket = this.#options.dial();
@@ -61,7 +64,8 @@ export class TcpDial {
     socket.once("connect", () => {
       if (socket === this.#socket) this.#connected(socket);
     });
-    this.#patience = this.#options.clock.after(patienceMs, () => this.#try(patienceMs * 2));
+    const patienceMs = timers.synPatienceMs * 2 ** Math.max(0, attempt - QUICK_TRIES);
+    this.#patience = this.#options.clock.after(patienceMs, () => this.#try(attempt + 1));
   }
 
   #connected(socket: Socket): void {
