@@ -353,6 +353,8 @@ story("the agent speaks to a local pod from a remote pod's address and port", as
 });
 
 story("connections of the agent survive when conntrack forgets them", async (t, world) => {
+  // Early demux would find the socket by itself, on most hosts; the rules must not need it.
+  await world.namespaces.sh("sysctl -qw net.ipv4.ip_early_demux=0");
   await world.netfilter().apply(world.rules(table()));
   const outbound = await world.a.connect(VIP, 80);
   const inbound = await world.agent.connect(B, 8080, { from: { address: REMOTE, port: 0, mark: Marks.own } });
@@ -360,7 +362,7 @@ story("connections of the agent survive when conntrack forgets them", async (t, 
   t.is(await world.a.send(outbound.connection, "one"), "data one");
   t.is(await world.agent.send(inbound.connection, "one"), "data one");
   // Half-closed connections are forgotten after a minute; then it is the agent that speaks first.
-  const late = await world.a.connect(VIP, 80);
+  const late = await world.a.connect(REMOTE, 8080);
   await world.namespaces.sh("conntrack -F");
   t.is(await world.agent.sendFromServer("late answer", 300), "timeout");
   t.is(await world.a.send(late.connection, "thanks"), "data late answer");
@@ -395,7 +397,8 @@ story("with the agent dead, a pod's answer to a remote caller stays on the node"
   await world.namespaces.sh("iptables-nft -t raw -F OUTPUT");
   await world.startAgent();
   await world.netfilter().apply(world.rules(table()));
-  t.is(await world.b.sendFromServer("anybody there", 3_000), "ECONNRESET");
+  // Closed: what b had said before was sent again, and the reset came before we looked.
+  t.regex(await world.b.sendFromServer("anybody there", 3_000), /^(ECONNRESET|closed)$/);
   t.is(await world.clearPackets(), 0);
 });
 
@@ -413,6 +416,30 @@ for (const rpFilter of [0, 1, 2]) {
     t.is((await world.a.connect(REMOTE_UNKNOWN, 8080)).outcome, "ECONNREFUSED");
   });
 }
+
+story(
+  "pods behind a bridge with br_netfilter cannot be intercepted: they get no answer, nothing goes in clear",
+  async (t, world) => {
+    const { a, namespaces } = world;
+    const bridgeNetfilter = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+    const found = await namespaces.run()(["test", "-e", bridgeNetfilter]);
+    if (found.exitCode !== 0) {
+      t.log("NOT TESTED: this kernel has no br_netfilter");
+      t.pass();
+      return;
+    }
+    await namespaces.sh(`
+    ip link add pods type bridge forward_delay 0; ip link set pods up; ip link set va master pods
+    ip addr del 169.254.1.1/32 dev va; ip addr add 169.254.1.1/32 dev pods; ip route replace ${A} dev pods
+    echo 1 > ${bridgeNetfilter}`);
+    await world.netfilter().apply(world.rules(table()));
+    t.is((await a.connect(REMOTE, 8080, { timeoutMs: 400 })).outcome, "timeout");
+    t.is(seen(await a.connect(B, 8080)), `b ${B} ${A}`);
+    t.is(await world.clearPackets(), 0);
+    await namespaces.sh(`echo 0 > ${bridgeNetfilter}`);
+    t.is(seen(await a.connect(REMOTE, 8080)), `outbound ${REMOTE} ${A}`, "a bridge alone is no hindrance");
+  },
+);
 
 story("strict: clear text between nodes is refused, known pods or not", async (t, world) => {
   const { a, x, other } = world;

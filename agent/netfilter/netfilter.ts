@@ -12,7 +12,7 @@
  * Removal needs no memory: it recognises our chains, sets, rules and routes by their names, of whatever version and in
  * both back ends of iptables, and creates nothing.
  */
-import { type Clock, systemClock } from "../../core/clock.ts";
+import { setTimeout } from "node:timers/promises";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { RunCommand } from "../../core/run-command.ts";
@@ -28,6 +28,7 @@ import {
 import { Commands } from "./commands.ts";
 import type { RulesDump } from "./describe-rules.ts";
 import type { DesiredRules, FamilyRules } from "./desired-rules.ts";
+import { kubeProxyHazards } from "./kube-proxy-mode.ts";
 import { natRules } from "./nat-rules.ts";
 import type { DirectService } from "./node-view.ts";
 import { PolicyRouting } from "./policy-routing.ts";
@@ -37,8 +38,11 @@ import { TableWriter } from "./table-writer.ts";
 
 export interface NetfilterOptions {
   readonly run: RunCommand;
-  /** For short waits between attempts. Default: the system's. */
-  readonly clock?: Clock;
+  /**
+   * For short waits between attempts. The default keeps the process alive, unlike the timers of a Clock: an agent that
+   * stops must not be gone before its sets are.
+   */
+  readonly sleep?: (ms: number) => Promise<unknown>;
   readonly log: Log;
   /** Default `auto`. */
   readonly backend?: BackendSetting;
@@ -55,6 +59,7 @@ export class Netfilter {
   readonly #tables: Readonly<Record<BackendName, TableWriter>>;
   readonly #backEnds: Readonly<Record<BackendName, BackEnd>>;
   #choice: BackendChoice | undefined;
+  #hazards: readonly string[] = [];
   /** The other back end was looked at: what a crashed agent left there is gone. */
   #otherIsClean = false;
   readonly #direct: Record<AddressFamily, readonly DirectService[]> = { 4: [], 6: [] };
@@ -66,7 +71,7 @@ export class Netfilter {
     this.#commands = new Commands(options.run);
     this.#log = options.log;
     this.#setting = options.backend ?? "auto";
-    this.#sets = new SetWriter(this.#commands, options.clock ?? systemClock);
+    this.#sets = new SetWriter(this.#commands, options.sleep ?? setTimeout);
     this.#routing = new PolicyRouting(this.#commands);
     this.#backEnds = { nft: new BackEnd("nft", this.#commands), legacy: new BackEnd("legacy", this.#commands) };
     this.#tables = { nft: new TableWriter(this.#backEnds.nft), legacy: new TableWriter(this.#backEnds.legacy) };
@@ -81,6 +86,8 @@ export class Netfilter {
       if (!families.includes(6)) {
         this.#log.warn({ event: "netfilter-without-ipv6" }, "This host has no IPv6, only IPv4 is intercepted");
       }
+      this.#hazards = await kubeProxyHazards(this.#commands);
+      for (const hazard of this.#hazards) this.#log.warn({ event: "netfilter-hazard" }, hazard);
     }
     return this.#choice;
   }
@@ -126,9 +133,9 @@ export class Netfilter {
     });
   }
 
-  /** For the operator: which back end, and why. */
+  /** For the operator: which back end and why, and what on this host stands in the way. */
   describe(): Readonly<Record<string, unknown>> {
-    return { ...this.#choice };
+    return { ...this.#choice, hazards: this.#hazards };
   }
 
   /** Everything of ours that the kernel has now. */

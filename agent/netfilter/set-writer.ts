@@ -4,7 +4,6 @@
  * The difference is taken to what was written last, or, when that is unknown (start, failure, damage), to what the
  * kernel has: the sets of an agent before us are taken over without one being empty in between.
  */
-import type { Clock } from "../../core/clock.ts";
 import type { Commands } from "./commands.ts";
 import type { SetDefinition } from "./desired-rules.ts";
 import { DESTROY_RETRY_MS, MAX_DESTROY_ATTEMPTS } from "./limits.ts";
@@ -14,12 +13,12 @@ import { type KnownSet, parseSets, renderSetChanges, setOptions } from "./render
 
 export class SetWriter {
   readonly #commands: Commands;
-  readonly #clock: Clock;
+  readonly #sleep: (ms: number) => Promise<unknown>;
   #known: ReadonlyMap<string, KnownSet> | undefined;
 
-  constructor(commands: Commands, clock: Clock) {
+  constructor(commands: Commands, sleep: (ms: number) => Promise<unknown>) {
     this.#commands = commands;
-    this.#clock = clock;
+    this.#sleep = sleep;
   }
 
   /** The next write looks at the kernel instead of trusting its memory. */
@@ -85,7 +84,7 @@ export class SetWriter {
           `Cannot destroy ipset ${name}, is a foreign rule using it: ${stderr.trim()}`,
         );
       }
-      await new Promise<void>((resolve) => this.#clock.after(DESTROY_RETRY_MS, resolve));
+      await this.#sleep(DESTROY_RETRY_MS);
     }
   }
 }
