@@ -48,6 +48,8 @@ export class OutboundConnection {
   readonly #tried = new Set<string>();
   #attempts = 0;
   #attempt: Attempt | undefined;
+  /** What was tried last, for the log. */
+  #lastAttempt: Attempt | undefined;
   #attemptStartedMs = 0;
   #stream: TunnelStream | undefined;
   #withdraw: (() => void) | undefined;
@@ -87,6 +89,7 @@ export class OutboundConnection {
     if (this.#attempts > 0) this.#plane.metrics.retry();
     this.#attempts += 1;
     this.#attempt = attempt;
+    this.#lastAttempt = attempt;
     this.#attemptStartedMs = this.#plane.clock.monotonicMs();
     this.#answerTimer = this.#plane.clock.after(timers.connectAnswerMs, () => this.#unanswered(attempt));
     if (attempt.candidate.transport === "tunnel") this.#throughTunnel(attempt);
@@ -116,7 +119,9 @@ export class OutboundConnection {
       address: candidate.address,
       destinationIdentity: table.identityOf(candidate.workload),
     };
-    this.#withdraw = this.#plane.pool.acquire(target, (result) => {
+    let answered = false;
+    const withdraw = this.#plane.pool.acquire(target, (result) => {
+      answered = true;
       this.#withdraw = undefined;
       if (this.#over || this.#attempt !== attempt) return;
       // A pool's refusal (no certificate, its own bounds) says nothing about the endpoint.
@@ -124,6 +129,8 @@ export class OutboundConnection {
       else if (result instanceof Error) this.#failed(describeError(result), "failed");
       else this.#openStream(result, attempt);
     });
+    // When it was answered at once, the next attempt may be the one that waits by now.
+    if (!answered) this.#withdraw = withdraw;
   }
 
   #openStream(tunnel: ClientTunnel, attempt: Attempt): void {
@@ -255,21 +262,20 @@ export class OutboundConnection {
 
   #closed(reason: CloseReason, detail: string | undefined): void {
     this.#over = true;
-    const attempt = this.#attempt;
-    attempt?.finished();
+    this.#attempt?.finished();
     this.#answerTimer?.cancel();
     this.#withdraw?.();
     const { metrics, connections } = this.#plane;
     connections.remove(this.#relay);
     if (this.#counters === undefined) metrics.refused(reason);
     else metrics.connectionClosed(this.#counters, reason);
-    this.#log(attempt, reason, detail);
+    this.#log(reason, detail);
   }
 
-  #log(attempt: Attempt | undefined, reason: CloseReason, detail: string | undefined): void {
+  #log(reason: CloseReason, detail: string | undefined): void {
     const { table, decision, sourceAddress, sourcePort, destinationAddress, destinationPort } = this.#facts;
     const dialled = formatHostPort(destinationAddress, destinationPort);
-    const candidate = attempt?.candidate;
+    const candidate = this.#lastAttempt?.candidate;
     const reached = candidate === undefined ? dialled : formatHostPort(candidate.address, candidate.port);
     logConnection(this.#plane.log, {
       direction: "outbound",

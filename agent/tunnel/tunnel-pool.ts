@@ -177,14 +177,31 @@ export class TunnelPool {
     return this.#options.clock.monotonicMs() - group.failedMs < timers.redialMs;
   }
 
-  #dial(group: Group): void {
+  /** A pod that is new on this node gets a moment: its certificate may be on the way. */
+  #dial(group: Group, graceMs: number = timers.tableGraceMs): void {
     const { target } = group;
     const secureContext = this.#options.secureContext(target.sourceIdentity);
-    if (secureContext === undefined) {
+    if (secureContext !== undefined) {
+      this.#connect(group, secureContext);
+      return;
+    }
+    if (graceMs <= 0) {
       const message = `No certificate for ${target.sourceIdentity} yet, check the channel to the controller`;
       this.#failed(group, new PoolError("no-certificate", message));
       return;
     }
+    const recheck = (): void => this.#dial(group, graceMs - timers.tableRecheckMs);
+    const timer = this.#options.clock.after(timers.tableRecheckMs, recheck);
+    group.dialing = {
+      destroy: (reason) => {
+        timer.cancel();
+        this.#failed(group, new PoolError("draining", reason));
+      },
+    };
+  }
+
+  #connect(group: Group, secureContext: SecureContext): void {
+    const { target } = group;
     const dial = new TcpDial({
       dial: () => this.#options.dial({ address: target.address, port: HBONE_PORT, mark: this.#options.mark }),
       clock: this.#options.clock,

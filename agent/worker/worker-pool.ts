@@ -34,6 +34,7 @@ interface Slot {
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #slots: Slot[];
+  #started = false;
   #stopping = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -49,6 +50,7 @@ export class WorkerPool {
   /** Resolves when every worker listens. */
   async start(): Promise<void> {
     await Promise.all(this.#slots.map((slot) => this.#startOne(slot)));
+    this.#started = true;
   }
 
   get listening(): boolean {
@@ -109,7 +111,7 @@ export class WorkerPool {
   #died(slot: Slot, error: unknown, reject: (error: unknown) => void): void {
     if (slot.worker === undefined) return;
     const { metrics, log, clock } = this.#options;
-    const started = slot.listening;
+    const wasListening = slot.listening;
     slot.worker = undefined;
     slot.listening = false;
     slot.drained?.(0);
@@ -118,13 +120,12 @@ export class WorkerPool {
     const facts = { event: "worker-died", worker: slot.index, error: describeError(error), stack: stackOf(error) };
     log.error(facts, "A data worker died, its connections are lost, starting another");
     metrics.controlEvent("workers", "died");
-    if (!started) {
-      reject(error);
-      return;
-    }
+    reject(error);
+    // A worker that cannot even start with the agent is its owner's affair.
+    if (!wasListening && !this.#started) return;
     clock.after(timers.workerRestartMs, () => {
-      // A second failure is told through the same path; nobody waits for this promise.
-      this.#startOne(slot).catch(() => {});
+      // One that dies again, and be it while it starts, comes through here again; nobody waits for this promise.
+      if (!this.#stopping) this.#startOne(slot).catch(() => {});
     });
   }
 
