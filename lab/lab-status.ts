@@ -25,6 +25,8 @@ export interface LabSettings {
   readonly backend: NetfilterBackend;
   /** Data workers per agent. */
   readonly workers: number;
+  /** Flags of Node and V8 for the agents, to measure or profile them. */
+  readonly agentNodeFlags?: readonly string[];
   /** Nodes that get an agent at start. Default: all. */
   readonly agentNodes?: readonly string[];
   /** `net.ipv4.conf.*.rp_filter` of the nodes. */

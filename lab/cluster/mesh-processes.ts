@@ -96,7 +96,7 @@ export class MeshProcesses {
     }
     if (previous !== undefined) this.#agents.splice(this.#agents.indexOf(previous), 1);
     const logName = instance === "1" ? `agent-${nodeName}.log` : `agent-${nodeName}.${instance}.log`;
-    const program = [process.execPath, path.join(projectRoot, "agent/main.ts")];
+    const program = [process.execPath, ...(lab.agentNodeFlags ?? []), path.join(projectRoot, "agent/main.ts")];
     const agent: Agent = {
       node: nodeName,
       instance,

@@ -1,5 +1,11 @@
 /** A tunnel's stream that a test plays the far end of: remembers what it was told, and says what the test wants. */
-import type { ClientTunnel, ConnectRequest, StreamHandler, TunnelState, TunnelStream } from "../../agent/tunnel/engine.ts";
+import type {
+  ClientTunnel,
+  ConnectRequest,
+  StreamHandler,
+  TunnelState,
+  TunnelStream,
+} from "../../agent/tunnel/engine.ts";
 
 export class FakeStream implements TunnelStream {
   readonly handler: StreamHandler;

@@ -116,14 +116,18 @@ export class OutboundWorld {
 
   /** The line that the connection leaves. */
   async closed(): Promise<Record<string, unknown>> {
-    const line = await eventually("it is closed", () => this.log.lines.find(({ fields }) => fields["event"] === "connection"));
-    return line.fields as Record<string, unknown>;
+    const line = await eventually("it is closed", () =>
+      this.log.lines.find(({ fields }) => fields["event"] === "connection"),
+    );
+    return line.fields;
   }
 
   /** `dials refused` -> 1 and so on, since the last call. */
   counters(): Record<string, number> {
     const { counters } = this.metrics.collect();
-    return Object.fromEntries(counters.map(({ name, labelValues, value }) => [[name, ...labelValues].join(" "), value]));
+    return Object.fromEntries(
+      counters.map(({ name, labelValues, value }) => [[name, ...labelValues].join(" "), value]),
+    );
   }
 
   #pool(): TunnelPool {

@@ -140,7 +140,8 @@ test("attempts are bounded, also those that are refused", async (t) => {
 test("attempts are bounded when every endpoint fails", async (t) => {
   const world = await OutboundWorld.create({ candidates: candidatesWithWeights([100, 100, 100, 100, 100]) });
   world.start();
-  for (let attempt = 1; attempt <= limits.connectAttempts; attempt += 1) world.acquisitions.at(-1)?.answer(unreachable());
+  for (let attempt = 1; attempt <= limits.connectAttempts; attempt += 1)
+    world.acquisitions.at(-1)?.answer(unreachable());
   const line = await world.closed();
   t.like(line, { reason: "connect-failed", detail: "no agent there" });
   t.is(new Set(world.acquisitions.map(({ target }) => target.address)).size, limits.connectAttempts);

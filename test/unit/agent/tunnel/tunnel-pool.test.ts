@@ -1,7 +1,7 @@
 /** The pool with sockets and tunnels that the test plays. The real ones meet it in test/loopback/agent/tunnel-pool. */
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import type { SecureContext } from "node:tls";
+import { createSecureContext, type SecureContext } from "node:tls";
 import test from "ava";
 import { limits, timers } from "../../../../agent/limits.ts";
 import type { ClientTunnelOptions, Negotiated } from "../../../../agent/tunnel/h2-client-tunnel.ts";
@@ -63,7 +63,7 @@ function setUp() {
   const lanes: Lane[] = [];
   const handshakes: string[] = [];
   const limitHits: string[] = [];
-  const certificate: { context: SecureContext | undefined } = { context: {} };
+  const certificate: { context: SecureContext | undefined } = { context: createSecureContext() };
   const world = {
     clock,
     sockets,
@@ -305,7 +305,7 @@ test("waits a moment for the certificate of a new pod", (t) => {
   world.acquire();
   world.clock.advance(timers.tableGraceMs / 2);
   t.deepEqual([world.sockets.length, world.results.length], [0, 0]);
-  world.certificate.context = {};
+  world.certificate.context = createSecureContext();
   world.clock.advance(timers.tableRecheckMs);
   const lane = world.open();
   t.deepEqual(world.results, [lane, lane]);
@@ -320,7 +320,7 @@ test("gives up a certificate that does not come, and then tries anew", (t) => {
   world.clock.advance(timers.redialMs);
   t.deepEqual(world.pool.describe(), []);
   t.is(world.clock.pendingTimers, 0);
-  world.certificate.context = {};
+  world.certificate.context = createSecureContext();
   world.acquire();
   t.is(world.sockets.length, 1);
 });
