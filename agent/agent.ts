@@ -7,7 +7,7 @@
  * Order of a table change: workers first, then the kernel, then the acknowledgement: what is intercepted is known.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Timer } from "../core/clock.ts";
@@ -21,6 +21,7 @@ import { ChannelClient } from "./control/channel-client.ts";
 import { TableStore } from "./control/table-store.ts";
 import { CertificateManager } from "./identity/certificate-manager.ts";
 import { CertificateStore } from "./identity/certificate-store.ts";
+import { RequestThread } from "./identity/request-thread.ts";
 import { Interception } from "./interception.ts";
 import { localIdentities } from "./local-identities.ts";
 import { Marks } from "./netfilter/marks.ts";
@@ -48,6 +49,7 @@ export class Agent {
   readonly #instance = `${process.pid}-${randomBytes(4).toString("hex")}`;
   readonly #metrics: AgentMetrics;
   readonly #store: TableStore;
+  readonly #requests: RequestThread;
   readonly #certificates: CertificateManager;
   readonly #channel: ChannelClient;
   readonly #admin: AdminServer;
@@ -70,7 +72,9 @@ export class Agent {
       count: (event) => this.#metrics.controlEvent("table-store", event),
     });
     this.#channel = this.#createChannel();
+    this.#requests = new RequestThread({ clock });
     this.#certificates = new CertificateManager({
+      createRequest: (identity) => this.#requests.create(identity),
       sign: (csr) => this.#channel.sign(csr),
       store: new CertificateStore({ directory: join(settings.stateDir, "certificates"), log }),
       clock,
@@ -124,6 +128,8 @@ export class Agent {
     // The rules of an agent without successor stay until its last connection has ended: none may continue in clear.
     const aborted = await this.#workers.drain({ deadlineMs: settings.drainMs, keepListening: !superseded });
     await this.#interception.stop({ remove: !settings.keepRules });
+    // A request that waits for its thread is given up, and with it what waits for the request.
+    await this.#requests.close();
     await Promise.all([this.#channel.close(), this.#store.close(), this.#certificates.close()]);
     this.#ports.release();
     log.info({ event: "stopped", aborted }, "Agent has stopped");
@@ -300,11 +306,4 @@ export class Agent {
       counters: { connectionsOpened, sentBytes, receivedBytes, refused, tunnelsOpen },
     });
   }
-}
-
-/** The version in package.json. */
-export async function readVersion(): Promise<string> {
-  const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
-  const { version } = JSON.parse(text) as { version?: unknown };
-  return typeof version === "string" ? version : "unknown";
 }

@@ -2,7 +2,8 @@
 import { systemClock } from "../core/clock.ts";
 import { describeError, HawserError } from "../core/errors.ts";
 import { createPinoLog } from "../core/pino-log.ts";
-import { Agent, readVersion } from "./agent.ts";
+import { Agent } from "./agent.ts";
+import { packageVersion } from "./version.ts";
 import { type AgentSettings, parseSettings } from "./settings.ts";
 
 function settingsOrExit(): AgentSettings {
@@ -27,7 +28,7 @@ function crash(error: unknown, message: string): never {
 process.on("uncaughtException", (error) => crash(error, "Agent crashed"));
 process.on("unhandledRejection", (error) => crash(error, "Agent crashed"));
 
-const agent = new Agent({ settings, version: await readVersion(), clock: systemClock, log, random: Math.random });
+const agent = new Agent({ settings, version: packageVersion, clock: systemClock, log, random: Math.random });
 
 let stopping = false;
 async function stop(signal: string): Promise<void> {
@@ -43,4 +44,4 @@ async function stop(signal: string): Promise<void> {
 }
 for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => void stop(signal));
 
-await agent.start().catch((error: unknown) => crash(error, "Agent cannot start"));
+agent.start().catch((error: unknown) => crash(error, "Agent cannot start"));

@@ -128,4 +128,4 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+void main();

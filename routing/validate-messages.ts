@@ -3,7 +3,7 @@
  * are dropped, so that an older agent can read a newer controller's table.
  */
 import ipaddr from "ipaddr.js";
-import { z } from "zod";
+import * as z from "zod";
 import type { TableDelta, TableSnapshot } from "../protocol/table.ts";
 import { normalizeAddress } from "./address.ts";
 import { RoutingError } from "./routing-error.ts";

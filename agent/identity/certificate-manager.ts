@@ -15,7 +15,7 @@ import type { Clock, Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { assembleBundle, CertificateError, isTrusted, type CertificateBundle } from "./certificate-bundle.ts";
-import { createCertificateRequest } from "./certificate-request.ts";
+import type { CertificateRequest } from "./certificate-request.ts";
 import type { CertificateStore } from "./certificate-store.ts";
 import { identityLimits as limits } from "./limits.ts";
 
@@ -30,6 +30,8 @@ export interface SignedCertificate {
 export type CertificateEvent = "issued" | "request-failed" | "store-failed" | "limit-identities";
 
 export interface CertificateManagerOptions {
+  /** A fresh key and a request for it. */
+  readonly createRequest: (identity: string) => Promise<CertificateRequest>;
   /** Has a request signed; rejects when there is no channel, the controller refuses, or no answer comes. */
   readonly sign: (csrPem: string) => Promise<SignedCertificate>;
   readonly store: Pick<CertificateStore, "load" | "save" | "remove">;
@@ -216,7 +218,7 @@ export class CertificateManager {
     const { identity } = entry;
     let changed: readonly CertificateBundle[];
     try {
-      const { keyPem, csrPem } = await createCertificateRequest(identity);
+      const { keyPem, csrPem } = await this.#options.createRequest(identity);
       const { chain, roots } = await this.#options.sign(csrPem);
       if (this.#state === "closed") return;
       changed = this.#hold(entry, assembleBundle({ identity, keyPem, chainPem: chain, rootsPem: roots }));

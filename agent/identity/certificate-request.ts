@@ -3,6 +3,8 @@
  */
 import { generateKeyPair, webcrypto } from "node:crypto";
 import { promisify } from "node:util";
+import "reflect-metadata";
+import * as x509 from "@peculiar/x509";
 
 export interface CertificateRequest {
   /** PKCS#8 PEM. Secret. */
@@ -15,9 +17,6 @@ const KEY = { name: "ECDSA", namedCurve: "P-256" } as const;
 const SIGNATURE = { name: "ECDSA", hash: "SHA-256" } as const;
 
 export async function createCertificateRequest(identity: string): Promise<CertificateRequest> {
-  // Loaded on first use: it takes 100 ms, which an agent that finds its certificates on disk does not have to spend.
-  await import("reflect-metadata");
-  const x509 = await import("@peculiar/x509");
   const pair = await promisify(generateKeyPair)("ec", { namedCurve: KEY.namedCurve });
   const pkcs8 = pair.privateKey.export({ format: "der", type: "pkcs8" });
   const spki = pair.publicKey.export({ format: "der", type: "spki" });

@@ -4,6 +4,8 @@ export const identityLimits = {
   identities: 2_048,
   /** Requests under way at once: enough to fill the round trip, few enough not to hold up table messages. */
   concurrentRequests: 8,
+  /** The thread that makes requests ends after this long without one: the pods of one rollout come within seconds. */
+  requestThreadIdleMs: 2_000,
   /** First retry, and its ceiling: a controller that is away for hours must not meet a storm when it is back. */
   retryBaseMs: 200,
   retryMaxMs: 150_000,

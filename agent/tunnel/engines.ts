@@ -5,11 +5,9 @@
 import type { Socket } from "node:net";
 import type { ClientTunnel, ServerTunnel } from "./engine.ts";
 import type { EngineName } from "./engine-name.ts";
-import { FramingAcceptor } from "./framing/framing-acceptor.ts";
-import { FramingClientTunnel } from "./framing/framing-client-tunnel.ts";
-import { type ClientTunnelOptions, H2ClientTunnel } from "./h2-client-tunnel.ts";
+import type { ClientTunnelOptions } from "./h2-client-tunnel.ts";
 import type { TlsCredentials } from "./tls-settings.ts";
-import { type AcceptorOptions, TunnelAcceptor } from "./tunnel-acceptor.ts";
+import type { AcceptorOptions } from "./tunnel-acceptor.ts";
 
 /** A tunnel that was given a socket; `start` begins the handshakes. */
 export type DialledTunnel = ClientTunnel & { start(): void };
@@ -26,17 +24,8 @@ export interface Engine {
   createAcceptor(options: AcceptorOptions): Acceptor;
 }
 
-const ENGINES: Readonly<Record<EngineName, Engine>> = {
-  framing: {
-    createTunnel: (options) => new FramingClientTunnel(options),
-    createAcceptor: (options) => new FramingAcceptor(options),
-  },
-  "node-http2": {
-    createTunnel: (options) => new H2ClientTunnel(options),
-    createAcceptor: (options) => new TunnelAcceptor(options),
-  },
-};
-
-export function engineOf(name: EngineName): Engine {
-  return ENGINES[name];
+/** Only the one that is asked for is loaded: node:http2 alone costs every thread 2 MB. */
+export async function loadEngine(name: EngineName): Promise<Engine> {
+  if (name === "framing") return (await import("./framing/framing-engine.ts")).framingEngine;
+  return (await import("./node-http2-engine.ts")).nodeHttp2Engine;
 }

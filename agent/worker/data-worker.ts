@@ -15,7 +15,7 @@ import { openTransparentListener } from "../sockets/transparent-listener.ts";
 import { LogRelay } from "../telemetry/log-relay.ts";
 import { WorkerMetrics } from "../telemetry/worker-metrics.ts";
 import type { Negotiated } from "../tunnel/h2-client-tunnel.ts";
-import { engineOf } from "../tunnel/engines.ts";
+import type { Engine } from "../tunnel/engines.ts";
 import type { TunnelError } from "../tunnel/tunnel-error.ts";
 import { TLS_SETTINGS, type TlsCredentials } from "../tunnel/tls-settings.ts";
 import { TunnelPool, type TunnelTarget } from "../tunnel/tunnel-pool.ts";
@@ -28,6 +28,7 @@ const METRICS_PERIOD_MS = 1_000;
 
 export class DataWorker {
   readonly #settings: WorkerSettings;
+  readonly #engine: Engine;
   readonly #post: (message: FromWorker) => void;
   readonly #clock: Clock = systemClock;
   readonly #metrics: WorkerMetrics;
@@ -39,9 +40,10 @@ export class DataWorker {
   readonly #secureContexts = new Map<string, { chainPem: string; rootsPem: string; context: SecureContext }>();
   #table: TableState | undefined;
 
-  constructor(settings: WorkerSettings, post: (message: FromWorker) => void) {
+  constructor(settings: WorkerSettings, engine: Engine, post: (message: FromWorker) => void) {
     const clock = this.#clock;
     this.#settings = settings;
+    this.#engine = engine;
     this.#post = post;
     this.#metrics = new WorkerMetrics({ clock });
     this.#log = new LogRelay({
@@ -57,7 +59,7 @@ export class DataWorker {
     this.#inbound = new InboundListener({
       plane,
       ticketKeys: Buffer.from(settings.ticketKeys),
-      engine: engineOf(settings.engine),
+      engine,
     });
   }
 
@@ -108,7 +110,7 @@ export class DataWorker {
 
   #createPool(): TunnelPool {
     return new TunnelPool({
-      createTunnel: (options) => engineOf(this.#settings.engine).createTunnel(options),
+      createTunnel: (options) => this.#engine.createTunnel(options),
       clock: this.#clock,
       mark: this.#settings.mark,
       dial,

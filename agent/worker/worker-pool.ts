@@ -8,6 +8,7 @@ import { describeError, HawserError } from "../../core/errors.ts";
 import type { TableSnapshot } from "../../protocol/table.ts";
 import type { TimedLog } from "../../core/pino-log.ts";
 import { timers } from "../limits.ts";
+import { threadEntry } from "../thread-entry.ts";
 import { relayToPino } from "../telemetry/log-relay.ts";
 import type { AgentMetrics } from "../telemetry/metrics.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
@@ -72,7 +73,7 @@ export class WorkerPool {
   #startOne(slot: Slot): Promise<void> {
     const { settings, table, credentials } = this.#options;
     const workerData: WorkerSettings = { ...settings, index: slot.index };
-    const worker = new Worker(new URL("./worker-main.ts", import.meta.url), { workerData });
+    const worker = new Worker(threadEntry("./worker-main.ts", import.meta.url), { workerData });
     slot.worker = worker;
     // Before it listens: the first connection must find a table and certificates.
     const snapshot = table();

@@ -220,10 +220,9 @@ export class Cluster {
   }
 
   async #startMesh(): Promise<void> {
-    const { lab, projectRoot, clock } = this.#settings;
+    const { lab, clock } = this.#settings;
     this.#mesh = new MeshProcesses({
       lab,
-      projectRoot,
       documentsDir: this.documents.path,
       nodes: this.#nodes,
       fabricAddresses: fabricAddresses(this.#initial.nodes),

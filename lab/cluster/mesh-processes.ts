@@ -4,11 +4,13 @@
  */
 import { existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
+import { agentNodeFlags } from "../../build/node-flags.ts";
 import type { Clock } from "../../core/clock.ts";
 import { HawserError } from "../../core/errors.ts";
 import { CONTROL_PORT, CONTROLLER_ADMIN_PORT } from "../../protocol/ports.ts";
 import type { EncryptionMode } from "../../protocol/table.ts";
 import { enterSandboxCommand } from "../launcher/enter-command.ts";
+import { meshProgram } from "../launcher/mesh-programs.ts";
 import { readTail } from "../launcher/read-tail.ts";
 import type { LabAgentStatus, LabControllerStatus, LabHttpAnswer, LabSettings } from "../lab-status.ts";
 import { coveringCidr, familyOf } from "./addresses.ts";
@@ -19,7 +21,6 @@ import type { ClusterNode } from "./node.ts";
 
 export interface MeshSettings {
   readonly lab: LabSettings;
-  readonly projectRoot: string;
   readonly documentsDir: string;
   readonly nodes: ReadonlyMap<string, ClusterNode>;
   /** Where the controller listens for agents. */
@@ -61,8 +62,8 @@ export class MeshProcesses {
 
   startController(): Daemon {
     if (this.#controller?.state === "running") throw new HawserError("running", "The controller is running already");
-    const { lab, projectRoot, documentsDir, fabricAddresses } = this.#settings;
-    const program = [process.execPath, path.join(projectRoot, "controller/main.ts")];
+    const { lab, documentsDir, fabricAddresses } = this.#settings;
+    const program = [process.execPath, meshProgram(lab.stateDir, "controller")];
     const directories = ["--documents", documentsDir, "--state", this.#controllerState];
     const admin = ["--admin", `127.0.0.1:${CONTROLLER_ADMIN_PORT}`, "--log-level", lab.logLevel];
     const names = fabricAddresses.flatMap((address) => ["--server-name", address]);
@@ -87,7 +88,7 @@ export class MeshProcesses {
 
   /** Several agents of a node are told apart by `instance`; they share the node's state directory. */
   startAgent(nodeName: string, instance = "1"): LabAgentStatus {
-    const { lab, projectRoot } = this.#settings;
+    const { lab } = this.#settings;
     const node = this.#settings.nodes.get(nodeName);
     if (node === undefined) throw new HawserError("no-node", `There is no node ${nodeName}`);
     const previous = this.#find(nodeName, instance);
@@ -96,7 +97,8 @@ export class MeshProcesses {
     }
     if (previous !== undefined) this.#agents.splice(this.#agents.indexOf(previous), 1);
     const logName = instance === "1" ? `agent-${nodeName}.log` : `agent-${nodeName}.${instance}.log`;
-    const program = [process.execPath, ...(lab.agentNodeFlags ?? []), path.join(projectRoot, "agent/main.ts")];
+    const flags = [...agentNodeFlags, ...(lab.agentNodeFlags ?? [])];
+    const program = [process.execPath, ...flags, meshProgram(lab.stateDir, "agent")];
     const agent: Agent = {
       node: nodeName,
       instance,

@@ -16,6 +16,7 @@ import { describeError, HawserError } from "../../core/errors.ts";
 import { processStartTicks } from "../cluster/process-usage.ts";
 import type { LabSettings } from "../lab-status.ts";
 import { LeftoverSearch } from "./leftovers.ts";
+import { bundleMeshPrograms } from "./mesh-programs.ts";
 import { namespaceSupport, unshareCommand } from "./namespace-support.ts";
 import { readTail } from "./read-tail.ts";
 import { childPids } from "./process-tree.ts";
@@ -55,6 +56,7 @@ export async function launchLab(options: LaunchOptions): Promise<LaunchedLab> {
   const { onProgress, readyTimeoutMs, signal, ...cluster } = options;
   const stateDir = claimStateDirectory(options.name);
   const settings: LabSettings = { ...cluster, file: path.resolve(options.file), stateDir, startedAtMs };
+  if (settings.mesh) await bundleOrRelease(stateDir);
   const child = startFirstProcess(settings, support.userNamespace);
   const record = recordOf(settings, support.userNamespace);
   writeRecord(record);
@@ -68,6 +70,15 @@ export async function launchLab(options: LaunchOptions): Promise<LaunchedLab> {
     throw new HawserError("lab-failed", `${describeError(error)}\n${log}`);
   }
   return lab;
+}
+
+async function bundleOrRelease(stateDir: string): Promise<void> {
+  try {
+    await bundleMeshPrograms(stateDir, PROJECT_ROOT);
+  } catch (error) {
+    rmSync(stateDir, { recursive: true, force: true });
+    throw new HawserError("lab-failed", `Cannot bundle agent and controller: ${describeError(error)}`);
+  }
 }
 
 function startFirstProcess(settings: LabSettings, userNamespace: boolean): ChildProcess {

@@ -13,6 +13,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const SOURCE_AREAS = [
   "agent",
   "bench",
+  "build",
   "cli",
   "controller",
   "core",
@@ -49,8 +50,9 @@ const MAY_IMPORT: Readonly<Record<Area, Permissions>> = {
   },
   cli: { values: ["core", "protocol", "routing"], reason: "the CLI speaks to the other processes over their APIs" },
   dashboard: { values: ["routing"], types: ["protocol"], reason: "the dashboard is browser code" },
+  build: { values: [], reason: "it reads the sources as files, what it bundles is not part of it" },
   lab: {
-    values: ["core", "protocol"],
+    values: ["build", "core", "protocol"],
     reason: "the lab starts agent and controller as processes, exactly as a cluster would",
   },
   bench: {
@@ -89,6 +91,11 @@ const DOORS = [
     from: "cli/",
     to: "lab/lab-status.ts",
     reason: "the types of that API's answers",
+  },
+  {
+    from: "agent/version.ts",
+    to: "package.json",
+    reason: "the version that it reports",
   },
 ] as const;
 
@@ -149,7 +156,7 @@ test("code that runs imports nothing from the tests", (t) => {
 });
 
 test("every import of our own names a file that exists, with its .ts ending", (t) => {
-  const known = new Set([...sources, ...tests].map((file) => file.path));
+  const known = new Set([...sources, ...tests].map((file) => file.path).concat("package.json"));
   // The test of the import finder holds samples of imports in strings.
   const realTests = tests.filter((file) => file.path !== "test/architecture/source-text.test.ts");
   const all = [...imports, ...realTests.flatMap(importsOf)];

@@ -4,6 +4,7 @@ import { connect, createServer, type TLSSocket } from "node:tls";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { CertificateBundle } from "../../../agent/identity/certificate-bundle.ts";
+import { createCertificateRequest } from "../../../agent/identity/certificate-request.ts";
 import { CertificateManager } from "../../../agent/identity/certificate-manager.ts";
 import { CertificateStore } from "../../../agent/identity/certificate-store.ts";
 import { systemClock } from "../../../core/clock.ts";
@@ -24,6 +25,7 @@ async function certificateOf(
   const log = new RecordingLog();
   const agent = controller.agent(node);
   const manager = new CertificateManager({
+    createRequest: createCertificateRequest,
     sign: (csrPem) => agent.channel.sign(csrPem),
     store: new CertificateStore({ directory: join(await temporaryDirectory(t), "certificates"), log }),
     clock: systemClock,

@@ -5,7 +5,7 @@ import test from "ava";
 import { timers } from "../../../agent/limits.ts";
 import type { ClientTunnel } from "../../../agent/tunnel/engine.ts";
 import type { EngineName } from "../../../agent/tunnel/engine-name.ts";
-import { engineOf } from "../../../agent/tunnel/engines.ts";
+import { loadEngine } from "../../../agent/tunnel/engines.ts";
 import type { Negotiated } from "../../../agent/tunnel/h2-client-tunnel.ts";
 import type { TunnelError } from "../../../agent/tunnel/tunnel-error.ts";
 import { TunnelPool } from "../../../agent/tunnel/tunnel-pool.ts";
@@ -17,7 +17,7 @@ const TARGET = { sourceIdentity: CLIENT_IDENTITY, address: "127.0.0.1", destinat
 const REQUEST = { authority: "127.0.0.1:80", headers: {} };
 
 async function setUp(name: EngineName) {
-  const engine = engineOf(name);
+  const engine = await loadEngine(name);
   const world = await TunnelWorld.create({
     name,
     dial: (options) => engine.createTunnel(options),

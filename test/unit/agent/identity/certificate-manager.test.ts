@@ -2,6 +2,7 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { CertificateBundle } from "../../../../agent/identity/certificate-bundle.ts";
+import { createCertificateRequest } from "../../../../agent/identity/certificate-request.ts";
 import { CertificateManager, type SignedCertificate } from "../../../../agent/identity/certificate-manager.ts";
 import { CertificateStore } from "../../../../agent/identity/certificate-store.ts";
 import { identityLimits } from "../../../../agent/identity/limits.ts";
@@ -46,6 +47,7 @@ class Bench {
 
   async manager(t: ExecutionContext, store: Partial<CertificateStore> = this.store): Promise<CertificateManager> {
     const manager = new CertificateManager({
+      createRequest: createCertificateRequest,
       sign: (csrPem) => this.#sign(csrPem),
       store: store as CertificateStore,
       clock: this.clock,
@@ -252,6 +254,7 @@ test("a certificate for another key, of another identity or from the past is not
   };
   for (const [what, answer] of Object.entries(answers)) {
     const manager = new CertificateManager({
+      createRequest: createCertificateRequest,
       sign: async (csrPem) => {
         const { identity, publicKey } = await checkCertificateRequest(csrPem);
         return answer(identity, publicKey as never);
