@@ -1,8 +1,8 @@
 /**
  * What happens in a window inside a load, when its connections are open and before they close:
  *
- *   load  |== set-up ==|=========== steady ===========|= end =|
- *   window              ^ counters read                ^ counters read
+ *   load   |== set-up ==|=========== calls ==============|
+ *   window                ^ counters read              ^ counters read
  *
  * Handshakes of kept-alive connections are thus no part of what a call costs.
  */
@@ -26,24 +26,29 @@ interface Counters {
   readonly serverCpuNs: number;
 }
 
-/** Connections are open by then: 256 handshakes take about 0.2 s of one core. */
-const SET_UP_MS = 400;
-/** wrk ends on time, our timers may be late. */
-const END_MS = 100;
+/** The programs of a load start, and their first calls are over. */
+const BEFORE_MS = 200;
+/** A load ends on time, our timers may be late. */
+const AFTER_MS = 100;
 /** The port that nginx serves in its pod, see pods/nginx.sh. */
 const STATUS_PORT = 8_080;
 
-/** `sliceSeconds` is how long the load runs. */
+export interface WindowTimes {
+  /** From the load's start to its first call. */
+  readonly setUpMs: number;
+  readonly seconds: number;
+}
+
 export async function measureWindow<T>(
   variant: Variant,
-  sliceSeconds: number,
+  { setUpMs, seconds }: WindowTimes,
   load: Promise<T>,
 ): Promise<readonly [T, Window]> {
   // A load that fails at once must not be an unhandled rejection while we wait.
   load.catch(() => {});
-  await delay(SET_UP_MS);
+  await delay(setUpMs + BEFORE_MS);
   const before = await readCounters(variant);
-  await delay(sliceSeconds * 1_000 - SET_UP_MS - END_MS);
+  await delay(seconds * 1_000 - BEFORE_MS - AFTER_MS);
   const after = await readCounters(variant);
   return [await load, difference(before, after)];
 }

@@ -4,14 +4,13 @@
  */
 import type { Load } from "./load.ts";
 import { requireEndpoint } from "./require-endpoint.ts";
-import { runIperf, runWrk } from "./run-programs.ts";
+import { runIperf, runWrk, SET_UP_MS } from "./run-programs.ts";
 
 const MIB = 1024 * 1024;
 const BULK_STREAMS = 4;
 const CALL_CONNECTIONS = 8;
 /** The bulk is there before the first call, and after the last. */
-const BULK_EXTRA_SECONDS = 1;
-const BULK_HEAD_START_MS = 300;
+const BULK_EXTRA_SECONDS = SET_UP_MS / 1_000 + 1;
 
 export const mixed: Load = {
   id: "mixed",
@@ -27,8 +26,14 @@ export const mixed: Load = {
       direction: "down",
       seconds: sliceSeconds + BULK_EXTRA_SECONDS,
     });
-    const [calls, { bytes, seconds }] = await Promise.all([callsLater(), bulk]);
-    const { requests, durationUs, p50Us, p99Us, p999Us, errors } = calls;
+    const calls = runWrk(variant, requireEndpoint(variant, "calls"), {
+      connections: CALL_CONNECTIONS,
+      seconds: sliceSeconds,
+    });
+    const [{ requests, durationUs, p50Us, p99Us, p999Us, errors }, { bytes, seconds }] = await Promise.all([
+      calls,
+      bulk,
+    ]);
     return {
       p50Us,
       p99Us,
@@ -37,11 +42,5 @@ export const mixed: Load = {
       callsPerSecond: requests / (durationUs / 1_000_000),
       mibPerSecond: bytes / MIB / seconds,
     };
-
-    async function callsLater() {
-      await new Promise((resolve) => setTimeout(resolve, BULK_HEAD_START_MS));
-      const options = { connections: CALL_CONNECTIONS, seconds: sliceSeconds };
-      return await runWrk(variant, requireEndpoint(variant, "calls"), options);
-    }
   },
 };

@@ -19,7 +19,7 @@ export const newConnections: Load = {
   run: async (variant, { sliceSeconds }) => {
     const options = { connections: CONNECTIONS, seconds: sliceSeconds, close: true };
     const load = runWrk(variant, requireEndpoint(variant, "calls"), options);
-    const [{ errors }, window] = await measureWindow(variant, sliceSeconds, load);
+    const [{ errors }, window] = await measureWindow(variant, { setUpMs: 0, seconds: sliceSeconds }, load);
     return {
       connectionsPerSecond: window.requests / window.seconds,
       errors,

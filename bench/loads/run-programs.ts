@@ -8,6 +8,7 @@ import { parseWrk, type WrkResult } from "./parse-wrk.ts";
 
 export interface WrkOptions {
   readonly connections: number;
+  /** Of calls. Kept-alive connections are opened before, which takes `SET_UP_MS`. */
   readonly seconds: number;
   /** A new connection for each call. */
   readonly close?: boolean;
@@ -20,16 +21,22 @@ export interface IperfOptions {
   readonly direction: "up" | "down";
 }
 
+/** From the start of kept-alive connections to their first call: 256 TLS handshakes take up to half of it. */
+export const SET_UP_MS = 1_000;
+
 /** Beyond its own time: start, and the last answers. */
 const GRACE_MS = 15_000;
-const LATENCY_SCRIPT = path.join(import.meta.dirname, "latency.lua");
+const FIGURES_SCRIPT = path.join(import.meta.dirname, "wrk-figures.lua");
 
 export async function runWrk(variant: Variant, to: Endpoint, options: WrkOptions): Promise<WrkResult> {
   const { connections, seconds, close = false } = options;
-  const flags = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", LATENCY_SCRIPT];
+  const setUpMs = close ? 0 : SET_UP_MS;
+  const total = seconds + setUpMs / 1_000;
+  const flags = ["-t1", `-c${connections}`, `-d${total}s`, "-s", FIGURES_SCRIPT];
   const header = close ? ["-H", "Connection: close"] : [];
-  const argv = ["wrk", ...flags, ...header, `http://${to.host}:${to.port}/`];
-  return parseWrk(await output(variant, argv, seconds));
+  const argv = ["wrk", ...flags, ...header, `http://${to.host}:${to.port}/`, "--", `${connections}`, `${setUpMs}`];
+  const result = parseWrk(await output(variant, argv, total));
+  return { ...result, durationUs: result.durationUs - setUpMs * 1_000 };
 }
 
 export async function runIperf(variant: Variant, to: Endpoint, options: IperfOptions): Promise<IperfResult> {

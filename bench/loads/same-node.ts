@@ -4,7 +4,7 @@ import { readAgentMetrics } from "../../lab/report/agent-metrics.ts";
 import { CLIENT_NODE } from "../world/services.ts";
 import type { Variant } from "../world/variant.ts";
 import type { Load } from "./load.ts";
-import { runWrk } from "./run-programs.ts";
+import { runWrk, SET_UP_MS } from "./run-programs.ts";
 
 const CONNECTIONS = [1, 64] as const;
 
@@ -14,7 +14,7 @@ export const sameNode: readonly Load[] = CONNECTIONS.map((connections) => ({
   title: `Same node: small calls over ${connections} kept-alive connection${connections === 1 ? "" : "s"}`,
   metrics: ["callsPerSecond", "p50Us", "p99Us", "seenByAgents", "errors"],
   repeat: "every round",
-  secondsPerSlice: ({ sliceSeconds }) => sliceSeconds,
+  secondsPerSlice: ({ sliceSeconds }) => sliceSeconds + SET_UP_MS / 1_000,
   suits: ({ near }) => near !== undefined,
   run: async (variant, { sliceSeconds }) => {
     if (variant.near === undefined) throw new HawserError("no-endpoint", `${variant.title} has no pod on the node`);

@@ -2,7 +2,7 @@
 import type { Load } from "./load.ts";
 import { cpuPerUnit, measureWindow } from "./measure-window.ts";
 import { requireEndpoint } from "./require-endpoint.ts";
-import { runWrk } from "./run-programs.ts";
+import { runWrk, SET_UP_MS } from "./run-programs.ts";
 
 const CONNECTIONS = [1, 8, 64, 256] as const;
 
@@ -23,11 +23,15 @@ export const smallCalls: readonly Load[] = CONNECTIONS.map((connections) => ({
     "errors",
   ],
   repeat: "every round",
-  secondsPerSlice: ({ sliceSeconds }) => sliceSeconds,
+  secondsPerSlice: ({ sliceSeconds }) => sliceSeconds + SET_UP_MS / 1_000,
   suits: () => true,
   run: async (variant, { sliceSeconds }) => {
     const load = runWrk(variant, requireEndpoint(variant, "calls"), { connections, seconds: sliceSeconds });
-    const [{ p50Us, p99Us, p999Us, errors }, window] = await measureWindow(variant, sliceSeconds, load);
+    const [{ p50Us, p99Us, p999Us, errors }, window] = await measureWindow(
+      variant,
+      { setUpMs: SET_UP_MS, seconds: sliceSeconds },
+      load,
+    );
     return {
       callsPerSecond: window.requests / window.seconds,
       p50Us,
