@@ -1,5 +1,5 @@
 /**
- * The entrance to everything: `node lab/bootstrap.mjs up|test|check ARGS` installs what is missing, then runs the rest
+ * The entrance to everything: `node lab/bootstrap.mjs up|test|check|bench ARGS` installs what is missing, then runs the rest
  * of the command on the project's own Node.
  *
  * Plain JavaScript for the Node that happens to be on the machine (18 or newer), with no dependency. What it says goes
@@ -13,29 +13,32 @@ import { installNpmPackages } from "./bootstrap/npm-packages.mjs";
 
 const ROOT = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "..");
 const COMMANDS = {
-  up: { program: "lab/up.ts", needsSystem: "required" },
-  test: { program: "lab/testing/run-tests.ts", needsSystem: "wanted" },
-  check: { program: "lab/testing/run-check.ts", needsSystem: "no" },
+  up: { program: "lab/up.ts", system: "required" },
+  test: { program: "lab/testing/run-tests.ts", system: "wanted", purpose: "tests" },
+  check: { program: "lab/testing/run-check.ts" },
+  bench: { program: "bench/main.ts", system: "required", purpose: "bench" },
 };
 
 const [name = "up", ...args] = process.argv.slice(2);
 const command = COMMANDS[name];
 if (command === undefined) fail(`Unknown command ${name}, it must be one of ${Object.keys(COMMANDS).join(", ")}`);
+const asksForHelp = args.some((argument) => argument === "--help" || argument === "-h");
 if (process.platform !== "linux") fail("Hawser runs on Linux: it needs network namespaces and iptables");
 
 try {
   installNpmPackages(ROOT);
-  if (command.needsSystem !== "no") installSystem(command.needsSystem === "required");
+  if (command.system !== undefined && !asksForHelp) installSystem(command);
 } catch (error) {
   fail(error.message);
 }
 run(path.join(ROOT, "node_modules/.bin/node"), [path.join(ROOT, command.program), ...args]);
 
 /** Tests can be run without: the stories that need namespaces are then skipped, and say so. */
-function installSystem(required) {
+function installSystem({ system, purpose }) {
+  const required = system === "required";
   let missing;
   try {
-    missing = installDebianPackages({ forTests: !required });
+    missing = installDebianPackages({ purpose });
   } catch (error) {
     missing = error.message;
   }

@@ -15,6 +15,7 @@ import { runCommand } from "../core/run-command.ts";
 import type { CommandResult } from "../core/run-command.ts";
 import { ControlConnection } from "./launcher/control-connection.ts";
 import { enterCommand } from "./launcher/enter-command.ts";
+import { hostPid } from "./launcher/host-pid.ts";
 import { launchLab } from "./launcher/launch-lab.ts";
 import type { LaunchedLab, LaunchOptions } from "./launcher/launch-lab.ts";
 import { findLab } from "./launcher/state-directory.ts";
@@ -42,6 +43,8 @@ export interface Lab extends AsyncDisposable {
   exec(target: string, argv: readonly string[], options?: LabExecOptions): Promise<CommandResult>;
   /** The same, not waited for. Killing the child (any signal) kills the program with SIGKILL. */
   spawn(target: string, argv: readonly string[], options?: { readonly stdio?: StdioOptions }): Promise<ChildProcess>;
+  /** The machine's own pid of a process whose pid in the lab is known, to read its /proc without entering the lab. */
+  hostPid(labPid: number): number;
   /** Takes the lab down and removes its state directory. A lab that this process did not start is only disconnected. */
   stop(): Promise<LabLeftovers>;
   /** Resolves when the lab has died or was stopped. */
@@ -125,6 +128,10 @@ class ConnectedLab implements Lab {
   ): Promise<ChildProcess> {
     const [program = "", ...args] = await this.#enter(target, argv);
     return spawn(program, args, { stdio: options.stdio ?? "pipe" });
+  }
+
+  hostPid(labPid: number): number {
+    return hostPid(this.#record.initPid, labPid);
   }
 
   async stop(): Promise<LabLeftovers> {

@@ -25,6 +25,9 @@ const TEST_PROGRAMS = {
   mariadb: "mariadb-client-core",
 };
 
+/** What the bench cannot do without. Its peers are used where they are installed. */
+const BENCH_PROGRAMS = { curl: "curl", wrk: "wrk", iperf3: "iperf3" };
+
 /** Their packages start services: installed unasked only where nobody works. Elsewhere their stories are skipped. */
 const CI_PROGRAMS = { nginx: "nginx-light", "redis-server": "redis-server", "redis-cli": "redis-tools" };
 
@@ -33,12 +36,17 @@ export function systemPath() {
   return `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`;
 }
 
-/** Undefined when nothing is missing any more, else what a person must do. Throws with apt's words when it fails. */
-export function installDebianPackages({ forTests }) {
-  const ci = forTests && process.env.CI;
-  const programs = { ...PROGRAMS, ...(forTests ? TEST_PROGRAMS : {}), ...(ci ? CI_PROGRAMS : {}) };
+/** The bench cannot do without nginx, but a person decides about a service. */
+const ASKED_FOR_BENCH = { nginx: "nginx-light" };
+
+/**
+ * Undefined when nothing is missing any more, else what a person must do. Throws with apt's words when it fails.
+ * `purpose`: `tests`, `bench`, or undefined for a lab alone.
+ */
+export function installDebianPackages({ purpose }) {
+  const programs = { ...PROGRAMS, ...programsFor(purpose) };
   const packages = missingPackages(programs);
-  if (packages.length === 0) return undefined;
+  if (packages.length === 0) return askedFor(purpose);
   const command = `apt-get install -y --no-install-recommends ${packages.join(" ")}`;
   const prefix = privilegePrefix();
   if (!isInstalled("apt-get")) return `Programs are missing. Install what Debian calls: ${packages.join(" ")}`;
@@ -47,7 +55,21 @@ export function installDebianPackages({ forTests }) {
   runStep("updating the package lists", [...prefix, "apt-get", "update", "-q"], { env });
   runStep(`installing ${packages.join(", ")}`, [...prefix, ...command.split(" ")], { env });
   const still = missingPackages(programs);
-  return still.length === 0 ? undefined : `Programs of ${still.join(", ")} are still missing after their installation`;
+  return still.length === 0
+    ? askedFor(purpose)
+    : `Programs of ${still.join(", ")} are still missing after their installation`;
+}
+
+function programsFor(purpose) {
+  const ci = process.env.CI ? CI_PROGRAMS : {};
+  if (purpose === "tests") return { ...TEST_PROGRAMS, ...ci };
+  return purpose === "bench" ? { ...BENCH_PROGRAMS, ...(process.env.CI ? ASKED_FOR_BENCH : {}) } : {};
+}
+
+function askedFor(purpose) {
+  const packages = purpose === "bench" ? missingPackages(ASKED_FOR_BENCH) : [];
+  if (packages.length === 0) return undefined;
+  return `The bench needs a server to call. Run: sudo apt-get install -y --no-install-recommends ${packages.join(" ")}`;
 }
 
 function missingPackages(programs) {
