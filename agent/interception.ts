@@ -10,10 +10,12 @@ import ipaddr from "ipaddr.js";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import { runCommand } from "../core/run-command.ts";
+import { spawnCommand } from "./programs/spawn-command.ts";
 import type { TableState } from "../routing/table-state.ts";
 import { findBridgeNetfilter } from "./netfilter/bridge-netfilter.ts";
 import { type DesiredRules, desiredRules } from "./netfilter/desired-rules.ts";
+import { readKernelState } from "./netfilter/kernel-state.ts";
+import { KernelWatch, type WatchEvent } from "./netfilter/kernel-watch.ts";
 import { Netfilter } from "./netfilter/netfilter.ts";
 import { type GuardOptions, guardView, nodeView } from "./netfilter/node-view.ts";
 import { Reconciler } from "./netfilter/reconciler.ts";
@@ -29,7 +31,7 @@ export interface InterceptionOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly onRepair: () => void;
-  readonly count: (event: "apply-failed" | "superseded" | "claim-failed") => void;
+  readonly count: (event: "apply-failed" | "superseded" | "claim-failed" | WatchEvent) => void;
 }
 
 export class Interception {
@@ -45,9 +47,10 @@ export class Interception {
   #state: "new" | "owner" | "superseded" | "stopped" = "new";
 
   constructor(options: InterceptionOptions) {
-    const { backend, clock, log } = options;
+    const { backend, clock, log, count } = options;
     this.#options = options;
-    this.#netfilter = new Netfilter({ run: runCommand, log, backend });
+    const watch = new KernelWatch({ read: readKernelState, clock, log, count });
+    this.#netfilter = new Netfilter({ run: spawnCommand, log, backend, watch });
     this.#reconciler = new Reconciler({ check: () => this.#check(), clock });
   }
 
@@ -96,7 +99,7 @@ export class Interception {
   async #lookAtHost(): Promise<void> {
     const cidrs = this.#options.guard.nodeCidrs.map((cidr) => ipaddr.parseCIDR(cidr));
     this.#hostProblem = await findBridgeNetfilter({
-      run: runCommand,
+      run: spawnCommand,
       isPodAddress: (address) => {
         const parsed = ipaddr.parse(address);
         return cidrs.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits));

@@ -22,7 +22,7 @@ export interface CommandOptions {
 /** Resolves with the exit code whatever it is; rejects only when the program cannot be started or times out. */
 export type RunCommand = (argv: readonly string[], options?: CommandOptions) => Promise<CommandResult>;
 
-const DEFAULT_TIMEOUT_MS = 10_000;
+export const DEFAULT_TIMEOUT_MS = 10_000;
 
 export const runCommand: RunCommand = (argv, options = {}) =>
   new Promise((resolve, reject) => {

@@ -127,6 +127,17 @@ story("what others damage in the kernel is repaired within seconds, and counted"
   t.is(await lab.call("rules", { node: CLIENT_NODE }), before);
 });
 
+story("rules that nobody touches are checked without starting a program", async (t, lab) => {
+  const count = (event: string): Promise<number> =>
+    metricOf(lab, CLIENT_NODE, "hawser_control_events_total", { component: "netfilter", event });
+  const before = await count("quick-check");
+  await eventually("a few checks", { timeoutMs: 20_000, everyMs: 200 }, async () => {
+    return (await count("quick-check")) >= before + 3;
+  });
+  t.is(await count("watch-failed"), 0);
+  t.true((await count("full-check")) > 0, "others were full ones");
+});
+
 story("an agent that starts while the controller is away serves from its disk", async (t, lab) => {
   await killController(lab);
   for (const node of [CLIENT_NODE, SERVER_NODE]) {

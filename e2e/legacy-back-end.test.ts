@@ -50,6 +50,7 @@ story("legacy iptables: flushed rules are repaired", async (t, lab) => {
     if ((await lab.call("rules", { node: "node-1" })) !== before) return false;
     return (await metricOf(lab, "node-1", "hawser_rule_repairs_total")) > 0;
   });
+  t.is(await metricOf(lab, "node-1", "hawser_control_events_total", { event: "watch-failed" }), 0);
   t.is((await askOnce(lab, "client", "web", PORT)).error, undefined);
 });
 

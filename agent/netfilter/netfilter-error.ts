@@ -6,6 +6,8 @@ export type NetfilterErrorCode =
   | "no-back-end"
   /** iptables-save, ipset or ip failed. */
   | "command-failed"
+  /** The kernel's answer over netlink is missing, malformed or too long. */
+  | "kernel-unreadable"
   /** Somebody else kept changing the table while we wrote it. */
   | "table-contended"
   /** More pods or Services than a set may hold. */

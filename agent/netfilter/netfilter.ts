@@ -28,6 +28,7 @@ import {
 import { Commands } from "./commands.ts";
 import type { RulesDump } from "./describe-rules.ts";
 import type { DesiredRules, FamilyRules } from "./desired-rules.ts";
+import type { KernelWatch } from "./kernel-watch.ts";
 import { kubeProxyHazards } from "./kube-proxy-mode.ts";
 import { natRules } from "./nat-rules.ts";
 import type { DirectService } from "./node-view.ts";
@@ -46,6 +47,8 @@ export interface NetfilterOptions {
   readonly log: Log;
   /** Default `auto`. */
   readonly backend?: BackendSetting;
+  /** Spares most checks of the rules. Without it, each lists all of them. */
+  readonly watch?: KernelWatch;
 }
 
 const BOTH_FAMILIES: readonly AddressFamily[] = [4, 6];
@@ -54,6 +57,7 @@ export class Netfilter {
   readonly #commands: Commands;
   readonly #log: Log;
   readonly #setting: BackendSetting;
+  readonly #watch: KernelWatch | undefined;
   readonly #sets: SetWriter;
   readonly #routing: PolicyRouting;
   readonly #tables: Readonly<Record<BackendName, TableWriter>>;
@@ -65,12 +69,15 @@ export class Netfilter {
   readonly #direct: Record<AddressFamily, readonly DirectService[]> = { 4: [], 6: [] };
   /** Policy routing is as it should be, as far as we know. */
   #routed = false;
+  /** What was applied last, if it is in force as far as we know. */
+  #applied: DesiredRules | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: NetfilterOptions) {
     this.#commands = new Commands(options.run);
     this.#log = options.log;
     this.#setting = options.backend ?? "auto";
+    this.#watch = options.watch;
     this.#sets = new SetWriter(this.#commands, options.sleep ?? setTimeout);
     this.#routing = new PolicyRouting(this.#commands);
     this.#backEnds = { nft: new BackEnd("nft", this.#commands), legacy: new BackEnd("legacy", this.#commands) };
@@ -97,6 +104,7 @@ export class Netfilter {
     return this.#exclusive(async () => {
       try {
         await this.#apply(desired);
+        this.#applied = desired;
       } catch (error) {
         this.#forget();
         throw error;
@@ -109,25 +117,23 @@ export class Netfilter {
     return this.#exclusive(() => this.#remove());
   }
 
-  /** True when nothing is missing, changed or misplaced. Reads only, cheap enough for every second. */
+  /** True when nothing is missing, changed or misplaced. */
   async isIntact(desired: DesiredRules): Promise<boolean> {
     return (await this.findDamage(desired)) === undefined;
   }
 
   /**
-   * The first thing found that is not as it should be, for the log; undefined when all is well. After damage the next
-   * `apply` believes nothing that it remembers, and so repairs.
+   * The first thing found that is not as it should be, for the log; undefined when all is well. Reads only; with a watch
+   * cheap enough for every second. After damage the next `apply` believes nothing that it remembers, and so repairs.
    */
   findDamage(desired: DesiredRules): Promise<string | undefined> {
     return this.#exclusive(async () => {
       const { backend, families } = await this.detectBackend();
-      const wantedSets = setsOf(desired, families);
-      const damages = await Promise.all([
-        ...families.map((family) => this.#tables[backend].findDamage(family, desired.families[family].tables)),
-        this.#sets.findDamage(wantedSets),
-        ...families.map((family) => this.#routing.findDamage(family, desired)),
-      ]);
-      const damage = damages.find((one) => one !== undefined);
+      // Before the rules are listed, see KernelWatch; and only at tables that are there because we wrote them.
+      const state = desired === this.#applied ? this.#watch?.look(backend, families) : undefined;
+      if (this.#watch?.isUnchanged(state, setsOf(desired, families)) === true) return undefined;
+      const damage = await this.#compare(desired);
+      this.#watch?.compared(state, damage === undefined);
       if (damage !== undefined) this.#forget();
       return damage;
     });
@@ -170,6 +176,16 @@ export class Netfilter {
     }
     await this.#cleanOther(backend);
     await this.#sets.destroyUnwanted(setsOf(desired, families));
+  }
+
+  async #compare(desired: DesiredRules): Promise<string | undefined> {
+    const { backend, families } = await this.detectBackend();
+    const damages = await Promise.all([
+      ...families.map((family) => this.#tables[backend].findDamage(family, desired.families[family].tables)),
+      this.#sets.findDamage(setsOf(desired, families)),
+      ...families.map((family) => this.#routing.findDamage(family, desired)),
+    ]);
+    return damages.find((one) => one !== undefined);
   }
 
   /** The nat rules that serve both the mangle rules in force and those to come; undefined when the new ones do. */
@@ -229,6 +245,8 @@ export class Netfilter {
     this.#sets.forget();
     for (const family of BOTH_FAMILIES) this.#direct[family] = [];
     this.#routed = false;
+    this.#applied = undefined;
+    this.#watch?.forget();
   }
 
   /** One call after another, whatever became of the one before. */

@@ -35,7 +35,12 @@ export class NetworkNamespaces implements AsyncDisposable {
 
   /** Runs in the outermost namespace, or in a named one. */
   run(name?: string): RunCommand {
-    return (argv, options) => runCommand([...this.#enter(name), ...argv], options);
+    return (argv, options) => runCommand(this.inside(argv, name), options);
+  }
+
+  /** The command line that runs this one inside. */
+  inside(argv: readonly string[], name?: string): readonly string[] {
+    return [...this.#enter(name), ...argv];
   }
 
   /** Like run, but fails unless the program exits with 0; what it printed. */
@@ -46,7 +51,7 @@ export class NetworkNamespaces implements AsyncDisposable {
   }
 
   async sockets(name?: string): Promise<RemoteSockets> {
-    const sockets = await RemoteSockets.start([...this.#enter(name), process.execPath, SCRIPT]);
+    const sockets = await RemoteSockets.start(this.inside([process.execPath, SCRIPT], name));
     this.#sockets.push(sockets);
     return sockets;
   }

@@ -1,10 +1,12 @@
 import test from "ava";
 import { desiredRules, type DesiredRules } from "../../../../agent/netfilter/desired-rules.ts";
+import { KernelWatch } from "../../../../agent/netfilter/kernel-watch.ts";
 import { Netfilter } from "../../../../agent/netfilter/netfilter.ts";
 import { nodeView } from "../../../../agent/netfilter/node-view.ts";
 import type { TableSnapshot } from "../../../../protocol/table.ts";
 import { TableState } from "../../../../routing/table-state.ts";
 import { CollectingLog } from "../../../support/collecting-log.ts";
+import { FakeClock } from "../../../support/fake-clock.ts";
 import { FakeNetfilterHost } from "../../../support/fake-netfilter-host.ts";
 import { testNode, testTable, testWorkload } from "../../../support/test-tables.ts";
 
@@ -226,6 +228,62 @@ test("a set that somebody else's rule uses is reported by name", async (t) => {
   await netfilter.apply(rules());
   host.tables("iptables-nft").get("filter")?.get("INPUT")?.push("-m set --match-set hawser-local4 src -j LOG");
   await t.throwsAsync(netfilter.remove(), { code: "set-in-use", message: /hawser-local4/ });
+});
+
+/** A watch on a fake host, that sees all of it. */
+function watchOn(host: FakeNetfilterHost, clock = new FakeClock()): KernelWatch {
+  const read = () => ({
+    tables: JSON.stringify(
+      ["iptables-nft", "ip6tables-nft"].map((program) =>
+        [...host.tables(program)].map(([name, chains]) => [name, ...chains]),
+      ),
+    ),
+    sets: new Map([...host.sets].map(([name, { entries }]) => [name, entries.size])),
+    routing: JSON.stringify([host.rules, host.routes]),
+  });
+  return new KernelWatch({ read, clock, log: new CollectingLog(), count: () => {} });
+}
+
+test("with a watch, a check of rules that nobody has touched starts no program", async (t) => {
+  const host = new FakeNetfilterHost();
+  const options = { run: host.run, log: new CollectingLog(), backend: "nft", sleep: async () => {} } as const;
+  const netfilter = new Netfilter({ ...options, watch: watchOn(host) });
+  const wanted = rules();
+  const commandsOf = async (check: Promise<unknown>): Promise<number> => {
+    const before = host.commands.length;
+    t.is(await check, undefined);
+    return host.commands.length - before;
+  };
+  await netfilter.apply(wanted);
+  t.is(await commandsOf(netfilter.findDamage(wanted)), 7, "the first check compares");
+  t.is(await commandsOf(netfilter.findDamage(wanted)), 0);
+  t.is(await commandsOf(netfilter.findDamage(rules())), 7, "other rules than those applied");
+
+  const foreign = host.addTable("iptables-nft", "raw");
+  t.is(await commandsOf(netfilter.findDamage(wanted)), 7, "somebody changed something of his own");
+  t.is(await commandsOf(netfilter.findDamage(wanted)), 0);
+  foreign.set("FOREIGN", []);
+  host.rules["4"]?.splice(1, 1);
+  t.regex((await netfilter.findDamage(wanted)) ?? "", /ip -4 rule 150 is missing/);
+  await netfilter.apply(wanted);
+  t.is(await commandsOf(netfilter.findDamage(wanted)), 7, "after damage everything is compared");
+});
+
+test("with a watch, a failed apply is followed by a full check", async (t) => {
+  const host = new FakeNetfilterHost();
+  const netfilter = new Netfilter({
+    run: host.run,
+    log: new CollectingLog(),
+    backend: "nft",
+    watch: watchOn(host),
+  });
+  const wanted = rules();
+  await netfilter.apply(wanted);
+  await netfilter.findDamage(wanted);
+  host.before = (argv) => (argv.includes("restore") ? "Out of memory" : undefined);
+  await t.throwsAsync(netfilter.apply(rules(false)));
+  host.before = () => undefined;
+  t.not(await netfilter.findDamage(wanted), undefined);
 });
 
 /** Order of sets and tables is history. */
