@@ -5,27 +5,24 @@
  * - `baggage` (W3C Baggage): names of the source workload. Informational: never trusted.
  * - `traceparent` (W3C Trace Context): joins the log lines of both agents for one connection.
  */
-import { randomBytes } from "node:crypto";
 import { formatHostPort } from "../../routing/address.ts";
 import type { ForwardDecision } from "../../routing/decide-connection.ts";
-import type { TableState } from "../../routing/table-state.ts";
 
 export interface ConnectHeaderFacts {
-  readonly table: TableState;
   readonly decision: ForwardDecision;
-  readonly node: string;
   readonly sourceAddress: string;
   readonly sourcePort: number;
+  /** A new one. */
+  readonly traceparent: string;
 }
 
 export function connectHeaders(facts: ConnectHeaderFacts): Record<string, string> {
-  const { decision, sourceAddress, sourcePort } = facts;
+  const { decision, sourceAddress, sourcePort, traceparent } = facts;
   const { source, service } = decision;
   const host = service === undefined ? "" : `;host=${service.name}.${service.namespace}.svc.cluster.local`;
-  const trace = randomBytes(24).toString("hex");
   return {
     forwarded: `for="${formatHostPort(sourceAddress, sourcePort)}"${host}`,
     baggage: `k8s.namespace.name=${source.namespace},k8s.deployment.name=${source.workload},k8s.pod.name=${source.name}`,
-    traceparent: `00-${trace.slice(0, 32)}-${trace.slice(32)}-00`,
+    traceparent,
   };
 }

@@ -24,10 +24,12 @@ import { type ClientTunnel, ErrorCode, type TunnelStream } from "../tunnel/engin
 import { PoolError, type TunnelPool } from "../tunnel/tunnel-pool.ts";
 import { type DataPlane, describePeer } from "../worker/data-plane.ts";
 import { connectHeaders } from "./connect-headers.ts";
+import type { Traceparents } from "./traceparents.ts";
 
 export interface OutboundDependencies extends DataPlane {
   readonly pool: TunnelPool;
   readonly balancers: Balancers;
+  readonly traceparents: Traceparents;
 }
 
 export interface OutboundFacts {
@@ -134,11 +136,16 @@ export class OutboundConnection {
   }
 
   #openStream(tunnel: ClientTunnel, attempt: Attempt): void {
-    const { table, decision, sourceAddress, sourcePort } = this.#facts;
+    const { decision, sourceAddress, sourcePort } = this.#facts;
     const { candidate } = attempt;
     const request = {
       authority: formatHostPort(candidate.address, candidate.port),
-      headers: connectHeaders({ table, decision, node: this.#plane.node, sourceAddress, sourcePort }),
+      headers: connectHeaders({
+        decision,
+        sourceAddress,
+        sourcePort,
+        traceparent: this.#plane.traceparents.next(),
+      }),
     };
     try {
       this.#use(tunnel.openStream(request, this.#relay));

@@ -9,6 +9,7 @@ import { Balancers } from "../balance/balancers.ts";
 import { InboundListener } from "../inbound/inbound-listener.ts";
 import { timers } from "../limits.ts";
 import { OutboundListener } from "../outbound/outbound-listener.ts";
+import { Traceparents } from "../outbound/traceparents.ts";
 import { WriteCoalescer } from "../relay/write-coalescer.ts";
 import { dial } from "../sockets/dial.ts";
 import { openTransparentListener } from "../sockets/transparent-listener.ts";
@@ -55,7 +56,12 @@ export class DataWorker {
     this.#connections = new ConnectionRegistry({ clock, onLimit: (name) => this.#metrics.limitHit(name) });
     this.#pool = this.#createPool();
     const plane = this.#createPlane();
-    this.#outbound = new OutboundListener({ ...plane, pool: this.#pool, balancers: this.#createBalancers() });
+    this.#outbound = new OutboundListener({
+      ...plane,
+      pool: this.#pool,
+      balancers: this.#createBalancers(),
+      traceparents: new Traceparents(),
+    });
     this.#inbound = new InboundListener({
       plane,
       ticketKeys: Buffer.from(settings.ticketKeys),

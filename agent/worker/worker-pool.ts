@@ -25,6 +25,12 @@ export interface WorkerPoolOptions {
   readonly clock: Clock;
 }
 
+/**
+ * Of a data worker: what lives for one call must die young. Measured with small calls on 64 connections: with 3 MB the
+ * agent needs a quarter more CPU, with 48 MB no less than with 12.
+ */
+const YOUNG_GENERATION_MB = 12;
+
 interface Slot {
   readonly index: number;
   worker: Worker | undefined;
@@ -73,7 +79,8 @@ export class WorkerPool {
   #startOne(slot: Slot): Promise<void> {
     const { settings, table, credentials } = this.#options;
     const workerData: WorkerSettings = { ...settings, index: slot.index };
-    const worker = new Worker(threadEntry("./worker-main.ts", import.meta.url), { workerData });
+    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB };
+    const worker = new Worker(threadEntry("./worker-main.ts", import.meta.url), { workerData, resourceLimits });
     slot.worker = worker;
     // Before it listens: the first connection must find a table and certificates.
     const snapshot = table();

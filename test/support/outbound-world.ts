@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import type { EjectionSettings } from "../../protocol/table.ts";
 import { Balancers } from "../../agent/balance/balancers.ts";
 import { OutboundConnection } from "../../agent/outbound/outbound-connection.ts";
+import { Traceparents } from "../../agent/outbound/traceparents.ts";
 import { WriteCoalescer } from "../../agent/relay/write-coalescer.ts";
 import { WorkerMetrics } from "../../agent/telemetry/worker-metrics.ts";
 import type { Acquired, TunnelPool, TunnelTarget } from "../../agent/tunnel/tunnel-pool.ts";
@@ -82,6 +83,7 @@ export class OutboundWorld {
       table: () => this.table,
       limitHit: () => {},
       balancers: this.balancers,
+      traceparents: new Traceparents(),
       pool: this.#pool(),
     };
     const { candidates, ejection = NO_EJECTION } = this.#options;

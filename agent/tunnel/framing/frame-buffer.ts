@@ -7,6 +7,8 @@ import { framingLimits } from "./limits.ts";
 
 export class FrameBuffer {
   length = 0;
+  /** Frames other than DATA with a payload, since `clear`. */
+  controlFrames = 0;
   #bytes = Buffer.allocUnsafeSlow(framingLimits.idleBufferBytes);
 
   /** What was written. Valid until `clear`. */
@@ -16,6 +18,7 @@ export class FrameBuffer {
 
   clear(): void {
     this.length = 0;
+    this.controlFrames = 0;
   }
 
   /** Gives back memory that a burst has left behind. */
@@ -39,6 +42,7 @@ export class FrameBuffer {
     const bytes = this.reserve(FRAME_HEADER_BYTES + payloadBytes);
     writeFrameHeader(bytes, this.length, payloadBytes, type, flags, streamId);
     this.length += FRAME_HEADER_BYTES;
+    this.controlFrames += 1;
   }
 
   raw(bytes: Buffer): void {

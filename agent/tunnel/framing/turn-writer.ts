@@ -5,8 +5,9 @@
  *   queued / request --> (end of the turn, or a lot) --> flush: control frames, then gather(data) --> write
  *                                                          ^------------- written, more has come ------'
  *
- * When the last flush had a frame of one stream there is nothing to gather: then right after the present callback, which
- * also saves a turn, because TLS reports the end of a write in the turn's setImmediate phase.
+ * When the last flush had a single frame there is nothing to gather: then right after the present callback, which also
+ * saves a turn, because TLS reports the end of a write in the turn's setImmediate phase. Once a turn: a second frame in
+ * the same turn shows that there is something to gather after all.
  */
 import type { Writable } from "node:stream";
 import { FrameBuffer } from "./frame-buffer.ts";
@@ -29,6 +30,7 @@ export class TurnWriter {
   readonly #source: FrameSource;
   #queuedBytes = 0;
   #isLonely = true;
+  #hasFlushedThisTurn = false;
   #isWriting = false;
   #isScheduled = false;
   #isFinishing = false;
@@ -36,6 +38,9 @@ export class TurnWriter {
   readonly #turnEnded = (): void => {
     this.#isScheduled = false;
     this.flush();
+  };
+  readonly #turnOver = (): void => {
+    this.#hasFlushedThisTurn = false;
   };
   readonly #written = (): void => this.#wrote();
 
@@ -55,14 +60,14 @@ export class TurnWriter {
   request(): void {
     if (this.#isScheduled || this.#isWriting) return;
     this.#isScheduled = true;
-    if (this.#isLonely) process.nextTick(this.#turnEnded);
+    if (this.#isLonely && !this.#hasFlushedThisTurn) this.#flushAfterCallback();
     else setImmediate(this.#turnEnded);
   }
 
   flush(): void {
     if (this.#isWriting || this.#isStopped) return;
     const { out } = this;
-    this.#isLonely = this.#source.gather(out) <= 1;
+    this.#isLonely = this.#source.gather(out) + out.controlFrames <= 1;
     this.#queuedBytes = 0;
     if (out.length === 0) {
       if (this.#isFinishing) this.#end();
@@ -90,6 +95,12 @@ export class TurnWriter {
   trim(): void {
     this.out.trim();
     this.#spare.trim();
+  }
+
+  #flushAfterCallback(): void {
+    this.#hasFlushedThisTurn = true;
+    setImmediate(this.#turnOver);
+    process.nextTick(this.#turnEnded);
   }
 
   #wrote(): void {
