@@ -88,6 +88,7 @@ const CONTROL_BENCH_PARTS = [
   "agent/netfilter/node-view.ts",
   "agent/netfilter/set-writer.ts",
   "agent/worker/messages.ts",
+  "agent/worker/worker-main.ts",
   "routing/compile.ts",
   "routing/table-state.ts",
 ] as const;
