@@ -62,6 +62,8 @@ export const timers = {
   closeMs: 2_000,
   /** Changes within this time reach the table file in one write. */
   saveDelayMs: 500,
+  /** The same for a table that takes long to write: after a crash within this time, agents take a snapshot. */
+  longestSaveDelayMs: 5_000,
   /** Pause after a table that was much work to make and to send; the work is a small part of the time all the same. */
   longestBuildPauseMs: 250,
   /** The controller's own certificate, made anew at every start; and how often its age is looked at. */

@@ -24,7 +24,8 @@ interface PodPart {
 
 /** The last state, as far as the next one may differ from it by pods and agents alone. */
 interface Base extends Omit<Compilation, "pods"> {
-  readonly documents: ReadonlySet<Document>;
+  /** Each with the number of the state that had it last: kept in place, as it is as large as the cluster. */
+  readonly documents: Map<Document, number>;
   readonly agentNodes: ReadonlySet<string>;
   readonly trustDomain: string | undefined;
   /** By `namespace/name`. */
@@ -39,6 +40,7 @@ interface Difference {
 export class TableCompiler {
   /** Undefined: the next state is compiled as a whole. */
   #base: Base | undefined;
+  #states = 0;
 
   compile(input: CompileInput): CompileResult {
     const base = this.#base;
@@ -57,10 +59,9 @@ export class TableCompiler {
   }
 
   #change(base: Base, { documents, agentNodes, trustDomain }: CompileInput): TableContents | undefined {
-    const present = new Set(documents);
-    // One that is there twice is for the long way to complain about.
-    if (present.size !== documents.length || base.trustDomain !== trustDomain) return undefined;
-    const difference = podDifference(base.documents, present);
+    if (base.trustDomain !== trustDomain) return undefined;
+    this.#states += 1;
+    const difference = podDifference(base.documents, documents, this.#states);
     const changes = difference === undefined ? undefined : changePods(base, difference);
     if (changes === undefined) return undefined;
     const { workloads, endpoints, nodes, ...others } = base.contents;
@@ -70,7 +71,7 @@ export class TableCompiler {
       workloads: changeEntries("workload", workloads, changes.workloads, changes.removedWorkloads),
       endpoints: changeEntries("endpoint", endpoints, changes.endpoints, changes.removedEndpoints),
     };
-    this.#base = { ...base, documents: present, agentNodes: new Set(agentNodes), contents };
+    this.#base = { ...base, agentNodes: new Set(agentNodes), contents };
     return contents;
   }
 }
@@ -81,15 +82,26 @@ function toBase({ documents, agentNodes, trustDomain }: CompileInput, compilatio
     if (document.kind === "Pod") pods.set(podName(document), { document, entry: undefined, endpoints: [] });
   }
   for (const pod of compilation.pods) pods.set(podName(pod.document), pod);
-  return { ...compilation, documents: new Set(documents), agentNodes: new Set(agentNodes), trustDomain, pods };
+  const known = new Map(documents.map((document) => [document, 0]));
+  return { ...compilation, documents: known, agentNodes: new Set(agentNodes), trustDomain, pods };
 }
 
-/** Undefined: other documents than pods differ too. */
-function podDifference(before: ReadonlySet<Document>, after: ReadonlySet<Document>): Difference | undefined {
-  const added = [...after].filter((document) => !before.has(document));
-  // Nothing is gone: no need to look for it.
-  const isAllThere = before.size + added.length === after.size;
-  const removed = isAllThere ? [] : [...before].filter((document) => !after.has(document));
+/** Brings `known` to this state. Undefined: other documents than pods differ too, or one is there twice. */
+function podDifference(
+  known: Map<Document, number>,
+  documents: readonly Document[],
+  state: number,
+): Difference | undefined {
+  const added: Document[] = [];
+  for (const document of documents) {
+    const last = known.get(document);
+    if (last === state) return undefined;
+    if (last === undefined) added.push(document);
+    known.set(document, state);
+  }
+  // Otherwise nothing is gone, and need not be looked for.
+  const removed = known.size === documents.length ? [] : [...known.keys()].filter((one) => known.get(one) !== state);
+  for (const document of removed) known.delete(document);
   return arePods(added) && arePods(removed) ? { removed, added } : undefined;
 }
 
