@@ -6,6 +6,11 @@ import { proxiesCommand } from "./proxies-command.ts";
 
 /** Programs of their own; what follows their name is theirs. */
 const PROGRAMS: readonly { readonly name: string; readonly file: string; readonly description: string }[] = [
+  {
+    name: "control",
+    file: "control/main.ts",
+    description: "the control plane: 1,000 agents, 10,000 pods, changes and reconnects",
+  },
   { name: "engines", file: "engines.ts", description: "our two tunnel engines against each other: [rounds]" },
 ];
 

@@ -6,24 +6,33 @@
  *      +-- wrong node, timeout, invalid message, too many, removed node --> closed
  *
  * Table messages are pulled from the history whenever the socket has room (`deliver`), so a slow agent costs one position
- * here and one socket buffer, and is given the newest state once it reads again.
+ * here and one socket buffer, and is given the newest state once it reads again. Nothing else is queued but answers to
+ * certificate requests behind a large frame, at most `limits.signingPerSession`.
  */
 import { WebSocket, type RawData } from "ws";
 import type { Clock, Timer } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import type { AgentMessage, ControllerMessage, HelloMessage, SignMessage } from "../protocol/channel.ts";
+import {
+  type AgentMessage,
+  type ControllerMessage,
+  type HelloMessage,
+  PACKED_ENCODING,
+  type SignMessage,
+} from "../protocol/channel.ts";
 import type { SignedAnswer } from "./certificate-signer.ts";
+import { FrameSender } from "./frame-sender.ts";
 import { limits, timers } from "./limits.ts";
 import { MessageRate } from "./message-rate.ts";
 import type { ControllerMetrics, RefusedConnectionReason } from "./metrics.ts";
 import { parseAgentMessage } from "./parse-agent-message.ts";
-import type { NextMessage, TablePosition } from "./table-history.ts";
+import type { TablePosition } from "./table-history.ts";
+import type { TableMessage } from "./table-message.ts";
 
 /** What a session may ask of the controller: narrower than what the controller can do. */
 export interface SessionHost {
-  nextMessage(have: TablePosition | undefined): NextMessage | undefined;
-  snapshotMessage(): NextMessage | undefined;
+  nextMessage(have: TablePosition | undefined): TableMessage | undefined;
+  snapshotMessage(): TableMessage | undefined;
   sign(node: string, csrPem: string): Promise<SignedAnswer>;
   greeted(session: AgentSession): void;
   /** The agent had the table's change number `before` in force, now it has that of `session.applied`. */
@@ -62,6 +71,7 @@ export class AgentSession {
   readonly #options: AgentSessionOptions;
   readonly #rate: MessageRate;
   readonly #helloTimer: Timer;
+  readonly #sender: FrameSender;
   #hello: HelloMessage | undefined;
   /** What was sent last. */
   #position: TablePosition | undefined;
@@ -78,6 +88,7 @@ export class AgentSession {
   constructor(options: AgentSessionOptions) {
     this.#options = options;
     this.node = options.node;
+    this.#sender = new FrameSender(options.socket);
     this.connectedAtMs = options.clock.monotonicMs();
     this.#rate = new MessageRate(options.clock, limits.messageBurst, limits.messagesPerSecond);
     this.#helloTimer = options.clock.after(timers.helloMs, () => this.#refuse("no-hello", CloseCode.noHello));
@@ -119,6 +130,15 @@ export class AgentSession {
     return this.#leaving;
   }
 
+  /** It has said hello, whatever became of it since. */
+  get greeted(): boolean {
+    return this.#hello !== undefined;
+  }
+
+  get #readsPacked(): boolean {
+    return this.#hello?.encodings?.includes(PACKED_ENCODING) ?? false;
+  }
+
   get serving(): boolean {
     return this.#state === "serving";
   }
@@ -126,7 +146,7 @@ export class AgentSession {
   /** Sends what the agent lacks, as far as the socket has room; goes on by itself when it has again. */
   deliver(): void {
     const { socket, host, metrics } = this.#options;
-    while (this.#state === "serving" && socket.readyState === WebSocket.OPEN) {
+    while (this.#state === "serving" && socket.readyState === WebSocket.OPEN && !this.#sender.busy) {
       const next = this.#next(host);
       if (next === undefined) return;
       if (socket.bufferedAmount > limits.sessionBufferedBytes) {
@@ -135,7 +155,7 @@ export class AgentSession {
       }
       this.#position = { epoch: next.epoch, sequence: next.sequence };
       metrics.messagesSent.inc({ kind: next.kind });
-      socket.send(next.bytes, { binary: false }, () => this.deliver());
+      this.#sender.send(next.frame(this.#readsPacked), () => this.deliver());
     }
   }
 
@@ -157,7 +177,7 @@ export class AgentSession {
     this.#options.socket.terminate();
   }
 
-  #next(host: SessionHost): NextMessage | undefined {
+  #next(host: SessionHost): TableMessage | undefined {
     const next = host.nextMessage(this.#position);
     return next !== undefined && this.#refusing ? host.snapshotMessage() : next;
   }
@@ -266,7 +286,7 @@ export class AgentSession {
 
   async #sign({ requestId, csr }: SignMessage): Promise<void> {
     const { host, metrics, socket } = this.#options;
-    if (socket.bufferedAmount > limits.sessionBufferedBytes) {
+    if (socket.bufferedAmount > limits.sessionBufferedBytes || this.#sender.queued > limits.signingPerSession) {
       // It asks without reading the answers.
       metrics.limitHit("sessionBufferedBytes");
       this.terminate();
@@ -290,7 +310,8 @@ export class AgentSession {
 
   #send(message: ControllerMessage): void {
     const { socket } = this.#options;
-    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+    if (socket.readyState !== WebSocket.OPEN) return;
+    this.#sender.send({ bytes: Buffer.from(JSON.stringify(message)), binary: false });
   }
 
   #refuse(reason: RefusedConnectionReason, code: number, detail: string = reason): void {

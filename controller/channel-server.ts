@@ -19,7 +19,8 @@ import { limits, timers } from "./limits.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { MessageRate } from "./message-rate.ts";
 import type { ControllerMetrics, RefusedConnectionReason } from "./metrics.ts";
-import type { NextMessage, TableHistory, TablePosition } from "./table-history.ts";
+import type { TableHistory, TablePosition } from "./table-history.ts";
+import type { TableMessage } from "./table-message.ts";
 
 export interface ServerCertificate {
   /** PEM. Secret. */
@@ -48,10 +49,14 @@ const BEARER = /^Bearer ([A-Za-z0-9_-]{1,256})$/;
 export class ChannelServer implements SessionHost {
   readonly #options: ChannelServerOptions;
   readonly #sessions = new Set<AgentSession>();
+  /** Oldest first. */
+  readonly #byNode = new Map<string, Set<AgentSession>>();
   readonly #strangerLogs: MessageRate;
   #server: Server | undefined;
   #sockets: WebSocketServer | undefined;
   #pingTimer: Timer | undefined;
+  /** Sessions that have said hello and are not closed yet. */
+  #connected = 0;
 
   constructor(options: ChannelServerOptions) {
     this.#options = options;
@@ -132,11 +137,11 @@ export class ChannelServer implements SessionHost {
 
   // SessionHost
 
-  nextMessage(have: TablePosition | undefined): NextMessage | undefined {
+  nextMessage(have: TablePosition | undefined): TableMessage | undefined {
     return this.#options.history.nextMessage(have);
   }
 
-  snapshotMessage(): NextMessage | undefined {
+  snapshotMessage(): TableMessage | undefined {
     return this.#options.history.snapshotMessage();
   }
 
@@ -145,7 +150,7 @@ export class ChannelServer implements SessionHost {
   }
 
   greeted(session: AgentSession): void {
-    this.#countAgents();
+    this.#countAgents(1);
     const siblings = this.#siblings(session).filter((other) => other.serving);
     for (const other of siblings) {
       if (other.instance === session.instance) other.close(CloseCode.replaced, "replaced");
@@ -170,7 +175,10 @@ export class ChannelServer implements SessionHost {
 
   closed(session: AgentSession): void {
     this.#sessions.delete(session);
-    this.#countAgents();
+    const siblings = this.#byNode.get(session.node);
+    siblings?.delete(session);
+    if (siblings?.size === 0) this.#byNode.delete(session.node);
+    if (session.greeted) this.#countAgents(-1);
     this.#options.log.info({ node: session.node, instance: session.instance }, "Channel of an agent closed");
   }
 
@@ -210,18 +218,19 @@ export class ChannelServer implements SessionHost {
       siblings[0]?.terminate();
     }
     this.#sessions.add(session);
+    const ofNode = this.#byNode.get(node) ?? new Set();
+    this.#byNode.set(node, ofNode.add(session));
     session.start();
   }
 
   /** Other channels of the same node, oldest first. */
   #siblings(session: AgentSession): AgentSession[] {
-    return [...this.#sessions].filter((other) => other.node === session.node && other !== session);
+    return [...(this.#byNode.get(session.node) ?? [])].filter((other) => other !== session);
   }
 
-  #countAgents(): void {
-    let connected = 0;
-    for (const session of this.#sessions) if (session.serving) connected += 1;
-    this.#options.metrics.agentsConnected.set(connected);
+  #countAgents(more: 1 | -1): void {
+    this.#connected += more;
+    this.#options.metrics.agentsConnected.set(this.#connected);
   }
 }
 

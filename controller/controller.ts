@@ -75,6 +75,7 @@ export class Controller {
       stateFiles: this.#stateFiles,
       onPublished: (table) => this.#published(table),
       onJudged: (problems) => this.#judged(problems),
+      clock,
       log,
     });
   }

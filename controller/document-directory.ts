@@ -2,8 +2,9 @@
  * Reads a directory of YAML documents as one state: every `*.yaml` and `*.yml` in it, symbolic links followed (a mounted
  * ConfigMap is made of them), hidden files left out.
  *
- * A file is read and parsed again only when its size, time or inode changed. A file that someone is writing to is not
- * read: the answer is then `unsettled`, and the caller comes back a moment later.
+ * A file is read and parsed again only when its size, time or inode changed; who knows which files may have changed asks
+ * for these alone. A file that someone is writing to is not read: it stays as it was, its name is among the `unsettled`
+ * ones, and the caller comes back a moment later.
  */
 import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,11 +15,14 @@ import { MAX_FILE_BYTES } from "../protocol/documents/limits.ts";
 import { fileTooLarge, parseDocuments } from "../protocol/documents/parse-documents.ts";
 import { formatProblem } from "../protocol/documents/problem.ts";
 import { limits, timers } from "./limits.ts";
+import type { SourceState } from "./source.ts";
 
-export type DirectoryReading =
-  | { readonly state: "unsettled" }
-  | { readonly state: "unchanged" }
-  | { readonly state: "read"; readonly documents: readonly Document[]; readonly problems: readonly string[] };
+export interface DirectoryReading {
+  /** Undefined: the same as before. */
+  readonly state: SourceState | undefined;
+  /** Files that were not read because someone seems to be writing to them. */
+  readonly unsettled: readonly string[];
+}
 
 interface ReadFile {
   /** Size, times and inode at the time of reading. */
@@ -28,11 +32,18 @@ interface ReadFile {
   readonly problems: readonly string[];
 }
 
-const DOCUMENT_FILE = /^[^.].*\.ya?ml$/;
+/** Files looked at together: as many as Node's thread pool takes at once, several times over. */
+const FILES_AT_ONCE = 32;
+
+/** Whether the directory would read a file of this name. */
+export function isDocumentFile(name: string): boolean {
+  return /^[^.].*\.ya?ml$/.test(name);
+}
 
 export class DocumentDirectory {
   readonly #path: string;
-  #files: ReadonlyMap<string, ReadFile> = new Map();
+  readonly #files = new Map<string, ReadFile>();
+  #found = 0;
   #readBefore = false;
 
   constructor(path: string) {
@@ -40,21 +51,24 @@ export class DocumentDirectory {
   }
 
   /**
-   * `patient`: files that changed within the last moments are left to settle. Rejects when the directory cannot be
-   * listed.
+   * Looks at every file. `patient`: files that changed within the last moments are left to settle. Rejects when the
+   * directory cannot be listed.
    */
   async read(patient: boolean): Promise<DirectoryReading> {
-    const names = (await readdir(this.#path)).filter((name) => DOCUMENT_FILE.test(name)).sort();
-    const files = new Map<string, ReadFile>();
-    const stable = await this.#readFiles(names.slice(0, limits.documentFiles), files, patient);
-    if (!stable) return { state: "unsettled" };
-    const unchanged = this.#readBefore && sameFiles(this.#files, files);
-    this.#files = files;
-    this.#readBefore = true;
-    if (unchanged) return { state: "unchanged" };
-    const all = [...files.values()];
-    const problems = [...all.flatMap((file) => file.problems), ...directoryProblems(names.length, all)];
-    return { state: "read", documents: all.flatMap((file) => file.documents), problems };
+    const names = (await readdir(this.#path)).filter(isDocumentFile).sort();
+    this.#found = names.length;
+    const wanted = names.slice(0, limits.documentFiles);
+    const there = new Set(wanted);
+    const gone = [...this.#files.keys()].filter((name) => !there.has(name));
+    return await this.#look([...wanted, ...gone], () => patient);
+  }
+
+  /** Looks at these files only. `isPatient` says of each whether it is left to settle. Rejects like `read`. */
+  async readFiles(names: readonly string[], isPatient: (name: string) => boolean): Promise<DirectoryReading> {
+    const reading = await this.#look(names, isPatient);
+    // Without its directory, a file is not gone: nothing is known of it.
+    await stat(this.#path);
+    return reading;
   }
 
   /** The next reading is reported even if nothing changed. */
@@ -62,13 +76,46 @@ export class DocumentDirectory {
     this.#readBefore = false;
   }
 
-  async #readFiles(names: readonly string[], into: Map<string, ReadFile>, patient: boolean): Promise<boolean> {
-    for (const name of names) {
-      const file = await this.#readOne(name, patient);
-      if (file === "unsettled") return false;
-      if (file !== undefined) into.set(name, file);
+  async #look(names: readonly string[], isPatient: (name: string) => boolean): Promise<DirectoryReading> {
+    const unsettled: string[] = [];
+    let changed = !this.#readBefore;
+    for (let first = 0; first < names.length; first += FILES_AT_ONCE) {
+      const some = names.slice(first, first + FILES_AT_ONCE);
+      const files = await Promise.all(some.map((name) => this.#readOne(name, isPatient(name))));
+      for (const [index, name] of some.entries()) {
+        const file = files[index];
+        if (file === "unsettled") unsettled.push(name);
+        else if (this.#keep(name, file)) changed = true;
+      }
     }
-    return true;
+    // At the very first look nothing is known of a file that is not read yet: what is there is not the state.
+    if (!changed || (!this.#readBefore && unsettled.length > 0)) return { state: undefined, unsettled };
+    this.#readBefore = true;
+    return { state: this.#state(), unsettled };
+  }
+
+  /** True when it is not what was there. */
+  #keep(name: string, file: ReadFile | undefined): boolean {
+    const before = this.#files.get(name);
+    if (file === undefined) return this.#files.delete(name);
+    if (before === undefined && this.#files.size >= limits.documentFiles) {
+      this.#found = Math.max(this.#found, this.#files.size + 1);
+      return true;
+    }
+    this.#files.set(name, file);
+    return before?.signature !== file.signature;
+  }
+
+  #state(): SourceState {
+    const documents: Document[] = [];
+    const problems: string[] = [];
+    let bytes = 0;
+    for (const file of this.#files.values()) {
+      documents.push(...file.documents);
+      problems.push(...file.problems);
+      bytes += file.bytes;
+    }
+    return { documents, problems: [...problems, ...directoryProblems(this.#found, bytes)] };
   }
 
   /** Undefined: it disappeared meanwhile. */
@@ -127,10 +174,9 @@ function refused(signature: string, problem: string): ReadFile {
   return { signature, bytes: 0, documents: [], problems: [problem] };
 }
 
-function directoryProblems(found: number, files: readonly ReadFile[]): string[] {
+function directoryProblems(found: number, bytes: number): string[] {
   const problems: string[] = [];
   if (found > limits.documentFiles) problems.push(`${found} files, at most ${limits.documentFiles} are read`);
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   if (bytes > limits.documentsBytes)
     problems.push(`${bytes} bytes of documents, at most ${limits.documentsBytes} are read`);
   return problems;
@@ -138,10 +184,4 @@ function directoryProblems(found: number, files: readonly ReadFile[]): string[] 
 
 function signatureOf(facts: Stats): string {
   return `${facts.dev}:${facts.ino}:${facts.size}:${facts.mtimeMs}:${facts.ctimeMs}`;
-}
-
-function sameFiles(before: ReadonlyMap<string, ReadFile>, after: ReadonlyMap<string, ReadFile>): boolean {
-  if (before.size !== after.size) return false;
-  for (const [name, file] of after) if (before.get(name)?.signature !== file.signature) return false;
-  return true;
 }

@@ -1,15 +1,17 @@
 /**
- * Documents from a directory, watched: inotify tells that something happened, a rescan every few seconds finds what it
- * did not tell (network file systems, a directory that was replaced).
+ * Documents from a directory, watched: inotify tells which files changed, and only these are looked at; a rescan of all
+ * every few seconds finds what it did not tell (network file systems, a directory that was replaced).
  *
- *   event --> wait until quiet (settle) --> read --> unsettled? wait again, at most so long --> onState
+ *   event --> wait until quiet (settle), at most one batch long --> read what changed --> onState
+ *                                                                        \--> unsettled? again, at most so long
  */
 import { watch, type FSWatcher } from "node:fs";
 import { stat } from "node:fs/promises";
+import { basename } from "node:path";
 import type { Clock, Timer } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import { DocumentDirectory } from "./document-directory.ts";
+import { type DirectoryReading, DocumentDirectory, isDocumentFile } from "./document-directory.ts";
 import { timers } from "./limits.ts";
 import type { Source, SourceState } from "./source.ts";
 
@@ -33,8 +35,12 @@ export class FilesSource implements Source {
   #watchedInode = 0;
   #settleTimer: Timer | undefined;
   #rescanTimer: Timer | undefined;
-  /** When the first change since the last reading was noticed. */
-  #dirtySinceMs: number | undefined;
+  /** Files that may have changed since they were read -> when that was noticed first. */
+  readonly #dirtySinceMs = new Map<string, number>();
+  /** Something changed, and nobody said where. */
+  #allDirty = false;
+  /** When the first of the changes was noticed that the next reading takes. */
+  #batchSinceMs: number | undefined;
   #scanning: Promise<void> = Promise.resolve();
   #lastFailure = "";
   #closed = false;
@@ -48,8 +54,7 @@ export class FilesSource implements Source {
     this.#onState = onState;
     await this.#watch();
     // What is there at the start is what there is: a controller that starts must not wait for a busy writer.
-    this.#dirtySinceMs = Number.NEGATIVE_INFINITY;
-    await this.#scan();
+    await this.#serially(() => this.#read(() => this.#directory.read(false)));
     this.#rescanLater(timers.rescanMs);
   }
 
@@ -61,16 +66,30 @@ export class FilesSource implements Source {
     await this.#scanning;
   }
 
-  #changed(): void {
+  /** `name` is a file of the directory; undefined where the kernel did not say which. */
+  #changed(name: string | undefined): void {
+    // A mounted ConfigMap changes by a link whose name begins like this; with its own name, the directory went away.
+    const isAny = name === undefined || name.startsWith("..") || name === basename(this.#options.directory);
+    if (isAny) this.#allDirty = true;
+    else if (isDocumentFile(name)) this.#markDirty(name);
+    else return;
+    this.#readLater();
+  }
+
+  #markDirty(name: string, sinceMs = this.#options.clock.monotonicMs()): void {
+    this.#dirtySinceMs.set(name, Math.min(sinceMs, this.#dirtySinceMs.get(name) ?? sinceMs));
+  }
+
+  #readLater(): void {
     if (this.#closed) return;
     const nowMs = this.#options.clock.monotonicMs();
-    this.#dirtySinceMs ??= nowMs;
+    this.#batchSinceMs ??= nowMs;
     const waitMs = Math.max(
       LEAST_WAIT_MS,
-      Math.min(timers.settleMs, this.#dirtySinceMs + timers.longestSettleMs - nowMs),
+      Math.min(timers.settleMs, this.#batchSinceMs + timers.longestBatchMs - nowMs),
     );
     this.#settleTimer?.cancel();
-    this.#settleTimer = this.#options.clock.after(waitMs, () => void this.#scan());
+    this.#settleTimer = this.#options.clock.after(waitMs, () => void this.#serially(() => this.#readBatch()));
   }
 
   #rescanLater(waitMs: number): void {
@@ -81,28 +100,36 @@ export class FilesSource implements Source {
     const { clock } = this.#options;
     const beganMs = clock.monotonicMs();
     await this.#watch();
-    if (this.#dirtySinceMs === undefined) await this.#scan();
+    await this.#serially(() => this.#read(() => this.#directory.read(true)));
     this.#rescanLater(Math.max(timers.rescanMs, (clock.monotonicMs() - beganMs) * RESCAN_PAUSE));
   }
 
-  #scan(): Promise<void> {
-    this.#scanning = this.#scanning.then(() => this.#scanOnce());
+  #serially(read: () => Promise<void>): Promise<void> {
+    this.#scanning = this.#scanning.then(() => (this.#closed ? undefined : read()));
     return this.#scanning;
   }
 
-  async #scanOnce(): Promise<void> {
-    if (this.#closed) return;
-    const dirtySinceMs = this.#dirtySinceMs;
-    const patient =
-      dirtySinceMs === undefined || this.#options.clock.monotonicMs() - dirtySinceMs < timers.longestSettleMs;
-    this.#dirtySinceMs = undefined;
+  async #readBatch(): Promise<void> {
+    this.#batchSinceMs = undefined;
+    if (this.#allDirty) {
+      this.#allDirty = false;
+      await this.#read(() => this.#directory.read(true));
+      return;
+    }
+    const sinceMs = new Map(this.#dirtySinceMs);
+    this.#dirtySinceMs.clear();
+    const nowMs = this.#options.clock.monotonicMs();
+    const isPatient = (name: string): boolean => nowMs - (sinceMs.get(name) ?? nowMs) < timers.longestSettleMs;
+    await this.#read(() => this.#directory.readFiles([...sinceMs.keys()], isPatient), sinceMs);
+  }
+
+  async #read(look: () => Promise<DirectoryReading>, sinceMs?: ReadonlyMap<string, number>): Promise<void> {
     try {
-      const reading = await this.#directory.read(patient);
+      const { state, unsettled } = await look();
       this.#lastFailure = "";
-      if (reading.state === "unsettled") {
-        this.#dirtySinceMs = dirtySinceMs;
-        this.#changed();
-      } else if (reading.state === "read") this.#onState(reading);
+      if (state !== undefined) this.#onState(state);
+      for (const name of unsettled) this.#markDirty(name, sinceMs?.get(name));
+      if (unsettled.length > 0) this.#readLater();
     } catch (error) {
       this.#failed(error);
     }
@@ -123,7 +150,9 @@ export class FilesSource implements Source {
       const { ino } = await stat(this.#options.directory);
       if (this.#closed || (this.#watcher !== undefined && ino === this.#watchedInode)) return;
       this.#watcher?.close();
-      const watcher = watch(this.#options.directory, { persistent: false }, () => this.#changed());
+      const watcher = watch(this.#options.directory, { persistent: false }, (_event, name) =>
+        this.#changed(name ?? undefined),
+      );
       watcher.on("error", (error) => this.#watchFailed(watcher, error));
       this.#watcher = watcher;
       this.#watchedInode = ino;

@@ -31,6 +31,8 @@ export class JoinTokens {
   readonly #options: JoinTokensOptions;
   readonly #byDigest = new Map<string, Known>();
   readonly #digestByNode = new Map<string, string>();
+  /** The directory mirrors exactly these nodes; undefined when that is not known. */
+  #mirrored: ReadonlySet<string> | undefined;
 
   constructor(options: JoinTokensOptions) {
     this.#options = options;
@@ -41,6 +43,9 @@ export class JoinTokens {
    * node whose file cannot be written cannot join, and is tried again with the next table.
    */
   async setNodes(nodes: ReadonlySet<string>): Promise<void> {
+    // Most tables differ by pods only.
+    if (this.#mirrored?.size === nodes.size && this.#mirrored.isSubsetOf(nodes)) return;
+    this.#mirrored = nodes;
     for (const node of this.#digestByNode.keys()) if (!nodes.has(node)) this.#forget(node);
     try {
       await mkdir(this.#options.directory, { recursive: true, mode: 0o700 });
@@ -84,6 +89,7 @@ export class JoinTokens {
   }
 
   #failed(path: string, error: unknown): void {
+    this.#mirrored = undefined;
     this.#options.count?.("store-failed");
     this.#options.log.error({ path, error: describeError(error) }, "Cannot keep a join token, its node cannot join");
   }

@@ -43,6 +43,8 @@ export type LimitName = keyof typeof limits;
 export const timers = {
   /** A file is read when nobody has written to it for this long: half-written text is not judged. */
   settleMs: 50,
+  /** Changes that follow each other without a pause are read together, this much of them at a time. */
+  longestBatchMs: 100,
   /** A file that is written to all the time is judged in the end. */
   longestSettleMs: 1_000,
   /** A file that lost all its text is probably about to be written: it counts as empty only after this long. */
@@ -60,6 +62,10 @@ export const timers = {
   closeMs: 2_000,
   /** Changes within this time reach the table file in one write. */
   saveDelayMs: 500,
+  /** The same for a table that takes long to write: after a crash within this time, agents take a snapshot. */
+  longestSaveDelayMs: 5_000,
+  /** Pause after a table that was much work to make and to send; the work is a small part of the time all the same. */
+  longestBuildPauseMs: 250,
   /** The controller's own certificate, made anew at every start; and how often its age is looked at. */
   serverCertificateMs: 30 * 24 * 3_600_000,
   serverCertificateCheckMs: 3_600_000,

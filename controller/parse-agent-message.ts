@@ -15,6 +15,7 @@ const sequence = z.int().nonnegative();
 /** Counters of one report: every name is a constant of the agent. */
 const MAX_COUNTERS = 256;
 const MAX_PROBLEMS = 16;
+const MAX_ENCODINGS = 8;
 
 const SCHEMAS = {
   hello: z.object({
@@ -23,6 +24,7 @@ const SCHEMAS = {
     version: shortText,
     instance: shortText.min(1),
     have: z.object({ epoch, sequence }).exactOptional(),
+    encodings: z.array(shortText).max(MAX_ENCODINGS).exactOptional(),
   }),
   applied: z.object({ kind: z.literal("applied"), epoch, sequence }),
   refused: z.object({

@@ -39,6 +39,8 @@ export interface RememberedState {
   readonly agentNodes: ReadonlySet<string>;
 }
 
+/** Changes that do not end have a large table written now and then, not all the time. */
+const SAVE_PAUSE = 20;
 const STALE_TEMPORARY_MS = 60_000;
 const positionSchema = z.object({ epoch: z.string(), sequence: z.int().nonnegative() });
 const agentsSchema = z.object({ nodes: z.array(z.string()) });
@@ -54,6 +56,8 @@ export class StateFiles {
   #positionOnDisk: TablePosition | undefined;
   #pendingTable: TableSnapshot | undefined;
   #timer: Timer | undefined;
+  /** What writing the table took the last time. */
+  #saveMs = 0;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(options: StateFilesOptions) {
@@ -92,7 +96,8 @@ export class StateFiles {
   /** Writes the table soon; the newest one wins. */
   saveTable(table: TableSnapshot): void {
     this.#pendingTable = table;
-    this.#timer ??= this.#options.clock.after(timers.saveDelayMs, () => void this.flush());
+    const delayMs = Math.max(timers.saveDelayMs, Math.min(timers.longestSaveDelayMs, this.#saveMs * SAVE_PAUSE));
+    this.#timer ??= this.#options.clock.after(delayMs, () => void this.flush());
   }
 
   async saveAgentNodes(nodes: ReadonlySet<string>): Promise<void> {
@@ -110,7 +115,9 @@ export class StateFiles {
       const table = this.#pendingTable;
       if (table === undefined) return;
       this.#pendingTable = undefined;
+      const beganMs = this.#options.clock.monotonicMs();
       await writeFileAtomic(join(this.#options.directory, "table.json"), JSON.stringify(table));
+      this.#saveMs = this.#options.clock.monotonicMs() - beganMs;
     });
   }
 

@@ -9,17 +9,20 @@
  *        |
  *     claim a position on disk, then publish the difference
  *
- * One build at a time; what changes meanwhile is taken into the next one.
+ * One build at a time; what changes meanwhile is taken into the next one. A build that was costly, because many agents
+ * had to be told, makes the next one wait: alone, a change is published at once; in a stream of them, several together.
  */
 import { randomUUID } from "node:crypto";
+import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Document } from "../protocol/documents/document.ts";
 import { formatProblem } from "../protocol/documents/problem.ts";
 import type { TableDelta, TableSnapshot } from "../protocol/table.ts";
-import { compileTable, type TableContents } from "../routing/compile.ts";
+import type { TableContents } from "../routing/compile.ts";
 import { diffTables } from "../routing/diff.ts";
-import { limits } from "./limits.ts";
+import { TableCompiler } from "../routing/table-compiler.ts";
+import { limits, timers } from "./limits.ts";
 import type { SourceState } from "./source.ts";
 import type { RememberedState, StateFiles } from "./state-files.ts";
 import type { TableHistory } from "./table-history.ts";
@@ -33,12 +36,19 @@ export interface TableBuilderOptions {
   readonly onPublished: (table: TableSnapshot) => void | Promise<void>;
   /** Number of problems for which the newest state was refused; 0 when it is in force. */
   readonly onJudged?: (problems: number) => void;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
+/** The rest of the time is for what else the controller does: certificates, new agents, acknowledgements. */
+const SHARE_OF_BUILDS = 1 / 3;
+
 export class TableBuilder {
   readonly #options: TableBuilderOptions;
+  readonly #compiler = new TableCompiler();
   readonly #agentNodes = new Set<string>();
+  /** The nodes with an agent are not those on disk. */
+  #agentsUnsaved = false;
   /** The documents in force. */
   #documents: readonly Document[] | undefined;
   /** The newest state, not judged yet. */
@@ -46,6 +56,7 @@ export class TableBuilder {
   #problems: readonly string[] = [];
   #dirty = false;
   #building: Promise<void> = Promise.resolve();
+  #nextBuildMs = 0;
 
   constructor(options: TableBuilderOptions) {
     this.#options = options;
@@ -87,24 +98,44 @@ export class TableBuilder {
     if (this.#agentNodes.delete(node)) await this.#agentsChanged();
   }
 
-  async #agentsChanged(): Promise<void> {
-    await this.#options.stateFiles.saveAgentNodes(this.#agentNodes);
-    await this.#build();
+  #agentsChanged(): Promise<void> {
+    this.#agentsUnsaved = true;
+    return this.#build();
   }
 
   #build(): Promise<void> {
     this.#dirty = true;
     this.#building = this.#building.then(async () => {
       if (!this.#dirty) return;
+      await this.#pause();
       this.#dirty = false;
-      const candidate = this.#candidate;
-      this.#candidate = undefined;
-      const accepted = candidate !== undefined && (await this.#tryState(candidate));
-      // Refused, or none: nodes with an agent may have changed all the same.
-      if (!accepted && this.#documents !== undefined)
-        await this.#tryState({ documents: this.#documents, problems: [] });
+      const beganMs = this.#options.clock.monotonicMs();
+      await this.#buildOnce();
+      const endedMs = this.#options.clock.monotonicMs();
+      const pauseMs = (endedMs - beganMs) * (1 / SHARE_OF_BUILDS - 1);
+      this.#nextBuildMs = endedMs + Math.min(timers.longestBuildPauseMs, pauseMs);
     });
     return this.#building;
+  }
+
+  #pause(): Promise<void> {
+    const { clock } = this.#options;
+    const waitMs = this.#nextBuildMs - clock.monotonicMs();
+    // Less than the timer's own grain is not worth one.
+    if (waitMs < 1) return Promise.resolve();
+    return new Promise((resolve) => void clock.after(waitMs, resolve));
+  }
+
+  async #buildOnce(): Promise<void> {
+    if (this.#agentsUnsaved) {
+      this.#agentsUnsaved = false;
+      await this.#options.stateFiles.saveAgentNodes(this.#agentNodes);
+    }
+    const candidate = this.#candidate;
+    this.#candidate = undefined;
+    const accepted = candidate !== undefined && (await this.#tryState(candidate));
+    // Refused, or none: nodes with an agent may have changed all the same.
+    if (!accepted && this.#documents !== undefined) await this.#tryState({ documents: this.#documents, problems: [] });
   }
 
   async #tryState(state: SourceState): Promise<boolean> {
@@ -129,7 +160,7 @@ export class TableBuilder {
     if (state.problems.length > 0) return { contents: undefined, problems: state.problems };
     const { documents } = state;
     const { trustDomain } = this.#options;
-    const { contents, problems } = compileTable({ documents, agentNodes: this.#agentNodes, trustDomain });
+    const { contents, problems } = this.#compiler.compile({ documents, agentNodes: this.#agentNodes, trustDomain });
     return { contents: problems.length > 0 ? undefined : contents, problems: problems.map(formatProblem) };
   }
 

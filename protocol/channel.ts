@@ -1,5 +1,6 @@
 /**
- * Messages between an agent and the controller: one JSON object per WebSocket text frame, subprotocol `hawser.v1`.
+ * Messages between an agent and the controller: one JSON object per WebSocket text frame, subprotocol `hawser.v1`. Large
+ * ones come as binary frames, packed, to agents whose hello says that they read this.
  *
  *   agent                          controller
  *   hello{node, have}       ->
@@ -16,6 +17,8 @@ import type { TableDelta, TableSnapshot } from "./table.ts";
 
 export const CHANNEL_SUBPROTOCOL = "hawser.v1";
 export const CHANNEL_PATH = "/v1/agent";
+/** A binary frame is the zstd (RFC 8878) of a message's text. */
+export const PACKED_ENCODING = "zstd";
 
 export interface HelloMessage {
   readonly kind: "hello";
@@ -26,6 +29,8 @@ export interface HelloMessage {
   readonly instance: string;
   /** The table the agent has in force, from this or an earlier life. */
   readonly have?: { readonly epoch: string; readonly sequence: number };
+  /** Of binary frames, e.g. PACKED_ENCODING. Absent: an agent that reads text only. */
+  readonly encodings?: readonly string[];
 }
 
 export interface AppliedMessage {

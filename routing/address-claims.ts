@@ -5,11 +5,25 @@ import { type CompileProblems, placeOfDocument } from "./compile-problems.ts";
 export class AddressClaims {
   readonly #owners = new Map<string, { readonly name: string; readonly document: Document }>();
 
+  #rivalries = 0;
+
   /** The first to claim an address has it. */
   claim(address: string, name: string, document: Document): boolean {
-    if (this.#owners.has(address)) return false;
+    if (this.#owners.has(address)) {
+      this.#rivalries += 1;
+      return false;
+    }
     this.#owners.set(address, { name, document });
     return true;
+  }
+
+  /** Claims that came too late. While there is none, the order of claims does not matter. */
+  get rivalries(): number {
+    return this.#rivalries;
+  }
+
+  release(address: string): void {
+    this.#owners.delete(address);
   }
 
   /** Says at `path` of the one who came too late who has the address. */

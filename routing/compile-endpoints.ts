@@ -6,14 +6,64 @@ import type { CompiledPod } from "./compile-workloads.ts";
 
 const DEFAULT_WEIGHT = 100;
 
-export function compileEndpoints(services: readonly ServiceDocument[], pods: readonly CompiledPod[]): EndpointEntry[] {
-  const byLabel = indexByLabel(pods);
-  return services.flatMap((service) =>
-    selectedPods(service, byLabel).flatMap((pod) => {
-      const ports = targetPorts(service, pod.document);
-      return Object.keys(ports).length === 0 ? [] : [toEntry(serviceKey(service), pod, ports)];
-    }),
-  );
+interface Selection {
+  readonly service: ServiceDocument;
+  readonly wanted: readonly (readonly [label: string, value: string])[];
+}
+
+/**
+ * The selectors of all Services, each under the one of its labels that the fewest selectors have: so a label which all
+ * of them have costs nothing, and one pod's endpoints are found without looking at other pods.
+ */
+export class ServiceSelectors {
+  readonly #byLabel: ReadonlyMap<string, readonly Selection[]>;
+
+  constructor(services: readonly ServiceDocument[]) {
+    const selections = services.map((service) => ({ service, wanted: Object.entries(service.spec.selector ?? {}) }));
+    const uses = countUses(selections);
+    const byLabel = new Map<string, Selection[]>();
+    for (const selection of selections) {
+      const rarest = rarestLabel(selection, uses);
+      if (rarest === undefined) continue;
+      const list = byLabel.get(rarest);
+      if (list === undefined) byLabel.set(rarest, [selection]);
+      else list.push(selection);
+    }
+    this.#byLabel = byLabel;
+  }
+
+  endpointsOf(pod: CompiledPod): EndpointEntry[] {
+    const { namespace, labels } = pod.entry;
+    const endpoints: EndpointEntry[] = [];
+    for (const label in labels) {
+      for (const { service, wanted } of this.#byLabel.get(labelKey(namespace, label, labels[label] ?? "")) ?? []) {
+        if (!wanted.every(([name, value]) => labels[name] === value)) continue;
+        const ports = targetPorts(service, pod.document);
+        if (Object.keys(ports).length > 0) endpoints.push(toEntry(serviceKey(service), pod, ports));
+      }
+    }
+    return endpoints;
+  }
+}
+
+function countUses(selections: readonly Selection[]): ReadonlyMap<string, number> {
+  const uses = new Map<string, number>();
+  for (const selection of selections) {
+    for (const key of labelKeys(selection)) uses.set(key, (uses.get(key) ?? 0) + 1);
+  }
+  return uses;
+}
+
+function rarestLabel(selection: Selection, uses: ReadonlyMap<string, number>): string | undefined {
+  let rarest: string | undefined;
+  for (const key of labelKeys(selection)) {
+    if (rarest === undefined || (uses.get(key) ?? 0) < (uses.get(rarest) ?? 0)) rarest = key;
+  }
+  return rarest;
+}
+
+function labelKeys({ service, wanted }: Selection): readonly string[] {
+  return wanted.map(([label, value]) => labelKey(service.metadata.namespace, label, value));
 }
 
 function toEntry(service: string, { entry, document }: CompiledPod, ports: Record<number, number>): EndpointEntry {
@@ -25,32 +75,6 @@ function toEntry(service: string, { entry, document }: CompiledPod, ports: Recor
     ports,
     weight: weight === undefined ? DEFAULT_WEIGHT : Number(weight),
   };
-}
-
-type LabelIndex = ReadonlyMap<string, readonly CompiledPod[]>;
-
-function indexByLabel(pods: readonly CompiledPod[]): LabelIndex {
-  const index = new Map<string, CompiledPod[]>();
-  for (const pod of pods) {
-    for (const [label, value] of Object.entries(pod.entry.labels)) {
-      const key = labelKey(pod.entry.namespace, label, value);
-      const list = index.get(key);
-      if (list === undefined) index.set(key, [pod]);
-      else list.push(pod);
-    }
-  }
-  return index;
-}
-
-/** Starts from the rarest of the selector's labels, so that a label which all pods have costs nothing. */
-function selectedPods({ metadata, spec }: ServiceDocument, byLabel: LabelIndex): readonly CompiledPod[] {
-  const wanted = Object.entries(spec.selector ?? {});
-  let fewest: readonly CompiledPod[] | undefined;
-  for (const [label, value] of wanted) {
-    const pods = byLabel.get(labelKey(metadata.namespace, label, value)) ?? [];
-    if (fewest === undefined || pods.length < fewest.length) fewest = pods;
-  }
-  return (fewest ?? []).filter(({ entry }) => wanted.every(([label, value]) => entry.labels[label] === value));
 }
 
 /** A named target port that the pod does not have is left out, as Kubernetes does it. */

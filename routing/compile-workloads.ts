@@ -3,7 +3,7 @@
  * ended, and hostNetwork pods, which have no address of their own.
  */
 import type { PodDocument } from "../protocol/documents/document.ts";
-import type { NodeEntry, WorkloadEntry, WorkloadState } from "../protocol/table.ts";
+import type { WorkloadEntry, WorkloadState } from "../protocol/table.ts";
 import { normalizeAddress } from "./address.ts";
 import type { AddressClaims } from "./address-claims.ts";
 import { type CompileProblems, someOf } from "./compile-problems.ts";
@@ -15,8 +15,8 @@ export interface CompiledPod {
 }
 
 export interface WorkloadFacts {
-  readonly nodes: readonly NodeEntry[];
-  readonly excludedNamespaces: readonly string[];
+  readonly nodeNames: ReadonlySet<string>;
+  readonly excludedNamespaces: ReadonlySet<string>;
 }
 
 export function compileWorkloads(
@@ -25,24 +25,31 @@ export function compileWorkloads(
   claims: AddressClaims,
   problems: CompileProblems,
 ): CompiledPod[] {
-  const nodes = new Set(facts.nodes.map((node) => node.name));
-  const excluded = new Set(facts.excludedNamespaces);
-  const pods: CompiledPod[] = [];
   // A pod that ends gives its address to the next one while its document is still there: living pods choose first.
   const living = documents.filter((document) => document.metadata.deletionTimestamp === undefined);
   const ending = documents.filter((document) => document.metadata.deletionTimestamp !== undefined);
-  for (const document of [...living, ...ending]) {
-    const { nodeName } = document.spec;
-    if (nodeName === undefined || !isRunning(document)) continue;
-    if (!nodes.has(nodeName)) {
-      const about = { found: `node ${nodeName}`, expected: `one of the nodes ${someOf(nodes)}` };
-      problems.add(document, { code: "unknown-node", path: ["spec", "nodeName"], ...about });
-      continue;
-    }
-    const addresses = podAddresses(document, claims, problems);
-    if (addresses.length > 0) pods.push({ document, entry: toEntry(document, nodeName, addresses, excluded) });
+  const pods = [...living, ...ending].map((document) => compileWorkload(document, facts, claims, problems));
+  return pods.filter((pod) => pod !== undefined);
+}
+
+/** Undefined: the pod is not in the table. */
+export function compileWorkload(
+  document: PodDocument,
+  { nodeNames, excludedNamespaces }: WorkloadFacts,
+  claims: AddressClaims,
+  problems: CompileProblems,
+): CompiledPod | undefined {
+  const { nodeName } = document.spec;
+  if (nodeName === undefined || !isRunning(document)) return undefined;
+  if (!nodeNames.has(nodeName)) {
+    const about = { found: `node ${nodeName}`, expected: `one of the nodes ${someOf(nodeNames)}` };
+    problems.add(document, { code: "unknown-node", path: ["spec", "nodeName"], ...about });
+    return undefined;
   }
-  return pods;
+  const addresses = podAddresses(document, claims, problems);
+  return addresses.length === 0
+    ? undefined
+    : { document, entry: toEntry(document, nodeName, addresses, excludedNamespaces) };
 }
 
 function isRunning({ spec, status }: PodDocument): boolean {

@@ -9,14 +9,15 @@
  */
 import type { Document, DocumentKind } from "../protocol/documents/document.ts";
 import type { Problem } from "../protocol/documents/problem.ts";
-import type { TableSnapshot } from "../protocol/table.ts";
+import type { EndpointEntry, TableSnapshot } from "../protocol/table.ts";
 import { AddressClaims } from "./address-claims.ts";
-import { compileEndpoints } from "./compile-endpoints.ts";
+import { ServiceSelectors } from "./compile-endpoints.ts";
 import { compileMesh } from "./compile-mesh.ts";
 import { compileNodes } from "./compile-nodes.ts";
 import { CompileProblems, placeOfDocument } from "./compile-problems.ts";
 import { compileServices } from "./compile-services.ts";
-import { compileWorkloads } from "./compile-workloads.ts";
+import { type CompiledPod, compileWorkloads, type WorkloadFacts } from "./compile-workloads.ts";
+import { compareText } from "./compare-text.ts";
 
 /** A table that has no number yet. */
 export type TableContents = Omit<TableSnapshot, "epoch" | "sequence">;
@@ -34,27 +35,49 @@ export interface CompileResult {
   readonly problems: readonly Problem[];
 }
 
-export function compileTable({ documents, agentNodes, trustDomain }: CompileInput): CompileResult {
+/** A pod with what it is behind which Service. */
+export interface SelectedPod extends CompiledPod {
+  readonly endpoints: readonly EndpointEntry[];
+}
+
+/** What a compilation leaves for the next one to go on from. */
+export interface Compilation extends CompileResult {
+  readonly claims: AddressClaims;
+  readonly facts: WorkloadFacts;
+  readonly pods: readonly SelectedPod[];
+  readonly selectors: ServiceSelectors;
+}
+
+export function compileTable(input: CompileInput): CompileResult {
+  const { contents, problems } = compileAll(input);
+  return { contents, problems };
+}
+
+export function compileAll({ documents, agentNodes, trustDomain }: CompileInput): Compilation {
   const problems = new CompileProblems();
   const claims = new AddressClaims();
   const unique = uniqueDocuments(documents, problems);
   const mesh = compileMesh(ofKind(unique, "Mesh"), trustDomain, problems);
   const nodes = compileNodes(ofKind(unique, "Node"), agentNodes, claims, problems);
-  const facts = { nodes, excludedNamespaces: mesh.exclude.namespaces };
-  const pods = compileWorkloads(ofKind(unique, "Pod"), facts, claims, problems);
+  const facts: WorkloadFacts = {
+    nodeNames: new Set(nodes.map((node) => node.name)),
+    excludedNamespaces: new Set(mesh.exclude.namespaces),
+  };
+  const compiled = compileWorkloads(ofKind(unique, "Pod"), facts, claims, problems);
   const serviceDocuments = ofKind(unique, "Service");
   const services = compileServices(serviceDocuments, ofKind(unique, "TrafficPolicy"), mesh, claims, problems);
+  const selectors = new ServiceSelectors(serviceDocuments);
+  const pods = compiled.map((pod) => ({ ...pod, endpoints: selectors.endpointsOf(pod) }));
+  const endpoints = pods.flatMap((pod) => pod.endpoints);
+  const workloads = pods.map((pod) => pod.entry);
   const contents: TableContents = {
     mesh,
     nodes: sortBy(nodes, (node) => node.name),
-    workloads: sortBy(
-      pods.map((pod) => pod.entry),
-      (workload) => workload.uid,
-    ),
+    workloads: sortBy(workloads, (workload) => workload.uid),
     services: sortBy(services, (service) => service.key),
-    endpoints: sortBy(compileEndpoints(serviceDocuments, pods), (endpoint) => endpoint.key),
+    endpoints: sortBy(endpoints, (endpoint) => endpoint.key),
   };
-  return { contents, problems: problems.list };
+  return { contents, problems: problems.list, claims, facts, pods, selectors };
 }
 
 /** In an order of their own, so that it is the same one of two rivals that wins wherever they are written. */
@@ -84,9 +107,4 @@ function ofKind<K extends DocumentKind>(documents: readonly Document[], kind: K)
 
 function sortBy<T>(entries: readonly T[], key: (entry: T) => string): T[] {
   return [...entries].sort((a, b) => compareText(key(a), key(b)));
-}
-
-/** By code units: the same everywhere, whatever the locale. */
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

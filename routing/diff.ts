@@ -39,6 +39,8 @@ function diffKind<K extends TableKind>(
   before: readonly TableKinds[K][],
   after: readonly TableKinds[K][],
 ): { readonly upserts: readonly TableKinds[K][]; readonly removals: readonly string[] } {
+  if (before === after) return { upserts: [], removals: [] };
+  if (isSorted(kind, before) && isSorted(kind, after)) return diffSorted(kind, before, after);
   const old = new Map(before.map((entry) => [entryKey(kind, entry), entry]));
   const upserts = after.filter((entry) => {
     const key = entryKey(kind, entry);
@@ -47,6 +49,46 @@ function diffKind<K extends TableKind>(
     return !unchanged;
   });
   return { upserts, removals: [...old.keys()] };
+}
+
+/** Tables as the compiler makes them: side by side, and entries that are the same object are passed without a look. */
+function diffSorted<K extends TableKind>(
+  kind: K,
+  before: readonly TableKinds[K][],
+  after: readonly TableKinds[K][],
+): { readonly upserts: readonly TableKinds[K][]; readonly removals: readonly string[] } {
+  const upserts: TableKinds[K][] = [];
+  const removals: string[] = [];
+  let next = 0;
+  for (const entry of after) {
+    let old = before[next];
+    if (old === entry) {
+      next += 1;
+      continue;
+    }
+    const key = entryKey(kind, entry);
+    while (old !== undefined && entryKey(kind, old) < key) {
+      removals.push(entryKey(kind, old));
+      next += 1;
+      old = before[next];
+    }
+    const isKnown = old !== undefined && entryKey(kind, old) === key;
+    if (isKnown) next += 1;
+    if (!isKnown || !sameValue(old, entry)) upserts.push(entry);
+  }
+  for (const old of before.slice(next)) removals.push(entryKey(kind, old));
+  return { upserts, removals };
+}
+
+/** And every key once. */
+function isSorted<K extends TableKind>(kind: K, entries: readonly TableKinds[K][]): boolean {
+  let last: string | undefined;
+  for (const entry of entries) {
+    const key = entryKey(kind, entry);
+    if (last !== undefined && last >= key) return false;
+    last = key;
+  }
+  return true;
 }
 
 /** Of JSON values. The order of keys does not matter, and a key without a value is like no key. */

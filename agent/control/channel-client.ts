@@ -21,10 +21,11 @@ import {
   type ControllerMessage,
   type DeltaMessage,
   type HelloMessage,
+  PACKED_ENCODING,
   type SnapshotMessage,
 } from "../../protocol/channel.ts";
+import { decodeFrame } from "./decode-frame.ts";
 import { controlLimits as limits } from "./limits.ts";
-import { parseControllerMessage } from "./parse-controller-message.ts";
 import { SignRequests, type SignAnswer } from "./sign-requests.ts";
 
 export interface ChannelCredentials {
@@ -54,6 +55,8 @@ export interface ChannelClientOptions {
   readonly hello: () => HelloMessage;
   /** Puts a table or a change in force. Throws or rejects when it does not fit. Must not wait for this channel. */
   readonly onTable: (message: SnapshotMessage | DeltaMessage) => void | Promise<void>;
+  /** Instead of `decodeFrame`: for programs that hold many agents and share what they decode. */
+  readonly decode?: typeof decodeFrame;
   readonly onOpen?: () => void;
   readonly onClose?: () => void;
   readonly clock: Clock;
@@ -202,7 +205,7 @@ export class ChannelClient {
     void this.#applying.then(() => {
       if (this.#socket !== socket || this.#state !== "greeting") return;
       this.#state = "open";
-      this.send(this.#options.hello());
+      this.send({ ...this.#options.hello(), encodings: [PACKED_ENCODING] });
       this.#options.onOpen?.();
     });
   }
@@ -222,7 +225,7 @@ export class ChannelClient {
     // `binaryType` is the default, nodebuffer: one Buffer per message.
     let message: ControllerMessage | undefined;
     try {
-      message = isBinary ? undefined : parseControllerMessage((data as Buffer).toString());
+      message = (this.#options.decode ?? decodeFrame)(data as Buffer, isBinary);
     } catch (error) {
       this.#options.count?.("message-invalid");
       this.#refuse(this.#options.hello().have ?? { epoch: "", sequence: 0 }, error);

@@ -80,6 +80,21 @@ const INNER_WALLS = [
   },
 ] as const;
 
+/** What makes the control side of an agent. */
+const CONTROL_BENCH_PARTS = [
+  "agent/control/channel-client.ts",
+  "agent/control/decode-frame.ts",
+  "agent/netfilter/commands.ts",
+  "agent/netfilter/desired-rules.ts",
+  "agent/netfilter/marks.ts",
+  "agent/netfilter/node-view.ts",
+  "agent/netfilter/set-writer.ts",
+  "agent/worker/messages.ts",
+  "agent/worker/worker-main.ts",
+  "routing/compile.ts",
+  "routing/table-state.ts",
+] as const;
+
 /** Single files that an area may import over its wall. */
 const DOORS = [
   {
@@ -97,6 +112,11 @@ const DOORS = [
     to: "package.json",
     reason: "the version that it reports",
   },
+  ...CONTROL_BENCH_PARTS.map((to) => ({
+    from: "bench/control/",
+    to,
+    reason: "a thousand agents do not fit on a machine: the bench takes the parts of one that it measures",
+  })),
 ] as const;
 
 interface SourceFile {

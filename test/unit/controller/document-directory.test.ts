@@ -15,15 +15,15 @@ async function settled(path: string, text: string): Promise<void> {
 }
 
 function names(t: ExecutionContext, reading: DirectoryReading): string[] {
-  if (reading.state !== "read") {
-    t.fail(`state is ${reading.state}`);
+  if (reading.state === undefined) {
+    t.fail("nothing changed");
     return [];
   }
-  return reading.documents.map((document) => document.metadata.name);
+  return reading.state.documents.map((document) => document.metadata.name);
 }
 
 function problems(reading: DirectoryReading): readonly string[] {
-  return reading.state === "read" ? reading.problems : [];
+  return reading.state?.problems ?? [];
 }
 
 test("documents of all files are one state; hidden and other files are left out", async (t) => {
@@ -40,7 +40,7 @@ test("nothing is reported when nothing changed", async (t) => {
   await settled(join(path, "a.yaml"), nodeText("node-1", 1));
   const directory = new DocumentDirectory(path);
   await directory.read(true);
-  t.deepEqual(await directory.read(true), { state: "unchanged" });
+  t.deepEqual(await directory.read(true), { state: undefined, unsettled: [] });
   await settled(join(path, "b.yaml"), nodeText("node-2", 2));
   t.deepEqual(names(t, await directory.read(true)), ["node-1", "node-2"]);
   await rm(join(path, "a.yaml"));
@@ -56,7 +56,7 @@ test("a file that was written just now is not read, unless patience is over", as
   await writeFile(join(path, "a.yaml"), nodeText("node-1", 1));
   await utimes(join(path, "a.yaml"), new Date(), new Date());
   const directory = new DocumentDirectory(path);
-  t.deepEqual(await directory.read(true), { state: "unsettled" });
+  t.deepEqual(await directory.read(true), { state: undefined, unsettled: ["a.yaml"] });
   t.deepEqual(names(t, await directory.read(false)), ["node-1"]);
 });
 
@@ -68,7 +68,7 @@ test("a file that lost all its text is given more time", async (t) => {
   await writeFile(join(path, "a.yaml"), "");
   const halfASecondAgo = new Date(Date.now() - 500);
   await utimes(join(path, "a.yaml"), halfASecondAgo, halfASecondAgo);
-  t.deepEqual(await directory.read(true), { state: "unsettled" });
+  t.deepEqual(await directory.read(true), { state: undefined, unsettled: ["a.yaml"] });
   await utimes(join(path, "a.yaml"), LONG_AGO, LONG_AGO);
   t.deepEqual(names(t, await directory.read(true)), []);
 });
@@ -113,4 +113,46 @@ test("a FIFO, a directory and a dangling link neither block nor end the reading"
 test("a directory that is not there is an error, not an empty state", async (t) => {
   const path = join(await temporaryDirectory(t), "nowhere");
   await t.throwsAsync(new DocumentDirectory(path).read(true), { code: "ENOENT" });
+});
+
+test("who knows which files changed has only these looked at", async (t) => {
+  const path = await temporaryDirectory(t);
+  await settled(join(path, "a.yaml"), nodeText("node-1", 1));
+  await settled(join(path, "b.yaml"), nodeText("node-2", 2));
+  const directory = new DocumentDirectory(path);
+  const first = await directory.read(true);
+  await settled(join(path, "b.yaml"), nodeText("node-3", 3));
+  t.deepEqual(await directory.readFiles(["a.yaml"], () => true), { state: undefined, unsettled: [] });
+  const second = await directory.readFiles(["b.yaml"], () => true);
+  t.deepEqual(names(t, second), ["node-1", "node-3"]);
+  t.is(second.state?.documents[0], first.state?.documents[0]);
+  await rm(join(path, "b.yaml"));
+  t.deepEqual(names(t, await directory.readFiles(["b.yaml", "never.yaml"], () => true)), ["node-1"]);
+});
+
+test("a busy file is left as it was, the others are taken", async (t) => {
+  const path = await temporaryDirectory(t);
+  await settled(join(path, "a.yaml"), nodeText("node-1", 1));
+  const directory = new DocumentDirectory(path);
+  await directory.read(true);
+  await settled(join(path, "b.yaml"), nodeText("node-2", 2));
+  await writeFile(join(path, "a.yaml"), nodeText("node-9", 9));
+  await utimes(join(path, "a.yaml"), new Date(), new Date());
+  const reading = await directory.readFiles(["a.yaml", "b.yaml"], () => true);
+  t.deepEqual(reading.unsettled, ["a.yaml"]);
+  t.deepEqual(names(t, reading), ["node-1", "node-2"]);
+  t.deepEqual(names(t, await directory.readFiles(["a.yaml"], () => false)), ["node-9", "node-2"]);
+});
+
+test("files of a directory that went away are not gone", async (t) => {
+  const path = join(await temporaryDirectory(t), "documents");
+  await mkdir(path);
+  await settled(join(path, "a.yaml"), nodeText("node-1", 1));
+  const directory = new DocumentDirectory(path);
+  await directory.read(true);
+  await rm(path, { recursive: true });
+  await t.throwsAsync(
+    directory.readFiles(["a.yaml"], () => true),
+    { code: "ENOENT" },
+  );
 });

@@ -5,6 +5,7 @@ import { parseDocuments } from "../../../protocol/documents/parse-documents.ts";
 import type { SourceState } from "../../../controller/source.ts";
 import type { TableSnapshot } from "../../../protocol/table.ts";
 import { nodeText, podText } from "../../support/cluster-documents.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { RecordingLog } from "../../support/recording-log.ts";
 
 interface Bench {
@@ -36,6 +37,7 @@ function bench(): Bench {
     },
     onPublished: (table) => void published.push(table),
     onJudged: (problems) => judged.push(problems),
+    clock: new FakeClock(),
     log: new RecordingLog(),
   });
   const result: Bench = { builder, history, published, judged, savedAgents, writable: true };
@@ -146,4 +148,14 @@ test("states that come faster than they can be judged end with the newest", asyn
   await Promise.all(states.map((next) => builder.setState(next)));
   t.is(published.at(-1)?.workloads[0]?.name, "pod-19");
   t.true(published.length < 20);
+});
+
+test("agents that become ready while a table is made share the next one", async (t) => {
+  const { builder, published, savedAgents } = bench();
+  const nodes = Array.from({ length: 20 }, (_, index) => nodeText(`node-${index}`, index));
+  await builder.setState(state(...nodes));
+  await Promise.all(nodes.map((_, index) => builder.setAgent(`node-${index}`)));
+  t.true(published.at(-1)?.nodes.every((node) => node.agent));
+  t.is(published.length, 2);
+  t.is(savedAgents.length, 1);
 });

@@ -24,7 +24,7 @@ test("who missed changes is given one after the other", (t) => {
   const history = historyUpTo(5);
   const next = history.nextMessage({ epoch: "epoch-1", sequence: 3 });
   t.like(next, { kind: "delta", sequence: 4 });
-  t.deepEqual(JSON.parse(next?.bytes.toString() ?? ""), { kind: "delta", delta: change(4) });
+  t.deepEqual(JSON.parse(next?.frame(false).bytes.toString() ?? ""), { kind: "delta", delta: change(4) });
 });
 
 test("who has nothing, another epoch, the future or an age-old table is given a snapshot", (t) => {
@@ -37,7 +37,7 @@ test("who has nothing, another epoch, the future or an age-old table is given a 
   ]) {
     const next = history.nextMessage(have);
     t.like(next, { kind: "snapshot", sequence: 3 });
-    t.deepEqual(JSON.parse(next?.bytes.toString() ?? "") as unknown, {
+    t.deepEqual(JSON.parse(next?.frame(false).bytes.toString() ?? "") as unknown, {
       kind: "snapshot",
       table: testTable({ sequence: 3 }),
     });
@@ -46,9 +46,9 @@ test("who has nothing, another epoch, the future or an age-old table is given a 
 
 test("a message is serialised once for everyone", (t) => {
   const history = historyUpTo(3);
-  t.is(history.nextMessage(undefined)?.bytes, history.nextMessage(undefined)?.bytes);
+  t.is(history.nextMessage(undefined)?.frame(true).bytes, history.nextMessage(undefined)?.frame(true).bytes);
   const have = { epoch: "epoch-1", sequence: 2 };
-  t.is(history.nextMessage(have)?.bytes, history.nextMessage(have)?.bytes);
+  t.is(history.nextMessage(have)?.frame(true).bytes, history.nextMessage(have)?.frame(true).bytes);
 });
 
 test("the number of changes that are kept is bounded", (t) => {
@@ -61,4 +61,25 @@ test("a reset forgets the changes of the epoch before", (t) => {
   const history = historyUpTo(3);
   history.reset(testTable({ epoch: "epoch-2", sequence: 1 }));
   t.like(history.nextMessage({ epoch: "epoch-1", sequence: 2 }), { kind: "snapshot", epoch: "epoch-2" });
+});
+
+test("a snapshot serves those who come later too, as long as the changes after it are here and smaller", (t) => {
+  const history = historyUpTo(1);
+  const first = history.nextMessage(undefined);
+  history.advance(change(2), testTable({ sequence: 2 }));
+  t.is(history.nextMessage(undefined), first);
+  t.like(history.nextMessage({ epoch: "epoch-1", sequence: 1 }), { kind: "delta", sequence: 2 });
+  let sequence = 2;
+  for (let bytes = 0; bytes <= (first?.size ?? 0); bytes += JSON.stringify(change(sequence)).length) {
+    sequence += 1;
+    history.advance(change(sequence), testTable({ sequence }));
+  }
+  t.like(history.nextMessage(undefined), { kind: "snapshot", sequence });
+});
+
+test("who asks for the newest snapshot is given the newest", (t) => {
+  const history = historyUpTo(1);
+  history.snapshotMessage();
+  history.advance(change(2), testTable({ sequence: 2 }));
+  t.like(history.snapshotMessage(), { kind: "snapshot", sequence: 2 });
 });

@@ -1,0 +1,110 @@
+/**
+ * A process that holds what an agent holds: the main thread's table and one real data worker with its own. Prints as JSON
+ * what the table costs, and how long one pod's change takes on its way into the kernel's sets.
+ *
+ *   node --expose-gc agent-cost-main.ts <snapshot.json> <node>     (in a network namespace of its own, as its root)
+ */
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { decodeFrame } from "../../agent/control/decode-frame.ts";
+import { Commands } from "../../agent/netfilter/commands.ts";
+import { type DesiredRules, desiredRules } from "../../agent/netfilter/desired-rules.ts";
+import { Marks } from "../../agent/netfilter/marks.ts";
+import { nodeView } from "../../agent/netfilter/node-view.ts";
+import { SetWriter } from "../../agent/netfilter/set-writer.ts";
+import type { ToWorker, WorkerSettings } from "../../agent/worker/messages.ts";
+import { HawserError } from "../../core/errors.ts";
+import { runCommand } from "../../core/run-command.ts";
+import { TableState } from "../../routing/table-state.ts";
+import type { AgentCostReport } from "./control-report.ts";
+
+interface Footprint {
+  readonly residentBytes: number;
+  readonly heapBytes: number;
+}
+
+const CHANGES = 15;
+/** For memory that is given back a little later. */
+const SETTLE_MS = 500;
+const PORTS = { outboundPort: 15_101, inboundPort: 15_106 };
+
+const [file = "", node = ""] = process.argv.slice(2);
+const worker = startWorker();
+await new Promise((resolve) => worker.once("message", resolve));
+const without = await footprint();
+const table = takeTable();
+const withTable = await footprint();
+await worker.terminate();
+const times = await timeChanges(table);
+const report: AgentCostReport = {
+  pods: [...table.workloads()].length,
+  residentMb: (withTable.residentBytes - without.residentBytes) / 1e6,
+  heapMb: (withTable.heapBytes - without.heapBytes) / 1e6,
+  ...times,
+};
+console.log(JSON.stringify(report));
+
+function startWorker(): Worker {
+  const settings: WorkerSettings = {
+    index: 0,
+    node,
+    logLevel: "error",
+    mark: Marks.own,
+    ipv6: false,
+    engine: "framing",
+    ticketKeys: new Uint8Array(48),
+    ...PORTS,
+  };
+  return new Worker(new URL("../../agent/worker/worker-main.ts", import.meta.url), { workerData: settings });
+}
+
+function takeTable(): TableState {
+  const message = decodeFrame(readFileSync(file), false);
+  if (message?.kind !== "snapshot") throw new HawserError("no-snapshot", `${file} holds no snapshot`);
+  worker.postMessage({ kind: "snapshot", table: message.table } satisfies ToWorker);
+  return new TableState(message.table);
+}
+
+async function footprint(): Promise<Footprint> {
+  await sleep(SETTLE_MS);
+  globalThis.gc?.();
+  const statistics = await worker.getHeapStatistics();
+  const { rss, heapUsed } = process.memoryUsage();
+  return { residentBytes: rss, heapBytes: heapUsed + statistics.used_heap_size };
+}
+
+/** One pod of another node comes back with another address, again and again; medians. */
+async function timeChanges(state: TableState): Promise<Omit<AgentCostReport, "pods" | "residentMb" | "heapMb">> {
+  const writer = new SetWriter(new Commands(runCommand), sleep);
+  const rules = (): DesiredRules => desiredRules(nodeView(state, node), PORTS);
+  await writer.write(rules().sets);
+  const viewMs: number[] = [];
+  const setsMs: number[] = [];
+  const totalMs: number[] = [];
+  for (let change = 0; change < CHANGES; change += 1) {
+    const beganMs = performance.now();
+    changeOnePod(state, change);
+    const wanted = rules();
+    const viewedMs = performance.now();
+    await writer.write(wanted.sets);
+    const endedMs = performance.now();
+    viewMs.push(viewedMs - beganMs);
+    setsMs.push(endedMs - viewedMs);
+    totalMs.push(endedMs - beganMs);
+  }
+  const setMembers = Math.max(...rules().sets.map((set) => set.entries.size));
+  return { viewMs: median(viewMs), setsMs: median(setsMs), changeMs: median(totalMs), setMembers };
+}
+
+function changeOnePod(state: TableState, change: number): void {
+  const pod = [...state.workloads()].find((workload) => workload.node !== node);
+  if (pod === undefined) throw new HawserError("no-pod", "There is no pod on another node");
+  const workload = { ...pod, addresses: [`10.255.0.${change + 1}`] };
+  const { epoch, sequence } = state;
+  state.apply({ epoch, sequence: sequence + 1, upserts: { workload: [workload] }, removals: {} });
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}

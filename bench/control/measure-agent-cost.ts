@@ -1,0 +1,41 @@
+/**
+ * What a table costs the agent of one node: writes the table of a cluster to a file and has a process of its own
+ * (agent-cost-main.ts) take it as an agent does.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HawserError } from "../../core/errors.ts";
+import { runCommand } from "../../core/run-command.ts";
+import type { SnapshotMessage } from "../../protocol/channel.ts";
+import { parseDocuments } from "../../protocol/documents/parse-documents.ts";
+import { compileTable } from "../../routing/compile.ts";
+import { ClusterFiles, nodeName } from "./cluster-files.ts";
+import type { AgentCostReport, ControlBenchOptions } from "./control-report.ts";
+
+const TIMEOUT_MS = 60_000;
+
+export async function measureAgentCost({ agents, pods, services }: ControlBenchOptions): Promise<AgentCostReport> {
+  const directory = mkdtempSync(join(tmpdir(), "hawser-agent-cost-"));
+  try {
+    const documents = new ClusterFiles(directory, { nodes: agents, pods, services });
+    documents.writeAll();
+    const file = join(directory, "snapshot.json");
+    writeFileSync(file, JSON.stringify(snapshotOf(documents.path, agents)));
+    const program = join(import.meta.dirname, "agent-cost-main.ts");
+    const argv = [process.execPath, "--expose-gc", program, file, nodeName(0)];
+    const { exitCode, stdout, stderr } = await runCommand(argv, { timeoutMs: TIMEOUT_MS });
+    if (exitCode !== 0) throw new HawserError("agent-cost", `Cannot measure what a table costs an agent: ${stderr}`);
+    return JSON.parse(stdout) as AgentCostReport;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function snapshotOf(directory: string, agents: number): SnapshotMessage {
+  const texts = readdirSync(directory).map((name) => readFileSync(join(directory, name), "utf8"));
+  const documents = texts.flatMap((text) => parseDocuments(text, "bench.yaml").documents);
+  const agentNodes = new Set(Array.from({ length: agents }, (_, number) => nodeName(number)));
+  const { contents } = compileTable({ documents, agentNodes });
+  return { kind: "snapshot", table: { ...contents, epoch: "bench", sequence: 1 } };
+}
