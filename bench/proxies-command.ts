@@ -74,7 +74,7 @@ async function run(flags: Flags): Promise<void> {
   try {
     const result = await runBench(settings, progress, interrupted.signal);
     progress.end();
-    const files = await writeResults(result, flags.output);
+    const files = writeResults(result, flags.output);
     process.stdout.write(flags.json === true ? `${JSON.stringify(result)}\n` : renderTables(result));
     process.stderr.write(`${files.map((file) => path.relative(process.cwd(), file)).join("\n")}\n`);
   } finally {

@@ -9,8 +9,10 @@ import { isPeer, type VariantName } from "./variants.ts";
  * differences between proxies that are of interest.
  */
 export const NOISY_SPREAD = 0.15;
-/** A slice that others took more of the machine from than this is not worth much: steal comes in bursts. */
-export const NOISY_STEAL = 0.02;
+/** A slice of which steal and other programs took more of the machine than this is not worth much: they come in bursts. */
+export const NOISY_TAKEN = 0.04;
+/** wrk's clock. Added latency may come out as nothing or less; a ratio to that is one to the least that can be told. */
+const LEAST_ADDED_US = 1;
 
 /** Latencies beside those of direct calls of the same round, then everything else. */
 export function summariseLoad(slices: readonly Slice[], metrics: readonly MetricName[]): readonly VariantResult[] {
@@ -42,7 +44,7 @@ function figureOf(slices: readonly Slice[], variant: VariantName, metric: Metric
   const values = own.map((slice) => slice.values[metric] ?? Number.NaN);
   if (values.length === 0) return undefined;
   const spread = relativeSpread(values);
-  const stolen = own.filter(({ machine }) => machine.steal > NOISY_STEAL).length;
+  const disturbed = own.filter(({ machine }) => machine.steal + machine.others > NOISY_TAKEN).length;
   const toDirect = variant === "direct" ? undefined : medianRatio(slices, variant, metric, ["direct"]);
   const toBestPeer = medianRatio(slices, variant, metric, peersIn(slices, variant));
   return {
@@ -50,7 +52,7 @@ function figureOf(slices: readonly Slice[], variant: VariantName, metric: Metric
     least: Math.min(...values),
     most: Math.max(...values),
     ...(spread === undefined ? {} : { spread }),
-    noisy: (spread !== undefined && spread > NOISY_SPREAD) || stolen > own.length / 2,
+    noisy: (spread !== undefined && spread > NOISY_SPREAD) || disturbed > own.length / 2,
     ...(toDirect === undefined ? {} : { toDirect }),
     ...(toBestPeer === undefined ? {} : { toBestPeer }),
   };
@@ -74,6 +76,7 @@ function medianRatio(
     const rest = others.map((name) => valueOf(slices, round, name, metric)).filter((value) => value !== undefined);
     if (own === undefined || rest.length === 0) return [];
     const best = METRICS[metric].better === "higher" ? Math.max(...rest) : Math.min(...rest);
+    if (metric === "addedP50Us") return [own / Math.max(best, LEAST_ADDED_US)];
     return best === 0 ? [] : [own / best];
   });
   return ratios.length === 0 ? undefined : median(ratios);

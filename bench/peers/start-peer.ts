@@ -19,7 +19,7 @@ import { renderTemplate, type TemplateValues } from "./render-template.ts";
 export interface RunningPeer {
   readonly client: ProcessGroup;
   readonly server: ProcessGroup;
-  entryOf(service: ServiceName): Endpoint;
+  readonly entryOf: (service: ServiceName) => Endpoint;
 }
 
 export interface PeerPlace {

@@ -9,7 +9,7 @@ import { ProcessGroup } from "../measure/process-group.ts";
 import { createPeerCertificates } from "../peers/peer-certificates.ts";
 import { type Peer, PEERS } from "../peers/peers.ts";
 import { startPeer } from "../peers/start-peer.ts";
-import { isPeer, type VariantName } from "../variants.ts";
+import type { VariantName } from "../variants.ts";
 import { CLIENT_NODE, CLIENT_POD, FAR_POD, NEAR_POD, SECOND_CLIENT_POD, SERVER_NODE, SERVICES } from "./services.ts";
 import { tuneKernel } from "./tune-kernel.ts";
 import type { Variant } from "./variant.ts";
@@ -112,7 +112,6 @@ function peerVariant(
   pods: ReadonlyMap<string, string>,
   running: Awaited<ReturnType<typeof startPeer>>,
 ): Variant {
-  if (!isPeer(peer.name)) throw new HawserError("no-peer", `${String(peer.name)} is no peer`);
   const { client, server, entryOf } = running;
   const hasPod = (name: string): boolean => SERVICES.some((service) => service.name === name && pods.has(service.pod));
   return {
