@@ -13,6 +13,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const SOURCE_AREAS = [
   "agent",
   "bench",
+  "bpf-notes",
   "build",
   "cli",
   "controller",
@@ -56,6 +57,10 @@ const MAY_IMPORT: Readonly<Record<Area, Permissions>> = {
     reason: "the lab starts agent and controller as processes, exactly as a cluster would",
   },
   bench: {
+    values: ["core", "protocol", "lab"],
+    reason: "measurements stand on the lab and see processes from outside",
+  },
+  "bpf-notes": {
     values: ["core", "protocol", "lab"],
     reason: "measurements stand on the lab and see processes from outside",
   },
@@ -194,7 +199,7 @@ test("only main.ts of a daemon reads process.env", (t) => {
   expectNone(t, found.map(pathOf), "boot settings are read once, in one place");
 });
 
-test("nothing but cli, lab and bench writes to the console", (t) => {
+test("nothing but cli, lab, bench and bpf-notes writes to the console", (t) => {
   const found = daemonFiles().filter((file) => /\bconsole\s*\.\s*\w+\s*\(/.test(codeOf(file)));
   expectNone(t, found.map(pathOf), "daemons log, one JSON line per event");
 });
@@ -229,7 +234,7 @@ function expectNone(t: ExecutionContext, offenders: readonly string[], reason: s
 }
 
 function daemonFiles(): SourceFile[] {
-  return sources.filter((file) => !["lab", "cli", "bench", "dashboard"].includes(areaOf(file.path)));
+  return sources.filter((file) => !["lab", "cli", "bench", "bpf-notes", "dashboard"].includes(areaOf(file.path)));
 }
 
 function codeOf(file: SourceFile): string {
