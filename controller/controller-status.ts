@@ -9,6 +9,7 @@ export interface StatusFacts {
   readonly sessions: Iterable<AgentSession>;
   readonly convergence: ConvergenceSummary;
   readonly problems: readonly string[];
+  readonly settled: boolean;
   /** Monotonic. */
   readonly nowMs: number;
   readonly wallClockMs: number;
@@ -37,11 +38,13 @@ export interface ControllerStatus {
   /** Nodes with an agent in the table and none connected. */
   readonly missing: readonly string[];
   readonly converged: ConvergenceSummary;
+  /** False while a newer table is on its way: a change of documents or agents is not judged yet. */
+  readonly settled: boolean;
   readonly problems: readonly string[];
 }
 
 export function controllerStatus(facts: StatusFacts): ControllerStatus {
-  const { table, convergence, problems } = facts;
+  const { table, convergence, problems, settled } = facts;
   const agents = [...facts.sessions].filter((session) => session.serving).map((session) => agentStatus(session, facts));
   const connected = new Set(agents.map((agent) => agent.node));
   const behind = agents.filter((agent) => agent.applied !== table?.sequence);
@@ -56,6 +59,7 @@ export function controllerStatus(facts: StatusFacts): ControllerStatus {
     stragglers: behind.slice(0, limits.listedAgents).map((agent) => agent.node),
     missing: lost.slice(0, limits.listedAgents).map((node) => node.name),
     converged: convergence,
+    settled,
     problems: problems.slice(0, limits.loggedProblems),
   };
 }

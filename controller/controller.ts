@@ -182,6 +182,7 @@ export class Controller {
       sessions: this.#channel?.sessions ?? [],
       convergence: this.#convergence.summary(),
       problems: this.#builder.problems,
+      settled: this.#builder.isSettled,
       nowMs: this.#options.clock.monotonicMs(),
       wallClockMs: this.#options.clock.nowMs(),
     });

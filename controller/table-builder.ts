@@ -55,6 +55,7 @@ export class TableBuilder {
   #candidate: SourceState | undefined;
   #problems: readonly string[] = [];
   #dirty = false;
+  #buildsUnderWay = 0;
   #building: Promise<void> = Promise.resolve();
   #nextBuildMs = 0;
 
@@ -82,6 +83,11 @@ export class TableBuilder {
     return this.#build();
   }
 
+  /** False while something that was said is neither in force nor refused yet. */
+  get isSettled(): boolean {
+    return this.#buildsUnderWay === 0;
+  }
+
   /** Resolves when everything said so far is in force or refused. */
   settled(): Promise<void> {
     return this.#building;
@@ -105,17 +111,21 @@ export class TableBuilder {
 
   #build(): Promise<void> {
     this.#dirty = true;
-    this.#building = this.#building.then(async () => {
-      if (!this.#dirty) return;
-      await this.#pause();
-      this.#dirty = false;
-      const beganMs = this.#options.clock.monotonicMs();
-      await this.#buildOnce();
-      const endedMs = this.#options.clock.monotonicMs();
-      const pauseMs = (endedMs - beganMs) * (1 / SHARE_OF_BUILDS - 1);
-      this.#nextBuildMs = endedMs + Math.min(timers.longestBuildPauseMs, pauseMs);
-    });
+    this.#buildsUnderWay += 1;
+    this.#building = this.#building
+      .then(() => (this.#dirty ? this.#buildPaced() : undefined))
+      .finally(() => (this.#buildsUnderWay -= 1));
     return this.#building;
+  }
+
+  async #buildPaced(): Promise<void> {
+    await this.#pause();
+    this.#dirty = false;
+    const beganMs = this.#options.clock.monotonicMs();
+    await this.#buildOnce();
+    const endedMs = this.#options.clock.monotonicMs();
+    const pauseMs = (endedMs - beganMs) * (1 / SHARE_OF_BUILDS - 1);
+    this.#nextBuildMs = endedMs + Math.min(timers.longestBuildPauseMs, pauseMs);
   }
 
   #pause(): Promise<void> {

@@ -32,6 +32,9 @@ interface Destination {
   readonly port: number;
 }
 
+/** The kernel chooses. */
+const ANY_PORT = 0;
+
 export class InboundConnection {
   readonly #plane: DataPlane;
   readonly #tunnel: ServerTunnel;
@@ -102,6 +105,10 @@ export class InboundConnection {
       this.#refuse(503, "limit", "the destination's agent has too many connections", destination);
       return;
     }
+    this.#dial(source, destination, source.port);
+  }
+
+  #dial(source: StreamSource, destination: Destination, sourcePort: number): void {
     let socket: Socket;
     try {
       socket = this.#plane.dial({
@@ -109,22 +116,29 @@ export class InboundConnection {
         port: destination.port,
         mark: this.#plane.mark,
         // A pod that calls itself by way of another node cannot have its own address on both ends.
-        ...(source.address === destination.address ? {} : { source }),
+        ...(source.address === destination.address ? {} : { source: { address: source.address, port: sourcePort } }),
       });
     } catch (error) {
       this.#refuse(503, "connect-failed", describeError(error), destination);
       return;
     }
-    this.#awaitConnect(socket, source, destination);
+    this.#awaitConnect(socket, source, destination, sourcePort);
   }
 
-  #awaitConnect(socket: Socket, source: StreamSource, destination: Destination): void {
+  #awaitConnect(socket: Socket, source: StreamSource, destination: Destination, sourcePort: number): void {
     const timer: Timer = this.#plane.clock.after(timers.tcpConnectMs, () =>
       socket.destroy(new Error(`no answer within ${timers.tcpConnectMs} ms`)),
     );
-    const failed = (error: Error): void => {
-      this.#plane.metrics.dial("failed");
+    const failed = (error: NodeJS.ErrnoException): void => {
+      // From this port the pod has a connection to the same application already, or one that is ending: it dialled two
+      // addresses that lead there. Any other port will do.
+      const isPortTaken = error.code === "EADDRNOTAVAIL" && sourcePort !== ANY_PORT;
+      if (!isPortTaken) this.#plane.metrics.dial("failed");
       if (this.#aborted) return;
+      if (isPortTaken) {
+        this.#dial(source, destination, ANY_PORT);
+        return;
+      }
       const where = formatHostPort(destination.address, destination.port);
       this.#refuse(503, "connect-failed", `cannot reach ${where}: ${error.message}`, destination);
     };

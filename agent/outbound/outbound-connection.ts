@@ -163,7 +163,8 @@ export class OutboundConnection {
         port: candidate.port,
         mark: this.#plane.mark,
         // The server sees its client. The answers come back here: they are addressed to a pod of this node.
-        source: { address: sourceAddress, port: sourcePort },
+        // Another port when there was a try before: from its own one the pod may have a connection to this endpoint already.
+        source: { address: sourceAddress, port: this.#attempts > 1 ? 0 : sourcePort },
       });
       this.#use(new PlainStream(socket, this.#relay));
     } catch (error) {

@@ -33,6 +33,7 @@ export interface MeshSettings {
 /** What the controller's `/status` says, as far as the lab reads it. */
 interface ControllerReport {
   readonly sequence?: number;
+  readonly settled?: boolean;
   readonly agents?: readonly {
     readonly node: string;
     readonly instance?: string;
@@ -135,7 +136,7 @@ export class MeshProcesses {
         .filter((status) => !status.ready || status.appliedSequence !== report.sequence);
       waitingFor = `the agents to be ready and up to date: ${lagging.map((status) => status.node).join(", ")}`;
       this.#failIfEnded();
-      return lagging.length === 0;
+      return report.settled === true && lagging.length === 0;
     });
   }
 
