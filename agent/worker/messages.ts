@@ -33,8 +33,21 @@ export interface DrainOrder {
   readonly keepListening: boolean;
 }
 
+/** Entries of the table that follows, see snapshot-parts.ts. */
+export interface SnapshotEntriesMessage {
+  readonly kind: "snapshot-entries";
+  readonly entries: TableDelta["upserts"];
+}
+
+/** Puts the table in force, with the entries that came before it. */
+export interface SnapshotMessage {
+  readonly kind: "snapshot";
+  readonly table: TableSnapshot;
+}
+
 export type ToWorker =
-  | { readonly kind: "snapshot"; readonly table: TableSnapshot }
+  | SnapshotEntriesMessage
+  | SnapshotMessage
   | { readonly kind: "delta"; readonly delta: TableDelta }
   /** Replaces all credentials. */
   | { readonly kind: "credentials"; readonly credentials: readonly TlsCredentials[] }

@@ -11,6 +11,7 @@ import { isDeepStrictEqual } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HawserError } from "../../core/errors.ts";
 import { percentileMs } from "../../lab/shop/latency-histogram.ts";
+import type { BenchPrograms } from "./bench-programs.ts";
 import { ClusterFiles } from "./cluster-files.ts";
 import type { ControlBenchOptions, ControlLoad, ControlPlaneReport, ControlStorm } from "./control-report.ts";
 import { ControllerProcess } from "./controller-process.ts";
@@ -30,10 +31,11 @@ const INJECT_PERIOD_MS = 20;
 
 export async function measureControlPlane(
   options: ControlBenchOptions,
+  programs: BenchPrograms,
   onProgress: (phase: string) => void,
 ): Promise<ControlPlaneReport> {
   const directory = mkdtempSync(join(tmpdir(), "hawser-control-bench-"));
-  const bed = new TestBed(options, directory);
+  const bed = new TestBed(options, programs.controller, directory);
   try {
     onProgress("cold start");
     const coldStart = await bed.coldStart();
@@ -65,15 +67,17 @@ interface Mark {
 
 class TestBed {
   readonly #options: ControlBenchOptions;
+  readonly #program: string;
   readonly #documents: ClusterFiles;
   readonly #state: string;
   #fleet: Fleet | undefined;
   #controller: ControllerProcess | undefined;
   #idleBytesPerMs = 0;
 
-  constructor(options: ControlBenchOptions, directory: string) {
+  constructor(options: ControlBenchOptions, program: string, directory: string) {
     const { agents, pods, services } = options;
     this.#options = options;
+    this.#program = program;
     this.#documents = new ClusterFiles(directory, { nodes: agents, pods, services });
     this.#state = join(directory, "state");
   }
@@ -212,7 +216,8 @@ class TestBed {
 
   #startController(): Promise<ControllerProcess> {
     const { runtimeFlags } = this.#options;
-    return ControllerProcess.start({ documents: this.#documents.path, state: this.#state, runtimeFlags });
+    const { path: documents } = this.#documents;
+    return ControllerProcess.start({ program: this.#program, documents, state: this.#state, runtimeFlags });
   }
 
   #running(): ControllerProcess {

@@ -29,7 +29,16 @@ const report: ControlBenchReport = {
     agentRefusals: 0,
     tablesAgree: true,
   },
-  agent: { pods: 100, residentMb: 10, heapMb: 8, viewMs: 5, setsMs: 10, changeMs: 15, setMembers: 90 },
+  agent: {
+    pods: 100,
+    residentMb: 10,
+    mainHeapMb: 4,
+    workerHeapMb: 4,
+    viewMs: 5,
+    setsMs: 10,
+    changeMs: 15,
+    setMembers: 90,
+  },
 };
 
 function missed(changed: ControlBenchReport): string[] {
