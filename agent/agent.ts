@@ -30,7 +30,6 @@ import type { AgentSettings } from "./settings.ts";
 import { type ReservedPorts, reservePorts } from "./sockets/reserved-ports.ts";
 import { AgentMetrics } from "./telemetry/metrics.ts";
 import type { TlsCredentials } from "./tunnel/tls-settings.ts";
-import { snapshotParts } from "./worker/snapshot-parts.ts";
 import { WorkerPool } from "./worker/worker-pool.ts";
 
 export interface AgentOptions {
@@ -240,7 +239,7 @@ export class Agent {
   async #tableMessage(message: SnapshotMessage | DeltaMessage): Promise<void> {
     if (message.kind === "snapshot") {
       this.#table = new TableState(message.table);
-      for (const part of snapshotParts(message.table)) this.#workers.broadcast(part);
+      this.#workers.broadcast({ kind: "snapshot", table: message.table });
     } else {
       const table = this.#table;
       if (table === undefined) throw new TypeError("Change came before a table");

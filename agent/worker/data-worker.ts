@@ -23,7 +23,6 @@ import { TunnelPool, type TunnelTarget } from "../tunnel/tunnel-pool.ts";
 import { ConnectionRegistry } from "./connection-registry.ts";
 import type { DataPlane } from "./data-plane.ts";
 import type { DrainOrder, FromWorker, ToWorker, WorkerSettings } from "./messages.ts";
-import { SnapshotAssembly } from "./snapshot-parts.ts";
 
 /** Batches of metrics go to the main thread this often. */
 const METRICS_PERIOD_MS = 1_000;
@@ -40,7 +39,6 @@ export class DataWorker {
   readonly #outbound: OutboundListener;
   readonly #inbound: InboundListener;
   readonly #secureContexts = new Map<string, { chainPem: string; rootsPem: string; context: SecureContext }>();
-  readonly #assembly = new SnapshotAssembly();
   #table: TableState | undefined;
 
   constructor(settings: WorkerSettings, engine: Engine, post: (message: FromWorker) => void) {
@@ -84,11 +82,8 @@ export class DataWorker {
 
   handle(message: ToWorker): void {
     switch (message.kind) {
-      case "snapshot-entries":
-        this.#assembly.add(message.entries);
-        return;
       case "snapshot":
-        this.#table = new TableState(this.#assembly.finish(message.table));
+        this.#table = new TableState(message.table);
         this.#inbound.tableChanged();
         return;
       case "delta":

@@ -33,21 +33,8 @@ export interface DrainOrder {
   readonly keepListening: boolean;
 }
 
-/** Entries of the table that follows, see snapshot-parts.ts. */
-export interface SnapshotEntriesMessage {
-  readonly kind: "snapshot-entries";
-  readonly entries: TableDelta["upserts"];
-}
-
-/** Puts the table in force, with the entries that came before it. */
-export interface SnapshotMessage {
-  readonly kind: "snapshot";
-  readonly table: TableSnapshot;
-}
-
 export type ToWorker =
-  | SnapshotEntriesMessage
-  | SnapshotMessage
+  | { readonly kind: "snapshot"; readonly table: TableSnapshot }
   | { readonly kind: "delta"; readonly delta: TableDelta }
   /** Replaces all credentials. */
   | { readonly kind: "credentials"; readonly credentials: readonly TlsCredentials[] }

@@ -14,7 +14,6 @@ import type { AgentMetrics } from "../telemetry/metrics.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
 import type { DrainOrder, FromWorker, ToWorker, WorkerSettings } from "./messages.ts";
 import { workerResourceLimits } from "./resource-limits.ts";
-import { snapshotParts } from "./snapshot-parts.ts";
 
 export interface WorkerPoolOptions {
   readonly count: number;
@@ -80,7 +79,7 @@ export class WorkerPool {
     slot.worker = worker;
     // Before it listens: the first connection must find a table and certificates.
     const snapshot = table();
-    if (snapshot !== undefined) for (const part of snapshotParts(snapshot)) post(worker, part);
+    if (snapshot !== undefined) post(worker, { kind: "snapshot", table: snapshot });
     post(worker, { kind: "credentials", credentials: credentials() });
     return new Promise((resolve, reject) => {
       worker.on("message", (message: FromWorker) => {

@@ -16,7 +16,6 @@ import { SetWriter } from "../../agent/netfilter/set-writer.ts";
 import { threadEntry } from "../../agent/thread-entry.ts";
 import type { ToWorker, WorkerSettings } from "../../agent/worker/messages.ts";
 import { workerResourceLimits } from "../../agent/worker/resource-limits.ts";
-import { snapshotParts } from "../../agent/worker/snapshot-parts.ts";
 import { HawserError } from "../../core/errors.ts";
 import { runCommand } from "../../core/run-command.ts";
 import { TableState } from "../../routing/table-state.ts";
@@ -73,7 +72,7 @@ function startWorker(): Worker {
 function takeTable(worker: Worker): TableState {
   const message = decodeFrame(readFileSync(file), true);
   if (message?.kind !== "snapshot") throw new HawserError("no-snapshot", `${file} holds no snapshot`);
-  for (const part of snapshotParts(message.table)) worker.postMessage(part satisfies ToWorker);
+  worker.postMessage({ kind: "snapshot", table: message.table } satisfies ToWorker);
   return new TableState(message.table);
 }
 

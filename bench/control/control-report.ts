@@ -53,6 +53,9 @@ export interface ControlPlaneReport {
   /** The controller killed and started again. */
   readonly restart: ControlStorm;
   readonly controller: {
+    /** Resident: it has read and compiled all documents; all agents have its table; before it is killed. */
+    readonly listeningMb: number;
+    readonly convergedMb: number;
     readonly peakMb: number;
     readonly residentMb: number;
     readonly cpuSeconds: number;

@@ -5,8 +5,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { zstdCompressSync } from "node:zlib";
 import { agentNodeFlags } from "../../build/node-flags.ts";
-import { TableMessage } from "../../controller/table-message.ts";
 import { HawserError } from "../../core/errors.ts";
 import { runCommand } from "../../core/run-command.ts";
 import type { SnapshotMessage } from "../../protocol/channel.ts";
@@ -27,7 +27,7 @@ export async function measureAgentCost(
     const documents = new ClusterFiles(directory, { nodes: agents, pods, services });
     documents.writeAll();
     const file = join(directory, "snapshot.zst");
-    writeFileSync(file, new TableMessage(snapshotOf(documents.path, agents)).frame(true).bytes);
+    writeFileSync(file, zstdCompressSync(JSON.stringify(snapshotOf(documents.path, agents))));
     const argv = [process.execPath, ...agentNodeFlags, "--expose-gc", programs.agentCost, file, nodeName(0)];
     const { exitCode, stdout, stderr } = await runCommand(argv, { timeoutMs: TIMEOUT_MS });
     if (exitCode !== 0) throw new HawserError("agent-cost", `Cannot measure what a table costs an agent: ${stderr}`);

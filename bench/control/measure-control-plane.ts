@@ -73,6 +73,7 @@ class TestBed {
   #fleet: Fleet | undefined;
   #controller: ControllerProcess | undefined;
   #idleBytesPerMs = 0;
+  #controllerMb = { listeningMb: Number.NaN, convergedMb: Number.NaN };
 
   constructor(options: ControlBenchOptions, program: string, directory: string) {
     const { agents, pods, services } = options;
@@ -88,11 +89,13 @@ class TestBed {
     const beganMs = performance.now();
     this.#controller = await this.#startController();
     const listensMs = performance.now() - beganMs;
+    const listeningMb = this.#controller.usage().rssMb;
     const { url } = this.#controller;
     this.#fleet.start({ url, controllerState: this.#state, agents: this.#options.agents });
     // Every agent's first report marks its node in the table: only then is the last one published.
     await this.#until("every node is marked", async () => (await this.#converged()) && (await this.#allMarked()));
     const convergedMs = performance.now() - beganMs;
+    this.#controllerMb = { listeningMb, convergedMb: this.#controller.usage().rssMb };
     return { listensMs, convergedMs, controllerCpuSeconds: this.#mark().cpuSeconds, megabytes: loopbackBytes() / 1e6 };
   }
 
@@ -151,7 +154,8 @@ class TestBed {
 
   controllerUsage(): ControlPlaneReport["controller"] {
     const { peakMb, rssMb, cpuSeconds } = this.#running().usage();
-    return { peakMb, residentMb: rssMb, cpuSeconds, refusals: this.#running().refusals };
+    const { refusals } = this.#running();
+    return { ...this.#controllerMb, peakMb, residentMb: rssMb, cpuSeconds, refusals };
   }
 
   async verdict(): Promise<Pick<ControlPlaneReport, "agentRefusals" | "tablesAgree">> {

@@ -56,7 +56,7 @@ const MAY_IMPORT: Readonly<Record<Area, Permissions>> = {
     reason: "the lab starts agent and controller as processes, exactly as a cluster would",
   },
   bench: {
-    values: ["core", "protocol", "lab"],
+    values: ["build", "core", "protocol", "lab"],
     reason: "measurements stand on the lab and see processes from outside",
   },
 };
@@ -89,8 +89,9 @@ const CONTROL_BENCH_PARTS = [
   "agent/netfilter/marks.ts",
   "agent/netfilter/node-view.ts",
   "agent/netfilter/set-writer.ts",
+  "agent/thread-entry.ts",
   "agent/worker/messages.ts",
-  "agent/worker/worker-main.ts",
+  "agent/worker/resource-limits.ts",
   "routing/compile.ts",
   "routing/table-state.ts",
 ] as const;

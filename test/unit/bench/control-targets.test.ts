@@ -25,7 +25,7 @@ const report: ControlBenchReport = {
     sustained: load,
     reconnect: storm,
     restart: storm,
-    controller: { peakMb: 200, residentMb: 180, cpuSeconds: 3, refusals: 0 },
+    controller: { listeningMb: 150, convergedMb: 170, peakMb: 200, residentMb: 180, cpuSeconds: 3, refusals: 0 },
     agentRefusals: 0,
     tablesAgree: true,
   },
