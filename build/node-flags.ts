@@ -7,7 +7,7 @@ export const agentNodeFlags: readonly string[] = [
 ];
 
 export const controllerNodeFlags: readonly string[] = [
-  // The young generation, in MB, of which V8 takes three: what a table leaves behind does not live shorter in a larger one.
+  // Half of the young generation, in MB. With V8's own 16 a controller of 10,000 pods holds 40 MB more, and needs no less CPU.
   "--max-semi-space-size=4",
   // How much garbage the heap may hold beside what is alive, in percent. Every table leaves arrays of its size behind;
   // left to itself, V8 lets the heap of a large cluster grow to several times that before it looks.
