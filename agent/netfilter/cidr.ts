@@ -12,6 +12,7 @@ export class Cidr {
   readonly family: AddressFamily;
   readonly prefixLength: number;
   readonly #network: ipaddr.IPv4 | ipaddr.IPv6;
+  readonly #text: string;
   /** IPv4 only: the network as a number, and the bits of it that count. */
   readonly #number: number;
   readonly #mask: number;
@@ -21,6 +22,8 @@ export class Cidr {
     this.prefixLength = prefixLength;
     this.family = network.kind() === "ipv4" ? 4 : 6;
     this.#number = this.family === 4 ? ipv4Number(network.toString()) : 0;
+    const text = network.toString();
+    this.#text = prefixLength === this.#addressBits ? text : `${text}/${prefixLength}`;
     // A shift by 32 would be one by 0.
     this.#mask = prefixLength === 0 ? 0 : -1 << (32 - prefixLength);
   }
@@ -42,22 +45,23 @@ export class Cidr {
   }
 
   toString(): string {
-    return this.prefixLength === this.#addressBits
-      ? this.#network.toString()
-      : `${this.#network.toString()}/${this.prefixLength}`;
+    return this.#text;
   }
 
   /** `address`: normalized text of any family. Asked for every pod of the cluster: IPv4 is compared as a number. */
   holds(address: string): boolean {
     if (address.includes(":") !== (this.family === 6)) return false;
-    if (this.family === 4) return ((ipv4Number(address) ^ this.#number) & this.#mask) === 0;
+    if (this.family === 4) return this.#holdsNumber(ipv4Number(address));
     return ipaddr.parse(address).match([this.#network, this.prefixLength] as [ipaddr.IPv4, number]);
   }
 
   covers(other: Cidr): boolean {
-    return (
-      other.family === this.family && other.prefixLength >= this.prefixLength && this.holds(other.#network.toString())
-    );
+    if (other.family !== this.family || other.prefixLength < this.prefixLength) return false;
+    return this.family === 4 ? this.#holdsNumber(other.#number) : this.holds(other.#network.toString());
+  }
+
+  #holdsNumber(number: number): boolean {
+    return ((number ^ this.#number) & this.#mask) === 0;
   }
 
   /** `hash:net` knows no prefix length 0: then the two halves. */

@@ -11,6 +11,7 @@ import { decodeFrame } from "../../agent/control/decode-frame.ts";
 import { Commands } from "../../agent/netfilter/commands.ts";
 import { type DesiredRules, desiredRules } from "../../agent/netfilter/desired-rules.ts";
 import { Marks } from "../../agent/netfilter/marks.ts";
+import { NodeNetworks } from "../../agent/netfilter/node-networks.ts";
 import { nodeView } from "../../agent/netfilter/node-view.ts";
 import { SetWriter } from "../../agent/netfilter/set-writer.ts";
 import { threadEntry } from "../../agent/thread-entry.ts";
@@ -87,7 +88,8 @@ async function footprint(worker: Worker): Promise<Footprint> {
 /** One pod of another node comes back with another address, again and again; medians. */
 async function timeChanges(state: TableState): Promise<ChangeTimes> {
   const writer = new SetWriter(new Commands(runCommand), sleep);
-  const rules = (): DesiredRules => desiredRules(nodeView(state, node), PORTS);
+  const networks = new NodeNetworks();
+  const rules = (): DesiredRules => desiredRules(nodeView(state, node, networks), PORTS);
   await writer.write(rules().sets);
   const viewMs: number[] = [];
   const setsMs: number[] = [];

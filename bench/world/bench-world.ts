@@ -113,13 +113,13 @@ function peerVariant(
   running: Awaited<ReturnType<typeof startPeer>>,
 ): Variant {
   if (!isPeer(peer.name)) throw new HawserError("no-peer", `${String(peer.name)} is no peer`);
-  const { client, server, entryOf } = running;
+  const { client, server } = running;
   const hasPod = (name: string): boolean => SERVICES.some((service) => service.name === name && pods.has(service.pod));
   return {
     name: peer.name,
     title: peer.title,
     lab,
-    endpointOf: (service) => (hasPod(service) ? entryOf(service) : undefined),
+    endpointOf: (service) => (hasPod(service) ? running.entryOf(service) : undefined),
     near: undefined,
     proxies: { client, server },
   };

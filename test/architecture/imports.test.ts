@@ -87,6 +87,7 @@ const CONTROL_BENCH_PARTS = [
   "agent/netfilter/commands.ts",
   "agent/netfilter/desired-rules.ts",
   "agent/netfilter/marks.ts",
+  "agent/netfilter/node-networks.ts",
   "agent/netfilter/node-view.ts",
   "agent/netfilter/set-writer.ts",
   "agent/thread-entry.ts",
