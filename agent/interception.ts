@@ -17,6 +17,7 @@ import { type DesiredRules, desiredRules } from "./netfilter/desired-rules.ts";
 import { readKernelState } from "./netfilter/kernel-state.ts";
 import { KernelWatch, type WatchEvent } from "./netfilter/kernel-watch.ts";
 import { Netfilter } from "./netfilter/netfilter.ts";
+import { NodeNetworks } from "./netfilter/node-networks.ts";
 import { type GuardOptions, guardView, nodeView } from "./netfilter/node-view.ts";
 import { Reconciler } from "./netfilter/reconciler.ts";
 import type { Ownership } from "./ownership.ts";
@@ -38,6 +39,7 @@ export class Interception {
   readonly #options: InterceptionOptions;
   readonly #netfilter: Netfilter;
   readonly #reconciler: Reconciler;
+  readonly #networks = new NodeNetworks();
   #wanted: DesiredRules | undefined;
   #applying: Promise<void> = Promise.resolve();
   #applyScheduled: Promise<void> | undefined;
@@ -75,7 +77,7 @@ export class Interception {
   /** Resolves when this table, or a newer one, is in force. Undefined: guard the node until there is one. */
   update(table: TableState | undefined): Promise<void> {
     const { node, ports, guard } = this.#options;
-    const view = table === undefined ? guardView(guard) : nodeView(table, node);
+    const view = table === undefined ? guardView(guard) : nodeView(table, node, this.#networks);
     this.#wanted = desiredRules(view, { outboundPort: ports.outbound, inboundPort: ports.inbound });
     return this.#apply();
   }

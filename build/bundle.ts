@@ -27,7 +27,8 @@ export async function bundle(directory: string): Promise<void> {
   );
 }
 
-async function bundleProcess(directory: string, entries: readonly string[]): Promise<void> {
+/** The threads of one process beside each other in `directory`; `entries` from the project's root. */
+export async function bundleProcess(directory: string, entries: readonly string[]): Promise<void> {
   await build({
     entryPoints: entries.map((entry) => ({ in: path.join(ROOT, entry), out: path.parse(entry).name })),
     absWorkingDir: ROOT,

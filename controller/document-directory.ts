@@ -14,6 +14,7 @@ import type { Document } from "../protocol/documents/document.ts";
 import { MAX_FILE_BYTES } from "../protocol/documents/limits.ts";
 import { fileTooLarge, parseDocuments } from "../protocol/documents/parse-documents.ts";
 import { formatProblem } from "../protocol/documents/problem.ts";
+import { SharedValues } from "../routing/shared-values.ts";
 import { limits, timers } from "./limits.ts";
 import type { SourceState } from "./source.ts";
 
@@ -43,6 +44,8 @@ export function isDocumentFile(name: string): boolean {
 export class DocumentDirectory {
   readonly #path: string;
   readonly #files = new Map<string, ReadFile>();
+  /** Ten thousand pods have a few hundred labels, images and accounts. */
+  readonly #shared = new SharedValues();
   #found = 0;
   #readBefore = false;
 
@@ -129,10 +132,24 @@ export class DocumentDirectory {
       const refusal = refusalOf(name, facts);
       if (refusal !== undefined) return refused(signature, refusal);
       if (patient && !isSettled(facts, before)) return "unsettled";
-      return await readWhole(path, name, signature, patient);
+      return await this.#readWhole(path, name, signature, patient);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       return refused("unreadable", `${name}:1:1: cannot be read: ${describeError(error)}`);
+    }
+  }
+
+  async #readWhole(path: string, name: string, signature: string, patient: boolean): Promise<ReadFile | "unsettled"> {
+    const file = await open(path, "r");
+    try {
+      const text = await file.readFile("utf8");
+      const after = await file.stat();
+      // Impatient: judged as it is; its signature is already an old one, so it will be read again.
+      if (patient && signatureOf(after) !== signature) return "unsettled";
+      const { documents, problems } = parseDocuments(text, name, (one) => this.#shared.text(one));
+      return { signature, bytes: after.size, documents, problems: problems.map(formatProblem) };
+    } finally {
+      await file.close();
     }
   }
 }
@@ -149,25 +166,6 @@ function isSettled(facts: Stats, before: ReadFile | undefined): boolean {
   if (ageMs < 0) return true;
   if (facts.size === 0 && before !== undefined && before.bytes > 0) return ageMs >= timers.emptiedFileMs;
   return ageMs >= timers.settleMs;
-}
-
-async function readWhole(
-  path: string,
-  name: string,
-  signature: string,
-  patient: boolean,
-): Promise<ReadFile | "unsettled"> {
-  const file = await open(path, "r");
-  try {
-    const text = await file.readFile("utf8");
-    const after = await file.stat();
-    // Impatient: judged as it is; its signature is already an old one, so it will be read again.
-    if (patient && signatureOf(after) !== signature) return "unsettled";
-    const { documents, problems } = parseDocuments(text, name);
-    return { signature, bytes: after.size, documents, problems: problems.map(formatProblem) };
-  } finally {
-    await file.close();
-  }
 }
 
 function refused(signature: string, problem: string): ReadFile {

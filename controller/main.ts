@@ -1,7 +1,6 @@
 /**
  * The controller's process: reads flags and environment once, starts a Controller, ends it in order on SIGTERM.
  */
-import { setFlagsFromString } from "node:v8";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
@@ -29,11 +28,6 @@ interface Settings {
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "::1"];
 /** A certificate has to outlive its own request, the half life and the agents' retries. */
 const SHORTEST_LEAF_MS = 10_000;
-/**
- * How much garbage the heap may hold beside what is alive. Every table leaves arrays of its size behind; left to itself, V8
- * lets the heap of a large cluster grow to several times that before it looks.
- */
-const HEAP_GROWING_PERCENT = 25;
 /** A second SIGTERM, or a peer that does not let go, must not keep the process for ever. */
 const CLOSE_DEADLINE_MS = 5_000;
 
@@ -97,7 +91,6 @@ function readSettings(): Settings {
 
 async function main(): Promise<void> {
   const settings = readSettings();
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
   const log = createPinoLog({ level: settings.logLevel, base: { component: "controller" } });
   const metrics = new ControllerMetrics();
   metrics.collectProcessMetrics();

@@ -3,6 +3,7 @@ import type { PodDocument, ServiceDocument } from "../protocol/documents/documen
 import type { EndpointEntry } from "../protocol/table.ts";
 import { serviceKey } from "./compile-services.ts";
 import type { CompiledPod } from "./compile-workloads.ts";
+import { SharedValues } from "./shared-values.ts";
 
 const DEFAULT_WEIGHT = 100;
 
@@ -17,6 +18,7 @@ interface Selection {
  */
 export class ServiceSelectors {
   readonly #byLabel: ReadonlyMap<string, readonly Selection[]>;
+  readonly #shared = new SharedValues();
 
   constructor(services: readonly ServiceDocument[]) {
     const selections = services.map((service) => ({ service, wanted: Object.entries(service.spec.selector ?? {}) }));
@@ -38,7 +40,7 @@ export class ServiceSelectors {
     for (const label in labels) {
       for (const { service, wanted } of this.#byLabel.get(labelKey(namespace, label, labels[label] ?? "")) ?? []) {
         if (!wanted.every(([name, value]) => labels[name] === value)) continue;
-        const ports = targetPorts(service, pod.document);
+        const ports = this.#shared.record(targetPorts(service, pod.document));
         if (Object.keys(ports).length > 0) endpoints.push(toEntry(serviceKey(service), pod, ports));
       }
     }

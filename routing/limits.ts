@@ -5,3 +5,8 @@
  * below this; a process that asks for every node starts over when it is full.
  */
 export const MAX_DERIVED_RESULTS = 50_000;
+
+/** Of `SharedValues`: names of nodes, namespaces, Services and accounts of a large cluster, a pointer each. */
+export const MAX_SHARED_TEXTS = 16_384;
+/** Of `SharedValues`, which keeps a text of each. Labels that no other pod has come and go: they must not pile up. */
+export const MAX_SHARED_RECORDS = 4_096;

@@ -23,6 +23,7 @@ import { CidrIndex } from "./cidr-index.ts";
 import { entryKey, TABLE_KINDS } from "./entry-key.ts";
 import { MAX_DERIVED_RESULTS } from "./limits.ts";
 import { OwnerIndex } from "./owner-index.ts";
+import { SharedValues } from "./shared-values.ts";
 
 export interface VipMatch {
   readonly service: ServiceEntry;
@@ -43,7 +44,9 @@ export class TableState {
   readonly #nodeByCidr = new CidrIndex();
   readonly #serviceByVip = new OwnerIndex();
   readonly #endpointsByService = new Map<string, Set<EndpointEntry>>();
-  readonly #endpointsByWorkload = new Map<string, Set<EndpointEntry>>();
+  /** Pod -> keys of the Services that select it. Arrays: a Set of one element is four times as large. */
+  readonly #servicesOfWorkload = new Map<string, readonly string[]>();
+  readonly #shared = new SharedValues();
   /** Service key -> variant -> result; see `derive`. */
   readonly #derived = new Map<string, Map<string, unknown>>();
   #derivedCount = 0;
@@ -139,11 +142,6 @@ export class TableState {
     return this.#endpointsByService.get(serviceKey) ?? NO_ENDPOINTS;
   }
 
-  /** The endpoints that this pod is, one per Service that selects it. */
-  endpointsOfWorkload(uid: string): ReadonlySet<EndpointEntry> {
-    return this.#endpointsByWorkload.get(uid) ?? NO_ENDPOINTS;
-  }
-
   /** The SPIFFE identity that the pod's certificates carry (the form of protocol/identity.ts). */
   identityOf(workload: WorkloadEntry): string {
     return `spiffe://${this.#mesh.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`;
@@ -194,10 +192,20 @@ export class TableState {
   }
 
   #upsert<K extends TableKind>(kind: K, entry: TableKinds[K]): void {
-    const key = entryKey(kind, entry);
+    const held = this.#held(kind, entry);
+    const key = entryKey(kind, held);
     this.#remove(kind, key);
-    (this.#entries[kind] as Map<string, TableKinds[K]>).set(key, entry);
-    this.#index(kind, entry, true);
+    (this.#entries[kind] as Map<string, TableKinds[K]>).set(key, held);
+    this.#index(kind, held, true);
+  }
+
+  /** The same entry in the form in which it costs the least. */
+  #held<K extends TableKind>(kind: K, entry: TableKinds[K]): TableKinds[K] {
+    const held = this.#shared.entry(kind, entry);
+    if (kind !== "endpoint") return held;
+    const endpoint = held as EndpointEntry;
+    const workload = this.#entries.workload.get(endpoint.workload)?.uid ?? endpoint.workload;
+    return { ...endpoint, workload } as TableKinds[K];
   }
 
   #remove(kind: TableKind, key: string): void {
@@ -226,7 +234,7 @@ export class TableState {
 
   #indexWorkload(workload: WorkloadEntry, present: boolean): void {
     for (const address of workload.addresses) claim(this.#workloadByAddress, address, workload.uid, present);
-    for (const endpoint of this.endpointsOfWorkload(workload.uid)) this.#forgetDerived(endpoint.service);
+    for (const service of this.#servicesOfWorkload.get(workload.uid) ?? []) this.#forgetDerived(service);
   }
 
   #indexService(service: ServiceEntry, present: boolean): void {
@@ -236,8 +244,15 @@ export class TableState {
 
   #indexEndpoint(endpoint: EndpointEntry, present: boolean): void {
     member(this.#endpointsByService, endpoint.service, endpoint, present);
-    member(this.#endpointsByWorkload, endpoint.workload, endpoint, present);
+    this.#indexSelection(endpoint, present);
     this.#forgetDerived(endpoint.service);
+  }
+
+  #indexSelection({ workload, service }: EndpointEntry, present: boolean): void {
+    const others = (this.#servicesOfWorkload.get(workload) ?? []).filter((key) => key !== service);
+    const services = present ? [...others, service] : others;
+    if (services.length === 0) this.#servicesOfWorkload.delete(workload);
+    else this.#servicesOfWorkload.set(workload, services);
   }
 
   #forgetDerived(serviceKey: string): void {
@@ -262,7 +277,9 @@ function lookUp(index: OwnerIndex, address: string): string | undefined {
 }
 
 function claim(index: OwnerIndex, address: string, owner: string, present: boolean): void {
-  const key = normalizeAddress(address) ?? address;
+  const normalized = normalizeAddress(address);
+  // The entry's own text where it is the normal spelling: not a second one of every address.
+  const key = normalized === undefined || normalized === address ? address : normalized;
   if (present) index.add(key, owner);
   else index.remove(key, owner);
 }

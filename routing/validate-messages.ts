@@ -7,10 +7,11 @@ import * as z from "zod";
 import type { TableDelta, TableSnapshot } from "../protocol/table.ts";
 import { normalizeAddress } from "./address.ts";
 import { RoutingError } from "./routing-error.ts";
+import { SharedValues } from "./shared-values.ts";
 
 /** Throws RoutingError `invalid-message`, with the first few problems. */
 export function parseSnapshot(value: unknown): TableSnapshot {
-  return parse(snapshotSchema, value, "snapshot");
+  return parse(snapshotSchema(), value, "snapshot");
 }
 
 /** Throws RoutingError `invalid-message`, with the first few problems. */
@@ -85,14 +86,18 @@ const endpoint = z.object({
 
 const position = { epoch: name, sequence: z.int().min(0) };
 
-const snapshotSchema: z.ZodType<TableSnapshot> = z.object({
-  ...position,
-  mesh,
-  nodes: z.array(node),
-  workloads: z.array(workload),
-  services: z.array(service),
-  endpoints: z.array(endpoint),
-});
+/** Entries are made small as soon as they are read: ten thousand at once as zod leaves them are 25 MB. */
+function snapshotSchema(): z.ZodType<TableSnapshot> {
+  const shared = new SharedValues();
+  return z.object({
+    ...position,
+    mesh,
+    nodes: z.array(node),
+    workloads: z.array(workload.transform((entry) => shared.entry("workload", entry))),
+    services: z.array(service),
+    endpoints: z.array(endpoint.transform((entry) => shared.entry("endpoint", entry))),
+  });
+}
 
 const keys = z.array(name).exactOptional();
 

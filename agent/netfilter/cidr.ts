@@ -5,15 +5,27 @@
 import ipaddr from "ipaddr.js";
 import type { AddressFamily } from "../../routing/address.ts";
 
+const DOT = ".".charCodeAt(0);
+const ZERO = "0".charCodeAt(0);
+
 export class Cidr {
   readonly family: AddressFamily;
   readonly prefixLength: number;
   readonly #network: ipaddr.IPv4 | ipaddr.IPv6;
+  readonly #text: string;
+  /** IPv4 only: the network as a number, and the bits of it that count. */
+  readonly #number: number;
+  readonly #mask: number;
 
   private constructor(network: ipaddr.IPv4 | ipaddr.IPv6, prefixLength: number) {
     this.#network = network;
     this.prefixLength = prefixLength;
     this.family = network.kind() === "ipv4" ? 4 : 6;
+    this.#number = this.family === 4 ? ipv4Number(network.toString()) : 0;
+    const text = network.toString();
+    this.#text = prefixLength === this.#addressBits ? text : `${text}/${prefixLength}`;
+    // A shift by 32 would be one by 0.
+    this.#mask = prefixLength === 0 ? 0 : -1 << (32 - prefixLength);
   }
 
   /** Undefined when the text is neither a CIDR nor an address. */
@@ -33,21 +45,23 @@ export class Cidr {
   }
 
   toString(): string {
-    return this.prefixLength === this.#addressBits
-      ? this.#network.toString()
-      : `${this.#network.toString()}/${this.prefixLength}`;
+    return this.#text;
   }
 
-  /** `address`: normalized text of any family. */
+  /** `address`: normalized text of any family. Asked for every pod of the cluster: IPv4 is compared as a number. */
   holds(address: string): boolean {
     if (address.includes(":") !== (this.family === 6)) return false;
+    if (this.family === 4) return this.#holdsNumber(ipv4Number(address));
     return ipaddr.parse(address).match([this.#network, this.prefixLength] as [ipaddr.IPv4, number]);
   }
 
   covers(other: Cidr): boolean {
-    return (
-      other.family === this.family && other.prefixLength >= this.prefixLength && this.holds(other.#network.toString())
-    );
+    if (other.family !== this.family || other.prefixLength < this.prefixLength) return false;
+    return this.family === 4 ? this.#holdsNumber(other.#number) : this.holds(other.#network.toString());
+  }
+
+  #holdsNumber(number: number): boolean {
+    return ((number ^ this.#number) & this.#mask) === 0;
   }
 
   /** `hash:net` knows no prefix length 0: then the two halves. */
@@ -73,4 +87,18 @@ export class Cidr {
 /** Parses all, leaving out what is no CIDR: documents were judged long before they came here. */
 export function parseCidrs(texts: readonly string[]): readonly Cidr[] {
   return texts.map((text) => Cidr.parse(text)).filter((cidr) => cidr !== undefined);
+}
+
+/** Dotted decimal, known to be valid -> its 32 bits, as a signed number. */
+function ipv4Number(address: string): number {
+  let number = 0;
+  let part = 0;
+  for (let at = 0; at < address.length; at += 1) {
+    const code = address.charCodeAt(at);
+    if (code === DOT) {
+      number = (number << 8) | part;
+      part = 0;
+    } else part = part * 10 + code - ZERO;
+  }
+  return (number << 8) | part;
 }

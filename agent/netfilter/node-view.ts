@@ -7,6 +7,7 @@ import { type AddressFamily, addressFamily, normalizeAddress } from "../../routi
 import type { TableState } from "../../routing/table-state.ts";
 import { type Cidr, parseCidrs } from "./cidr.ts";
 import { MAX_DIRECT_RULES } from "./limits.ts";
+import { NodeNetworks } from "./node-networks.ts";
 import { endpointsOfPort, type LocalTarget, serviceShare } from "./service-share.ts";
 
 /** A port of a Service whose connections go, all or in part, straight to pods of this node. */
@@ -41,8 +42,9 @@ export interface NodeView {
   readonly overflowing: number;
 }
 
-export function nodeView(table: TableState, node: string): NodeView {
-  const builder = new ViewBuilder(table, node);
+/** `networks`: for whoever asks again and again. */
+export function nodeView(table: TableState, node: string, networks = new NodeNetworks()): NodeView {
+  const builder = new ViewBuilder(table, node, networks);
   builder.addPods();
   builder.addServices();
   if (table.mesh.encryption === "strict") builder.addNetworks();
@@ -84,15 +86,17 @@ class FamilyBuilder implements FamilyView {
 class ViewBuilder {
   readonly #table: TableState;
   readonly #node: string;
+  readonly #networks: NodeNetworks;
   readonly #strict: boolean;
   readonly #families = { 4: new FamilyBuilder(), 6: new FamilyBuilder() };
   readonly #skipPorts: ReadonlySet<number>;
   readonly #skipCidrs: readonly Cidr[];
   #overflowing = 0;
 
-  constructor(table: TableState, node: string) {
+  constructor(table: TableState, node: string, networks: NodeNetworks) {
     this.#table = table;
     this.#node = node;
+    this.#networks = networks;
     this.#strict = table.mesh.encryption === "strict";
     this.#skipPorts = new Set(table.mesh.exclude.ports);
     this.#skipCidrs = parseCidrs(table.mesh.exclude.cidrs).flatMap((cidr) => cidr.halvesOfAll());
@@ -169,10 +173,10 @@ class ViewBuilder {
     const remote: Cidr[] = [];
     const cidrsByNode = new Map<string, readonly Cidr[]>();
     for (const node of this.#table.nodes()) {
-      const cidrs = parseCidrs(node.podCidrs);
+      const { cidrs, ownAddresses } = this.#networks.of(node);
       cidrsByNode.set(node.name, cidrs);
       (node.name === this.#node ? local : remote).push(...cidrs);
-      this.#addNodeAddresses(node.addresses, cidrs);
+      this.#addNodeAddresses(ownAddresses);
     }
     const usable = addUsableNetworks(this.#families, local, remote);
     cidrsByNode.set(this.#node, usable);
@@ -182,9 +186,8 @@ class ViewBuilder {
   }
 
   /** A node's own traffic is never touched, and its tunnel or bridge device may have an address among the pods'. */
-  #addNodeAddresses(addresses: readonly string[], cidrs: readonly Cidr[]): void {
-    const own = [...normalized(addresses), ...cidrs.flatMap((cidr) => cidr.nodeAddresses())];
-    for (const address of own) {
+  #addNodeAddresses(ownAddresses: readonly string[]): void {
+    for (const address of ownAddresses) {
       if (this.#table.workloadByAddress(address)?.mesh === true) continue;
       this.#families[addressFamily(address)].outside.add(address);
     }

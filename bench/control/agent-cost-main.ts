@@ -2,7 +2,7 @@
  * A process that holds what an agent holds: the main thread's table and one real data worker with its own. Prints as JSON
  * what the table costs, and how long one pod's change takes on its way into the kernel's sets.
  *
- *   node --expose-gc agent-cost-main.ts <snapshot.json> <node>     (in a network namespace of its own, as its root)
+ *   node --expose-gc agent-cost-main.cjs <packed snapshot> <node>     (a bundle; in a network namespace of its own)
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,9 +11,12 @@ import { decodeFrame } from "../../agent/control/decode-frame.ts";
 import { Commands } from "../../agent/netfilter/commands.ts";
 import { type DesiredRules, desiredRules } from "../../agent/netfilter/desired-rules.ts";
 import { Marks } from "../../agent/netfilter/marks.ts";
+import { NodeNetworks } from "../../agent/netfilter/node-networks.ts";
 import { nodeView } from "../../agent/netfilter/node-view.ts";
 import { SetWriter } from "../../agent/netfilter/set-writer.ts";
+import { threadEntry } from "../../agent/thread-entry.ts";
 import type { ToWorker, WorkerSettings } from "../../agent/worker/messages.ts";
+import { workerResourceLimits } from "../../agent/worker/resource-limits.ts";
 import { HawserError } from "../../core/errors.ts";
 import { runCommand } from "../../core/run-command.ts";
 import { TableState } from "../../routing/table-state.ts";
@@ -21,8 +24,11 @@ import type { AgentCostReport } from "./control-report.ts";
 
 interface Footprint {
   readonly residentBytes: number;
-  readonly heapBytes: number;
+  readonly mainHeapBytes: number;
+  readonly workerHeapBytes: number;
 }
+
+type ChangeTimes = Pick<AgentCostReport, "viewMs" | "setsMs" | "changeMs" | "setMembers">;
 
 const CHANGES = 15;
 /** For memory that is given back a little later. */
@@ -30,20 +36,24 @@ const SETTLE_MS = 500;
 const PORTS = { outboundPort: 15_101, inboundPort: 15_106 };
 
 const [file = "", node = ""] = process.argv.slice(2);
-const worker = startWorker();
-await new Promise((resolve) => worker.once("message", resolve));
-const without = await footprint();
-const table = takeTable();
-const withTable = await footprint();
-await worker.terminate();
-const times = await timeChanges(table);
-const report: AgentCostReport = {
-  pods: [...table.workloads()].length,
-  residentMb: (withTable.residentBytes - without.residentBytes) / 1e6,
-  heapMb: (withTable.heapBytes - without.heapBytes) / 1e6,
-  ...times,
-};
-console.log(JSON.stringify(report));
+
+async function main(): Promise<void> {
+  const worker = startWorker();
+  await new Promise((resolve) => worker.once("message", resolve));
+  const without = await footprint(worker);
+  const table = takeTable(worker);
+  const withTable = await footprint(worker);
+  await worker.terminate();
+  const times = await timeChanges(table);
+  const report: AgentCostReport = {
+    pods: [...table.workloads()].length,
+    residentMb: (withTable.residentBytes - without.residentBytes) / 1e6,
+    mainHeapMb: (withTable.mainHeapBytes - without.mainHeapBytes) / 1e6,
+    workerHeapMb: (withTable.workerHeapBytes - without.workerHeapBytes) / 1e6,
+    ...times,
+  };
+  console.log(JSON.stringify(report));
+}
 
 function startWorker(): Worker {
   const settings: WorkerSettings = {
@@ -56,28 +66,30 @@ function startWorker(): Worker {
     ticketKeys: new Uint8Array(48),
     ...PORTS,
   };
-  return new Worker(new URL("../../agent/worker/worker-main.ts", import.meta.url), { workerData: settings });
+  const program = threadEntry("./worker-main.ts", import.meta.url);
+  return new Worker(program, { workerData: settings, resourceLimits: workerResourceLimits });
 }
 
-function takeTable(): TableState {
-  const message = decodeFrame(readFileSync(file), false);
+function takeTable(worker: Worker): TableState {
+  const message = decodeFrame(readFileSync(file), true);
   if (message?.kind !== "snapshot") throw new HawserError("no-snapshot", `${file} holds no snapshot`);
   worker.postMessage({ kind: "snapshot", table: message.table } satisfies ToWorker);
   return new TableState(message.table);
 }
 
-async function footprint(): Promise<Footprint> {
+async function footprint(worker: Worker): Promise<Footprint> {
   await sleep(SETTLE_MS);
   globalThis.gc?.();
   const statistics = await worker.getHeapStatistics();
   const { rss, heapUsed } = process.memoryUsage();
-  return { residentBytes: rss, heapBytes: heapUsed + statistics.used_heap_size };
+  return { residentBytes: rss, mainHeapBytes: heapUsed, workerHeapBytes: statistics.used_heap_size };
 }
 
 /** One pod of another node comes back with another address, again and again; medians. */
-async function timeChanges(state: TableState): Promise<Omit<AgentCostReport, "pods" | "residentMb" | "heapMb">> {
+async function timeChanges(state: TableState): Promise<ChangeTimes> {
   const writer = new SetWriter(new Commands(runCommand), sleep);
-  const rules = (): DesiredRules => desiredRules(nodeView(state, node), PORTS);
+  const networks = new NodeNetworks();
+  const rules = (): DesiredRules => desiredRules(nodeView(state, node, networks), PORTS);
   await writer.write(rules().sets);
   const viewMs: number[] = [];
   const setsMs: number[] = [];
@@ -108,3 +120,5 @@ function changeOnePod(state: TableState, change: number): void {
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
+
+void main();

@@ -4,6 +4,7 @@
  */
 import { describeError } from "../../core/errors.ts";
 import { runCommand } from "../../core/run-command.ts";
+import { BenchPrograms } from "./bench-programs.ts";
 import type { ControlBenchOptions, ControlBenchReport } from "./control-report.ts";
 import { measureAgentCost } from "./measure-agent-cost.ts";
 import { measureControlPlane } from "./measure-control-plane.ts";
@@ -15,9 +16,10 @@ const progress = (phase: string): void =>
 
 try {
   await runCommand(["ip", "link", "set", "lo", "up"]);
+  await using programs = await BenchPrograms.bundle();
   progress("an agent with and without a table");
-  const agent = await measureAgentCost(options);
-  const plane = await measureControlPlane(options, progress);
+  const agent = await measureAgentCost(options, programs);
+  const plane = await measureControlPlane(options, programs, progress);
   console.log(JSON.stringify({ options, plane, agent } satisfies ControlBenchReport));
 } catch (error) {
   console.error(describeError(error));

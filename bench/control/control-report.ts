@@ -53,6 +53,9 @@ export interface ControlPlaneReport {
   /** The controller killed and started again. */
   readonly restart: ControlStorm;
   readonly controller: {
+    /** Resident: it has read and compiled all documents; all agents have its table; before it is killed. */
+    readonly listeningMb: number;
+    readonly convergedMb: number;
     readonly peakMb: number;
     readonly residentMb: number;
     readonly cpuSeconds: number;
@@ -67,9 +70,11 @@ export interface ControlPlaneReport {
 
 export interface AgentCostReport {
   readonly pods: number;
-  /** Resident memory and heaps (main thread and one data worker) that the table costs. */
+  /** What the table costs: of the process, and in the heaps of the main thread and of one data worker. */
   readonly residentMb: number;
-  readonly heapMb: number;
+  readonly mainHeapMb: number;
+  /** With what V8 has not collected yet. */
+  readonly workerHeapMb: number;
   /** Medians of one pod's change: the node's view, the difference, `ipset restore`; and the whole. */
   readonly viewMs: number;
   readonly setsMs: number;

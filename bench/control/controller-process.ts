@@ -2,20 +2,21 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { controllerNodeFlags } from "../../build/node-flags.ts";
 import { HawserError } from "../../core/errors.ts";
 import { type ProcessUsage, processUsage } from "../../lab/cluster/process-usage.ts";
 import { CONTROL_PORT, CONTROLLER_ADMIN_PORT } from "../../protocol/ports.ts";
 
 export interface ControllerProcessOptions {
+  /** The controller as it ships: its bundle. */
+  readonly program: string;
   readonly documents: string;
   readonly state: string;
-  /** Flags for the runtime, e.g. `--cpu-prof`. */
+  /** More flags for the runtime than those it ships with, e.g. `--cpu-prof`. */
   readonly runtimeFlags: readonly string[];
 }
 
-const PROGRAM = join(import.meta.dirname, "../../controller/main.ts");
 const START_TIMEOUT_MS = 120_000;
 
 export class ControllerProcess {
@@ -35,9 +36,10 @@ export class ControllerProcess {
 
   /** Resolves when agents can dial. */
   static async start(options: ControllerProcessOptions): Promise<ControllerProcess> {
-    const { documents, state, runtimeFlags } = options;
+    const { program, documents, state, runtimeFlags } = options;
     const ports = ["--listen", `127.0.0.1:${CONTROL_PORT}`, "--admin", `127.0.0.1:${CONTROLLER_ADMIN_PORT}`];
-    const args = [...runtimeFlags, PROGRAM, "--documents", documents, "--state", state, ...ports];
+    const flags = [...controllerNodeFlags, ...runtimeFlags];
+    const args = [...flags, program, "--documents", documents, "--state", state, ...ports];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     const controller = new ControllerProcess(child);
     await controller.#listening();

@@ -13,8 +13,8 @@ export function formatControlReport(report: ControlBenchReport): string {
     `${String(options.rate).padEnd(4)} changes/s ${load(plane.sustained)}`,
     `reconnect      ${storm(plane.reconnect)}`,
     `restart        ${storm(plane.restart)}`,
-    `controller     ${controller.residentMb.toFixed(0)} MB, peak ${controller.peakMb.toFixed(0)} MB, ${seconds(controller.cpuSeconds)} cpu before the restart`,
-    `agent          table ${agent.residentMb.toFixed(0)} MB resident, ${agent.heapMb.toFixed(0)} MB heap; one pod: view ${ms(agent.viewMs)}, sets ${ms(agent.setsMs)}`,
+    `controller     ${controller.listeningMb.toFixed(0)} MB when it listens, ${controller.convergedMb.toFixed(0)} MB with all agents, ${controller.residentMb.toFixed(0)} MB after the changes, peak ${controller.peakMb.toFixed(0)} MB, ${seconds(controller.cpuSeconds)} cpu before the restart`,
+    `agent          table ${agent.residentMb.toFixed(0)} MB resident, heaps ${agent.mainHeapMb.toFixed(0)} and ${agent.workerHeapMb.toFixed(0)} MB; one pod: view ${ms(agent.viewMs)}, sets ${ms(agent.setsMs)}`,
     "",
     ...judgeTargets(report).map(
       ({ met, name, wanted, found }) => `${met ? "ok  " : "MISS"}  ${name}: ${found} (wanted ${wanted})`,

@@ -5,25 +5,30 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { zstdCompressSync } from "node:zlib";
+import { agentNodeFlags } from "../../build/node-flags.ts";
 import { HawserError } from "../../core/errors.ts";
 import { runCommand } from "../../core/run-command.ts";
 import type { SnapshotMessage } from "../../protocol/channel.ts";
 import { parseDocuments } from "../../protocol/documents/parse-documents.ts";
 import { compileTable } from "../../routing/compile.ts";
+import type { BenchPrograms } from "./bench-programs.ts";
 import { ClusterFiles, nodeName } from "./cluster-files.ts";
 import type { AgentCostReport, ControlBenchOptions } from "./control-report.ts";
 
 const TIMEOUT_MS = 60_000;
 
-export async function measureAgentCost({ agents, pods, services }: ControlBenchOptions): Promise<AgentCostReport> {
+export async function measureAgentCost(
+  { agents, pods, services }: ControlBenchOptions,
+  programs: BenchPrograms,
+): Promise<AgentCostReport> {
   const directory = mkdtempSync(join(tmpdir(), "hawser-agent-cost-"));
   try {
     const documents = new ClusterFiles(directory, { nodes: agents, pods, services });
     documents.writeAll();
-    const file = join(directory, "snapshot.json");
-    writeFileSync(file, JSON.stringify(snapshotOf(documents.path, agents)));
-    const program = join(import.meta.dirname, "agent-cost-main.ts");
-    const argv = [process.execPath, "--expose-gc", program, file, nodeName(0)];
+    const file = join(directory, "snapshot.zst");
+    writeFileSync(file, zstdCompressSync(JSON.stringify(snapshotOf(documents.path, agents))));
+    const argv = [process.execPath, ...agentNodeFlags, "--expose-gc", programs.agentCost, file, nodeName(0)];
     const { exitCode, stdout, stderr } = await runCommand(argv, { timeoutMs: TIMEOUT_MS });
     if (exitCode !== 0) throw new HawserError("agent-cost", `Cannot measure what a table costs an agent: ${stderr}`);
     return JSON.parse(stdout) as AgentCostReport;

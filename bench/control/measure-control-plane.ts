@@ -11,6 +11,7 @@ import { isDeepStrictEqual } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HawserError } from "../../core/errors.ts";
 import { percentileMs } from "../../lab/shop/latency-histogram.ts";
+import type { BenchPrograms } from "./bench-programs.ts";
 import { ClusterFiles } from "./cluster-files.ts";
 import type { ControlBenchOptions, ControlLoad, ControlPlaneReport, ControlStorm } from "./control-report.ts";
 import { ControllerProcess } from "./controller-process.ts";
@@ -30,10 +31,11 @@ const INJECT_PERIOD_MS = 20;
 
 export async function measureControlPlane(
   options: ControlBenchOptions,
+  programs: BenchPrograms,
   onProgress: (phase: string) => void,
 ): Promise<ControlPlaneReport> {
   const directory = mkdtempSync(join(tmpdir(), "hawser-control-bench-"));
-  const bed = new TestBed(options, directory);
+  const bed = new TestBed(options, programs.controller, directory);
   try {
     onProgress("cold start");
     const coldStart = await bed.coldStart();
@@ -65,15 +67,18 @@ interface Mark {
 
 class TestBed {
   readonly #options: ControlBenchOptions;
+  readonly #program: string;
   readonly #documents: ClusterFiles;
   readonly #state: string;
   #fleet: Fleet | undefined;
   #controller: ControllerProcess | undefined;
   #idleBytesPerMs = 0;
+  #controllerMb = { listeningMb: Number.NaN, convergedMb: Number.NaN };
 
-  constructor(options: ControlBenchOptions, directory: string) {
+  constructor(options: ControlBenchOptions, program: string, directory: string) {
     const { agents, pods, services } = options;
     this.#options = options;
+    this.#program = program;
     this.#documents = new ClusterFiles(directory, { nodes: agents, pods, services });
     this.#state = join(directory, "state");
   }
@@ -84,11 +89,13 @@ class TestBed {
     const beganMs = performance.now();
     this.#controller = await this.#startController();
     const listensMs = performance.now() - beganMs;
+    const listeningMb = this.#controller.usage().rssMb;
     const { url } = this.#controller;
     this.#fleet.start({ url, controllerState: this.#state, agents: this.#options.agents });
     // Every agent's first report marks its node in the table: only then is the last one published.
     await this.#until("every node is marked", async () => (await this.#converged()) && (await this.#allMarked()));
     const convergedMs = performance.now() - beganMs;
+    this.#controllerMb = { listeningMb, convergedMb: this.#controller.usage().rssMb };
     return { listensMs, convergedMs, controllerCpuSeconds: this.#mark().cpuSeconds, megabytes: loopbackBytes() / 1e6 };
   }
 
@@ -147,7 +154,8 @@ class TestBed {
 
   controllerUsage(): ControlPlaneReport["controller"] {
     const { peakMb, rssMb, cpuSeconds } = this.#running().usage();
-    return { peakMb, residentMb: rssMb, cpuSeconds, refusals: this.#running().refusals };
+    const { refusals } = this.#running();
+    return { ...this.#controllerMb, peakMb, residentMb: rssMb, cpuSeconds, refusals };
   }
 
   async verdict(): Promise<Pick<ControlPlaneReport, "agentRefusals" | "tablesAgree">> {
@@ -212,7 +220,8 @@ class TestBed {
 
   #startController(): Promise<ControllerProcess> {
     const { runtimeFlags } = this.#options;
-    return ControllerProcess.start({ documents: this.#documents.path, state: this.#state, runtimeFlags });
+    const { path: documents } = this.#documents;
+    return ControllerProcess.start({ program: this.#program, documents, state: this.#state, runtimeFlags });
   }
 
   #running(): ControllerProcess {

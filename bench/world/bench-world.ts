@@ -112,13 +112,13 @@ function peerVariant(
   pods: ReadonlyMap<string, string>,
   running: Awaited<ReturnType<typeof startPeer>>,
 ): Variant {
-  const { client, server, entryOf } = running;
+  const { client, server } = running;
   const hasPod = (name: string): boolean => SERVICES.some((service) => service.name === name && pods.has(service.pod));
   return {
     name: peer.name,
     title: peer.title,
     lab,
-    endpointOf: (service) => (hasPod(service) ? entryOf(service) : undefined),
+    endpointOf: (service) => (hasPod(service) ? running.entryOf(service) : undefined),
     near: undefined,
     proxies: { client, server },
   };

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
-import { agentNodeFlags } from "../../build/node-flags.ts";
+import { agentNodeFlags, controllerNodeFlags } from "../../build/node-flags.ts";
 import type { Clock } from "../../core/clock.ts";
 import { HawserError } from "../../core/errors.ts";
 import { CONTROL_PORT, CONTROLLER_ADMIN_PORT } from "../../protocol/ports.ts";
@@ -64,7 +64,7 @@ export class MeshProcesses {
   startController(): Daemon {
     if (this.#controller?.state === "running") throw new HawserError("running", "The controller is running already");
     const { lab, documentsDir, fabricAddresses } = this.#settings;
-    const program = [process.execPath, meshProgram(lab.stateDir, "controller")];
+    const program = [process.execPath, ...controllerNodeFlags, meshProgram(lab.stateDir, "controller")];
     const directories = ["--documents", documentsDir, "--state", this.#controllerState];
     const admin = ["--admin", `127.0.0.1:${CONTROLLER_ADMIN_PORT}`, "--log-level", lab.logLevel];
     const names = fabricAddresses.flatMap((address) => ["--server-name", address]);

@@ -30,11 +30,19 @@ export interface ParsedDocuments {
   readonly problems: readonly Problem[];
 }
 
-export function parseDocuments(text: string, fileName: string): ParsedDocuments {
+/**
+ * `share` gives an equal text instead of the one that was parsed, for whoever keeps many documents: the parser puts a text
+ * in quotes together letter by letter, in pieces of 32 bytes that stay as long as nobody looks at it.
+ */
+export function parseDocuments(
+  text: string,
+  fileName: string,
+  share: (text: string) => string = (one) => one,
+): ParsedDocuments {
   if (text.length > MAX_FILE_BYTES) return { documents: [], problems: [fileTooLarge(fileName, text.length)] };
   const excess = documentTooMuch(text);
   if (excess !== undefined) return { documents: [], problems: [{ file: fileName, ...excess }] };
-  return new FileReader(text, fileName).read();
+  return new FileReader(text, fileName, share).read();
 }
 
 /** For whoever sees the size before the text: a file that large is not worth reading. */
@@ -49,13 +57,15 @@ export function fileTooLarge(fileName: string, bytes: number): Problem {
 class FileReader {
   readonly #text: string;
   readonly #fileName: string;
+  readonly #share: (text: string) => string;
   readonly #lines: LineIndex;
   readonly #documents: Document[] = [];
   readonly #problems: Problem[] = [];
   readonly #places = new Map<string, Position>();
 
-  constructor(text: string, fileName: string) {
+  constructor(text: string, fileName: string, share: (text: string) => string) {
     this.#text = text;
+    this.#share = share;
     this.#lines = new LineIndex(text);
     this.#fileName = fileName;
   }
@@ -75,7 +85,7 @@ class FileReader {
     const syntax = [...yaml.errors, ...yaml.warnings];
     for (const error of syntax.slice(0, MAX_SYNTAX_PROBLEMS_PER_DOCUMENT)) this.#add(this.#syntaxFinding(error));
     if (syntax.length > 0) return;
-    const { value, findings, complete } = yamlValue(yaml);
+    const { value, findings, complete } = yamlValue(yaml, this.#share);
     for (const finding of findings) this.#add(finding);
     // Nothing but comments, or nothing at all between two separators.
     if (value === null || !complete) return;

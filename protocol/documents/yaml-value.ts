@@ -16,8 +16,9 @@ export interface YamlValue {
   readonly complete: boolean;
 }
 
-export function yamlValue(document: Document.Parsed): YamlValue {
-  const reader = new Reader();
+/** `share` may give an equal text instead of one. */
+export function yamlValue(document: Document.Parsed, share: (text: string) => string): YamlValue {
+  const reader = new Reader(share);
   const value = reader.read(document.contents, [], 0);
   return { value, findings: reader.findings, complete: reader.complete };
 }
@@ -26,12 +27,17 @@ export function yamlValue(document: Document.Parsed): YamlValue {
 class Reader {
   readonly findings: Finding[] = [];
   complete = true;
+  readonly #share: (text: string) => string;
   #values = 0;
   readonly #anchors = new Map<string, Node>();
   /** Nodes that are being read, outermost first: an alias to one of them would never end. */
   readonly #open = new Set<Node>();
   /** The outermost alias that is being expanded. */
   #expanding: Alias | undefined;
+
+  constructor(share: (text: string) => string) {
+    this.#share = share;
+  }
 
   read(node: unknown, path: ProblemPath, offset: number): unknown {
     if (!this.complete) return null;
@@ -86,6 +92,7 @@ class Reader {
   #readScalar(node: Scalar, path: ProblemPath): unknown {
     this.#remember(node);
     const { value } = node;
+    if (typeof value === "string") return this.#share(value);
     if (typeof value !== "number") return value;
     if (Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value)) return value;
     const found = `number ${node.source ?? value}`;

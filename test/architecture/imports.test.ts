@@ -57,7 +57,7 @@ const MAY_IMPORT: Readonly<Record<Area, Permissions>> = {
     reason: "the lab starts agent and controller as processes, exactly as a cluster would",
   },
   bench: {
-    values: ["core", "protocol", "lab"],
+    values: ["build", "core", "protocol", "lab"],
     reason: "measurements stand on the lab and see processes from outside",
   },
   "bpf-notes": {
@@ -92,10 +92,12 @@ const CONTROL_BENCH_PARTS = [
   "agent/netfilter/commands.ts",
   "agent/netfilter/desired-rules.ts",
   "agent/netfilter/marks.ts",
+  "agent/netfilter/node-networks.ts",
   "agent/netfilter/node-view.ts",
   "agent/netfilter/set-writer.ts",
+  "agent/thread-entry.ts",
   "agent/worker/messages.ts",
-  "agent/worker/worker-main.ts",
+  "agent/worker/resource-limits.ts",
   "routing/compile.ts",
   "routing/table-state.ts",
 ] as const;

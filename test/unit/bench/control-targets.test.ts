@@ -25,11 +25,20 @@ const report: ControlBenchReport = {
     sustained: load,
     reconnect: storm,
     restart: storm,
-    controller: { peakMb: 200, residentMb: 180, cpuSeconds: 3, refusals: 0 },
+    controller: { listeningMb: 150, convergedMb: 170, peakMb: 200, residentMb: 180, cpuSeconds: 3, refusals: 0 },
     agentRefusals: 0,
     tablesAgree: true,
   },
-  agent: { pods: 100, residentMb: 10, heapMb: 8, viewMs: 5, setsMs: 10, changeMs: 15, setMembers: 90 },
+  agent: {
+    pods: 100,
+    residentMb: 10,
+    mainHeapMb: 4,
+    workerHeapMb: 4,
+    viewMs: 5,
+    setsMs: 10,
+    changeMs: 15,
+    setMembers: 90,
+  },
 };
 
 function missed(changed: ControlBenchReport): string[] {

@@ -1,10 +1,14 @@
 import test from "ava";
+import fc from "fast-check";
 import { Cidr } from "../../../../agent/netfilter/cidr.ts";
 import { MAX_DIRECT_RULES } from "../../../../agent/netfilter/limits.ts";
+import { NodeNetworks } from "../../../../agent/netfilter/node-networks.ts";
 import { guardView, nodeView } from "../../../../agent/netfilter/node-view.ts";
 import type { MeshSettings, TableSnapshot } from "../../../../protocol/table.ts";
+import { diffTables } from "../../../../routing/diff.ts";
 import { TableState } from "../../../../routing/table-state.ts";
 import { testMesh, testNode, testTable, testWorkload } from "../../../support/test-tables.ts";
+import { tableContents } from "../../routing/table-arbitrary.ts";
 
 function viewOf(fields: Partial<TableSnapshot>, mesh: Partial<MeshSettings> = {}) {
   return nodeView(new TableState(testTable({ mesh: { ...testMesh, ...mesh }, ...fields })), "node-1");
@@ -108,4 +112,23 @@ test("a view of ten thousand pods takes milliseconds", (t) => {
   const tookMs = performance.now() - startMs;
   t.log(`${tookMs.toFixed(1)} ms`);
   t.true(tookMs < 500);
+});
+
+test("along any history, networks that are remembered give the view that is computed anew", (t) => {
+  fc.assert(
+    fc.property(fc.array(tableContents, { minLength: 2, maxLength: 6 }), ([first, ...rest]) => {
+      if (first === undefined) return;
+      const networks = new NodeNetworks();
+      const table = new TableState({ epoch: "e", sequence: 0, ...first });
+      let before = first;
+      for (const after of rest) {
+        nodeView(table, "n1", networks);
+        const change = diffTables(before, after);
+        if (change !== undefined) table.apply({ epoch: "e", sequence: table.sequence + 1, ...change });
+        t.deepEqual(nodeView(table, "n1", networks), nodeView(table, "n1"));
+        before = after;
+      }
+    }),
+    { numRuns: 200 },
+  );
 });
