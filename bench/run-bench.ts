@@ -26,6 +26,8 @@ export interface BenchSettings extends LoadSettings {
   readonly workers: number;
   /** Before the first measured slice of a load that runs in every round. 0: none. */
   readonly warmUpSeconds: number;
+  /** Before what is idle is measured. */
+  readonly settleSeconds: number;
   readonly idleSeconds: number;
 }
 
@@ -36,7 +38,9 @@ const START_SECONDS = 12;
 
 export async function runBench(settings: BenchSettings, progress: Progress, signal: AbortSignal): Promise<BenchResult> {
   const startedMs = Date.now();
-  progress.start(START_SECONDS + settings.idleSeconds + remainingSeconds(settings, settings.loads));
+  progress.start(
+    START_SECONDS + settings.settleSeconds + settings.idleSeconds + remainingSeconds(settings, settings.loads),
+  );
   await using world = new BenchWorld({
     names: settings.variants,
     workers: settings.workers,
@@ -45,6 +49,7 @@ export async function runBench(settings: BenchSettings, progress: Progress, sign
   });
   await world.start();
   progress.show("everything idle");
+  await abortable(delay(settings.settleSeconds * 1_000), signal);
   const variants = await describeIdle(world.variants, settings.idleSeconds);
   const loads: LoadResult[] = [];
   for (const [index, load] of settings.loads.entries()) {
@@ -138,7 +143,7 @@ async function describeIdle(variants: readonly Variant[], seconds: number): Prom
   await delay(seconds * 1_000);
   const elapsedNs = (performance.now() - startedMs) * 1e6;
   const usageOf = (group: ProcessGroup) => ({
-    residentMb: (group.residentKib() * 1_024) / 1e6,
+    residentMb: group.residentKib() / 1_024,
     cpuPercent: ((group.cpuNs() - (before.get(group) ?? 0)) / elapsedNs) * 100,
   });
   return variants.map(({ name, title, proxies }) =>
