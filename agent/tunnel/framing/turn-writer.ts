@@ -6,8 +6,8 @@
  *                                                          ^------------- written, more has come ------'
  *
  * When the last flush had a single frame there is nothing to gather: then right after the present callback, which also
- * saves a turn, because TLS reports the end of a write in the turn's setImmediate phase. Once a turn: a second frame in
- * the same turn shows that there is something to gather after all.
+ * saves a turn, because TLS reports the end of a write in the turn's setImmediate phase. What comes in the same turn waits
+ * for that.
  */
 import type { Writable } from "node:stream";
 import { FrameBuffer } from "./frame-buffer.ts";
@@ -30,7 +30,6 @@ export class TurnWriter {
   readonly #source: FrameSource;
   #queuedBytes = 0;
   #isLonely = true;
-  #hasFlushedThisTurn = false;
   #isWriting = false;
   #isScheduled = false;
   #isFinishing = false;
@@ -38,9 +37,6 @@ export class TurnWriter {
   readonly #turnEnded = (): void => {
     this.#isScheduled = false;
     this.flush();
-  };
-  readonly #turnOver = (): void => {
-    this.#hasFlushedThisTurn = false;
   };
   readonly #written = (): void => this.#wrote();
 
@@ -60,7 +56,7 @@ export class TurnWriter {
   request(): void {
     if (this.#isScheduled || this.#isWriting) return;
     this.#isScheduled = true;
-    if (this.#isLonely && !this.#hasFlushedThisTurn) this.#flushAfterCallback();
+    if (this.#isLonely) process.nextTick(this.#turnEnded);
     else setImmediate(this.#turnEnded);
   }
 
@@ -95,12 +91,6 @@ export class TurnWriter {
   trim(): void {
     this.out.trim();
     this.#spare.trim();
-  }
-
-  #flushAfterCallback(): void {
-    this.#hasFlushedThisTurn = true;
-    setImmediate(this.#turnOver);
-    process.nextTick(this.#turnEnded);
   }
 
   #wrote(): void {
