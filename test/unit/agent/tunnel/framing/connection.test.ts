@@ -469,9 +469,11 @@ test("ends a peer that asks and does not read the answers", async (t) => {
 test("a tunnel holds no more unread data than its bound", async (t) => {
   const peer = RawPeer.greeted("server");
   const streams = Math.ceil(framingLimits.unreadBytesPerTunnel / limits.streamWindowBytes) + 2;
-  const data = Buffer.alloc(limits.streamWindowBytes);
+  const data = Buffer.alloc(framingLimits.maxFrameBytes);
+  const frames = limits.streamWindowBytes / data.length;
   for (let index = 0; index < streams; index += 1) {
-    peer.send(connectFrame(2 * index + 1), frame(0, 0, 2 * index + 1, data));
+    const id = 2 * index + 1;
+    peer.send(connectFrame(id), ...Array.from({ length: frames }, () => frame(0, 0, id, data)));
     await new Promise(setImmediate);
   }
   await eventually("the last ones are reset", () => peer.frames.filter(({ type }) => type === 3).length >= 1);
