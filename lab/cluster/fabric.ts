@@ -10,7 +10,7 @@ import { HawserError } from "../../core/errors.ts";
 import { runCommand } from "../../core/run-command.ts";
 import { familyOf, hostAt } from "./addresses.ts";
 import type { LabNode } from "./cluster-file.ts";
-import { BRIDGE_OPTIONS, noDad, podRoutes, UPLINK } from "./node.ts";
+import { BRIDGE_ADDRESS, BRIDGE_OPTIONS, noDad, podRoutes, UPLINK } from "./node.ts";
 import type { ClusterNode } from "./node.ts";
 
 const BRIDGE = "underlay";
@@ -48,7 +48,7 @@ export async function connectNodes(nodes: readonly ClusterNode[]): Promise<void>
   turnOffBridgeNetfilter();
   await ip([
     "link set lo up",
-    `link add ${BRIDGE} type bridge ${BRIDGE_OPTIONS}`,
+    `link add ${BRIDGE} address ${BRIDGE_ADDRESS} type bridge ${BRIDGE_OPTIONS}`,
     ...addresses.map((address) => `addr add ${withUnderlayPrefix(address)} dev ${BRIDGE}${noDad(address)}`),
     `link set ${BRIDGE} up`,
     ...nodes.flatMap((node, index) => [

@@ -14,6 +14,11 @@ import type { SandboxSettings } from "./sandbox.ts";
 
 export const UPLINK = "eth0";
 const POD_BRIDGE = "pods";
+/**
+ * Given by hand, as CNI plugins do it: else a bridge takes the lowest address of its ports, so a new pod may change it under
+ * the others, who then speak to an address that nobody has until they find out (NUD, RFC 4861 section 7.3). Locally administered.
+ */
+export const BRIDGE_ADDRESS = "02:68:61:77:73:01";
 /** Without these a new bridge holds back its first packets (RFC 4541 snooping, 802.1D listening). */
 export const BRIDGE_OPTIONS = "stp_state 0 forward_delay 0 mcast_snooping 0";
 
@@ -96,7 +101,7 @@ export class ClusterNode {
       "link set lo up",
       ...this.entry.addresses.map((address) => `addr add ${prefixOf(address)} dev ${UPLINK}${noDad(address)}`),
       `link set ${UPLINK} up`,
-      `link add ${POD_BRIDGE} type bridge ${BRIDGE_OPTIONS}`,
+      `link add ${POD_BRIDGE} address ${BRIDGE_ADDRESS} type bridge ${BRIDGE_OPTIONS}`,
       ...this.entry.podCidrs.map(
         (cidr) => `addr add ${hostAt(cidr, 1)}/${cidr.split("/")[1]} dev ${POD_BRIDGE}${noDad(cidr)}`,
       ),
