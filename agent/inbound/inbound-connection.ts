@@ -15,6 +15,7 @@ import { formatHostPort } from "../../routing/address.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import { timers } from "../limits.ts";
 import { type CloseReason, Relay } from "../relay/relay.ts";
+import { ANY_PORT } from "../sockets/dial.ts";
 import { resetSocket } from "../sockets/reset-socket.ts";
 import { logConnection } from "../telemetry/connection-log.ts";
 import type { ConnectionLabels } from "../telemetry/metrics-batch.ts";
@@ -31,9 +32,6 @@ interface Destination {
   readonly address: string;
   readonly port: number;
 }
-
-/** The kernel chooses. */
-const ANY_PORT = 0;
 
 export class InboundConnection {
   readonly #plane: DataPlane;

@@ -17,6 +17,7 @@ import type { Balancers } from "../balance/balancers.ts";
 import { limits, timers } from "../limits.ts";
 import { PlainStream } from "../relay/plain-stream.ts";
 import { type CloseReason, Relay } from "../relay/relay.ts";
+import { ANY_PORT } from "../sockets/dial.ts";
 import { logConnection } from "../telemetry/connection-log.ts";
 import type { ConnectionLabels } from "../telemetry/metrics-batch.ts";
 import type { ConnectionCounters } from "../telemetry/worker-metrics.ts";
@@ -164,7 +165,7 @@ export class OutboundConnection {
         mark: this.#plane.mark,
         // The server sees its client. The answers come back here: they are addressed to a pod of this node.
         // Another port when there was a try before: from its own one the pod may have a connection to this endpoint already.
-        source: { address: sourceAddress, port: this.#attempts > 1 ? 0 : sourcePort },
+        source: { address: sourceAddress, port: this.#attempts > 1 ? ANY_PORT : sourcePort },
       });
       this.#use(new PlainStream(socket, this.#relay));
     } catch (error) {

@@ -5,6 +5,9 @@
 import net from "node:net";
 import { bindSocket, closeSocket, openSocket, SocketError, setMark, setReuseAddress, setTransparent } from "./libc.ts";
 
+/** As a source's port: the kernel chooses. */
+export const ANY_PORT = 0;
+
 export interface DialOptions {
   readonly address: string;
   readonly port: number;
@@ -44,6 +47,6 @@ function bindSource(fd: number, source: { address: string; port: number }, ipv6:
     bindSocket(fd, source.address, source.port, ipv6);
   } catch (error) {
     if (!(error instanceof SocketError) || error.errnoName !== "EADDRINUSE") throw error;
-    bindSocket(fd, source.address, 0, ipv6);
+    bindSocket(fd, source.address, ANY_PORT, ipv6);
   }
 }
