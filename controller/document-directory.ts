@@ -118,7 +118,7 @@ export class DocumentDirectory {
       problems.push(...file.problems);
       bytes += file.bytes;
     }
-    return { documents, problems: [...problems, ...directoryProblems(this.#found, bytes)] };
+    return { documents, problems: [...problems, ...directoryProblems(this.#found, bytes)], judgement: "whole" };
   }
 
   /** Undefined: it disappeared meanwhile. */

@@ -141,7 +141,7 @@ export class FilesSource implements Source {
     if (failure === this.#lastFailure) return;
     this.#lastFailure = failure;
     this.#directory.forgetReport();
-    this.#onState({ documents: [], problems: [failure] });
+    this.#onState({ documents: [], problems: [failure], judgement: "whole" });
   }
 
   /** Watches the directory; again when there is another one under its name. */

@@ -4,11 +4,18 @@
  */
 import type { Document } from "../protocol/documents/document.ts";
 
-/** The whole state, each time. With problems, the state is refused as a whole, whatever documents could be read. */
+/** The whole state, each time. */
 export interface SourceState {
   readonly documents: readonly Document[];
   /** For people: place and reason in one line each. */
   readonly problems: readonly string[];
+  /**
+   * What a problem costs, those that compiling finds included.
+   *   whole  the state is refused, the last good one stays: one person wrote all of it (files)
+   *   each   what is wrong is left out and told, the rest is in force: many people write, and none of them may stop the
+   *          others' changes (an API server). `documents` then holds what is to be in force in spite of `problems`.
+   */
+  readonly judgement: "whole" | "each";
 }
 
 export interface Source {

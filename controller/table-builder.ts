@@ -145,7 +145,9 @@ export class TableBuilder {
     this.#candidate = undefined;
     const accepted = candidate !== undefined && (await this.#tryState(candidate));
     // Refused, or none: nodes with an agent may have changed all the same.
-    if (!accepted && this.#documents !== undefined) await this.#tryState({ documents: this.#documents, problems: [] });
+    if (!accepted && this.#documents !== undefined) {
+      await this.#tryState({ documents: this.#documents, problems: [], judgement: "whole" });
+    }
   }
 
   async #tryState(state: SourceState): Promise<boolean> {

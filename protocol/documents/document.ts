@@ -5,7 +5,9 @@
  * the place it came from, so that what is found wrong later can still be shown in the text.
  */
 import type { z } from "zod";
+import { endpointSliceDocumentSchema } from "./endpoint-slice-document.ts";
 import { meshDocumentSchema } from "./mesh-document.ts";
+import { namespaceDocumentSchema } from "./namespace-document.ts";
 import { nodeDocumentSchema } from "./node-document.ts";
 import { podDocumentSchema } from "./pod-document.ts";
 import type { Position, ProblemPath } from "./problem.ts";
@@ -13,9 +15,11 @@ import { serviceDocumentSchema } from "./service-document.ts";
 import { trafficPolicyDocumentSchema } from "./traffic-policy-document.ts";
 
 export const DOCUMENT_SCHEMAS = {
+  Namespace: namespaceDocumentSchema,
   Node: nodeDocumentSchema,
   Pod: podDocumentSchema,
   Service: serviceDocumentSchema,
+  EndpointSlice: endpointSliceDocumentSchema,
   Mesh: meshDocumentSchema,
   TrafficPolicy: trafficPolicyDocumentSchema,
 } as const;
@@ -33,13 +37,22 @@ interface Sourced {
   readonly source: DocumentSource;
 }
 
+export type NamespaceDocument = z.output<typeof namespaceDocumentSchema> & Sourced;
 export type NodeDocument = z.output<typeof nodeDocumentSchema> & Sourced;
 export type PodDocument = z.output<typeof podDocumentSchema> & Sourced;
 export type ServiceDocument = z.output<typeof serviceDocumentSchema> & Sourced;
+export type EndpointSliceDocument = z.output<typeof endpointSliceDocumentSchema> & Sourced;
 export type MeshDocument = z.output<typeof meshDocumentSchema> & Sourced;
 export type TrafficPolicyDocument = z.output<typeof trafficPolicyDocumentSchema> & Sourced;
 
-export type Document = NodeDocument | PodDocument | ServiceDocument | MeshDocument | TrafficPolicyDocument;
+export type Document =
+  | NamespaceDocument
+  | NodeDocument
+  | PodDocument
+  | ServiceDocument
+  | EndpointSliceDocument
+  | MeshDocument
+  | TrafficPolicyDocument;
 
 /** `Pod shop/catalog-1`, `Node node-1`: what makes a document unique. */
 export function documentName(document: Document): string {

@@ -8,9 +8,11 @@ const KINDS = Object.keys(DOCUMENT_SCHEMAS) as DocumentKind[];
 
 /** What may be written in a document of each kind (before defaults and conversions). */
 export const KIND_JSON_SCHEMAS: { readonly [K in DocumentKind]: JsonSchema } = {
+  Namespace: written("Namespace"),
   Node: written("Node"),
   Pod: written("Pod"),
   Service: written("Service"),
+  EndpointSlice: written("EndpointSlice"),
   Mesh: written("Mesh"),
   TrafficPolicy: written("TrafficPolicy"),
 };

@@ -45,7 +45,8 @@ export const serviceDocumentSchema = z.strictObject({
   kind: z.literal("Service"),
   metadata: namespacedMetadata,
   spec: z.strictObject({
-    type: z.enum(["ClusterIP", "NodePort", "LoadBalancer"]).default("ClusterIP"),
+    /** ExternalName is a DNS alias: it has no address, and nothing of it is intercepted. */
+    type: z.enum(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]).default("ClusterIP"),
     /** "None": headless. Absent: none was assigned yet. */
     clusterIP: clusterIp.optional(),
     /** Both families; holds `clusterIP` too when both are given. */
@@ -53,5 +54,13 @@ export const serviceDocumentSchema = z.strictObject({
     /** Pods of the same namespace with all these labels; absent: the Service has no endpoints. */
     selector: labels.optional(),
     ports: servicePorts.default([]),
+    /** Endpoints count as ready whatever their pods say. */
+    publishNotReadyAddresses: z.boolean().optional(),
+    /** Local: endpoints on the caller's node only, none there means refused (KEP-2086). */
+    internalTrafficPolicy: z.enum(["Cluster", "Local"]).optional(),
+    /** Over the mesh's `locality` (KEP-4444, KEP-3015); PreferClose is the old name of PreferSameZone. */
+    trafficDistribution: z.enum(["PreferSameNode", "PreferSameZone", "PreferClose"]).optional(),
+    /** ClientIP: connections of one client address go to one endpoint. */
+    sessionAffinity: z.enum(["None", "ClientIP"]).optional(),
   }),
 });

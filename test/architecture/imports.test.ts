@@ -19,6 +19,7 @@ const SOURCE_AREAS = [
   "controller",
   "core",
   "dashboard",
+  "kubernetes",
   "lab",
   "protocol",
   "routing",
@@ -45,15 +46,22 @@ const MAY_IMPORT: Readonly<Record<Area, Permissions>> = {
     values: ["core", "protocol", "routing"],
     reason: "the agent runs on every node, it must not contain what can sign certificates",
   },
+  kubernetes: {
+    values: ["core"],
+    reason: "it speaks to an API server for whoever needs it, and knows nothing of what they make of it",
+  },
   controller: {
-    values: ["core", "protocol", "routing"],
+    values: ["core", "kubernetes", "protocol", "routing"],
     reason: "the process that holds the CA key must not contain netfilter or byte forwarding",
   },
-  cli: { values: ["core", "protocol", "routing"], reason: "the CLI speaks to the other processes over their APIs" },
+  cli: {
+    values: ["core", "kubernetes", "protocol", "routing"],
+    reason: "the CLI speaks to the other processes over their APIs",
+  },
   dashboard: { values: ["routing"], types: ["protocol"], reason: "the dashboard is browser code" },
   build: { values: [], reason: "it reads the sources as files, what it bundles is not part of it" },
   lab: {
-    values: ["build", "core", "protocol"],
+    values: ["build", "core", "kubernetes", "protocol"],
     reason: "the lab starts agent and controller as processes, exactly as a cluster would",
   },
   bench: {

@@ -45,7 +45,7 @@ function bench(): Bench {
 }
 
 function state(...texts: string[]): SourceState {
-  return { documents: parseDocuments(texts.join("---\n"), "test.yaml").documents, problems: [] };
+  return { documents: parseDocuments(texts.join("---\n"), "test.yaml").documents, problems: [], judgement: "whole" };
 }
 
 const node1 = nodeText("node-1", 1);
@@ -68,7 +68,7 @@ test("the first state is a table, a change is the next number, no change is noth
 test("a state with problems changes nothing, wherever they were found", async (t) => {
   const { builder, published, judged } = bench();
   await builder.setState(state(node1, catalog));
-  await builder.setState({ documents: [], problems: ["mesh.yaml:1:1 broken"] });
+  await builder.setState({ documents: [], problems: ["mesh.yaml:1:1 broken"], judgement: "whole" });
   t.deepEqual(builder.problems, ["mesh.yaml:1:1 broken"]);
   // A pod on a node that is not there is only found by the compiler.
   await builder.setState(state(node1, podText("catalog-1", "nowhere", "10.244.1.2")));
@@ -86,7 +86,7 @@ test("a state with problems changes nothing, wherever they were found", async (t
 test("an agent that becomes ready is in the table, also while the newest documents are refused", async (t) => {
   const { builder, published, savedAgents } = bench();
   await builder.setState(state(node1));
-  await builder.setState({ documents: [], problems: ["broken"] });
+  await builder.setState({ documents: [], problems: ["broken"], judgement: "whole" });
   await builder.setAgent("node-1");
   t.true(published.at(-1)?.nodes[0]?.agent);
   await builder.setAgent("node-1");

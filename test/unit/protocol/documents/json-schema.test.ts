@@ -4,7 +4,7 @@ import { documentJsonSchema } from "../../../../protocol/documents/json-schema.t
 test("the JSON Schema knows every kind, its keys and what may be written", (t) => {
   const schema = JSON.parse(JSON.stringify(documentJsonSchema()));
   const kinds = Object.fromEntries(schema.oneOf.map((kind: { title: string }) => [kind.title, kind]));
-  t.deepEqual(Object.keys(kinds), ["Node", "Pod", "Service", "Mesh", "TrafficPolicy"]);
+  t.deepEqual(Object.keys(kinds), ["Namespace", "Node", "Pod", "Service", "EndpointSlice", "Mesh", "TrafficPolicy"]);
   const { spec } = kinds.Mesh.properties;
   t.false(spec.additionalProperties);
   t.deepEqual(spec.properties.encryption.enum, ["strict", "permissive"]);
