@@ -1,0 +1,339 @@
+/**
+ * The cluster of a lab on a real API server: what documents and the lab's own processes are in lab/cluster/cluster.ts, are
+ * objects here. Real are etcd, the API server, and whatever else of a control plane is installed; played are the kubelets,
+ * kube-proxy, DNS, and what is missing.
+ *
+ *   network -> API server -> Nodes, Services -> controllers -> manifests of daemonset/ -> mesh ready -> pods -> ready
+ */
+import path from "node:path";
+import { HawserError } from "../../core/errors.ts";
+import { KubeError } from "../../kubernetes/kube-client.ts";
+import type { EncryptionMode } from "../../protocol/table.ts";
+import { awaitPods } from "../cluster/await-pods.ts";
+import type { ClusterSettings } from "../cluster/cluster.ts";
+import { parseClusterDocuments } from "../cluster/cluster-file.ts";
+import type { ClusterDocuments } from "../cluster/cluster-file.ts";
+import { ClusterNetwork } from "../cluster/cluster-network.ts";
+import { fabricAddresses } from "../cluster/fabric.ts";
+import { Kubelet, skippedStatus } from "../cluster/kubelet.ts";
+import type { LabCluster } from "../cluster/lab-cluster.ts";
+import { NamespaceSockets } from "../cluster/namespace-socket.ts";
+import type { RunningPod } from "../cluster/pod.ts";
+import type { Sandbox } from "../cluster/sandbox.ts";
+import type { LabPod, LabPodStatus, LabStatus } from "../lab-status.ts";
+import { ApiClient } from "./api-client.ts";
+import { ApiKubelet } from "./api-kubelet.ts";
+import {
+  namespaceObject,
+  nodeObject,
+  nodeStatus,
+  podObject,
+  serviceAccountObject,
+  serviceObject,
+} from "./api-objects.ts";
+import { ControlPlane } from "./control-plane.ts";
+import type { EndpointSliceObject, PodObject, ServiceObject } from "./kube-objects.ts";
+import { runKubectl } from "./kubectl.ts";
+import type { KubectlSettings } from "./kubectl.ts";
+import type { KubernetesAssets } from "./kubernetes-assets.ts";
+import { meshDocumentsPatch } from "./mesh-documents.ts";
+import { MESH_NAMESPACE, MeshPods } from "./mesh-pods.ts";
+import { ObjectCache } from "./object-cache.ts";
+import { serviceView } from "./service-view.ts";
+import type { ServiceView } from "./service-view.ts";
+
+/** A machine that needs longer than this for any one step has a problem worth reporting. */
+const STEP_TIMEOUT_MS = 30_000;
+const POLL_MS = 20;
+const MANIFESTS = "daemonset";
+
+export class KubernetesCluster implements LabCluster {
+  readonly sockets = new NamespaceSockets();
+  readonly network: ClusterNetwork;
+  readonly apiServer: ControlPlane;
+  readonly #settings: ClusterSettings;
+  readonly #assets: KubernetesAssets;
+  readonly #initial: ClusterDocuments;
+  readonly #skipped: readonly LabPodStatus[];
+  #client: ApiClient | undefined;
+  #kubelet: Kubelet | undefined;
+  #pods: ObjectCache<PodObject> | undefined;
+  #services: ObjectCache<ServiceObject> | undefined;
+  #slices: ObjectCache<EndpointSliceObject> | undefined;
+  #meshPods: MeshPods | undefined;
+  #view: ServiceView = { services: [], backends: [], named: [] };
+  #syncing = false;
+  #syncAgain = false;
+  #readySeconds: number | undefined;
+  #detail = "starting";
+
+  constructor(settings: ClusterSettings, assets: KubernetesAssets) {
+    const { stateDir, file } = settings.lab;
+    this.#settings = settings;
+    this.#assets = assets;
+    this.#initial = parseClusterDocuments(settings.text, path.basename(file));
+    this.network = new ClusterNetwork(settings);
+    const addresses = fabricAddresses(this.#initial.nodes);
+    this.apiServer = new ControlPlane({ assets, stateDir, fabricAddresses: addresses, clock: settings.clock });
+    this.#skipped = this.#initial.pods.map(skippedStatus).filter((status) => status !== undefined);
+  }
+
+  async start(): Promise<void> {
+    const { lab, clock } = this.#settings;
+    this.#progress("building the network");
+    await this.network.start(this.#initial.nodes);
+    this.#progress("starting the API server");
+    await this.apiServer.start();
+    this.#client = new ApiClient(this.apiServer.access);
+    this.apiServer.startControllers();
+    this.#progress("registering nodes and Services");
+    await this.#createSurroundings();
+    await this.#startKubelets();
+    this.#meshPods = new MeshPods({
+      pods: () => this.kubelet.pods,
+      sockets: this.sockets,
+      clock,
+      nodeCount: this.#initial.nodes.length,
+    });
+    if (lab.mesh) await this.#applyManifests();
+    this.#progress("starting pods");
+    const pods = await this.#createPods();
+    await awaitPods(pods, STEP_TIMEOUT_MS, clock);
+    this.#readySeconds = (clock.nowMs() - lab.startedAtMs) / 1000;
+    this.#progress("ready");
+  }
+
+  async status(): Promise<LabStatus> {
+    const { lab } = this.#settings;
+    const controller = await this.#meshPods?.controllerStatus();
+    return {
+      name: lab.name,
+      stateDir: lab.stateDir,
+      mesh: lab.mesh,
+      kubernetes: this.#kubectl,
+      ...(lab.mesh ? { encryption: this.#encryption() } : {}),
+      phase: this.#readySeconds === undefined ? "starting" : "ready",
+      detail: this.#detail,
+      ...(this.#readySeconds === undefined ? {} : { readySeconds: this.#readySeconds }),
+      nodes: this.network.nodeStatuses,
+      services: this.#view.services.map(({ key, clusterIps, ports }) => ({ key, clusterIps, ports })),
+      pods: [...(this.#kubelet?.statuses ?? []), ...this.#skipped],
+      agents: (await this.#meshPods?.agentStatuses()) ?? [],
+      ...(controller === undefined ? {} : { controller }),
+    };
+  }
+
+  get mesh(): MeshPods {
+    if (this.#meshPods !== undefined) return this.#meshPods;
+    throw new HawserError("no-mesh", "The lab is still starting");
+  }
+
+  get client(): ApiClient {
+    if (this.#client !== undefined) return this.#client;
+    throw new HawserError("no-api-server", "The API server is still starting");
+  }
+
+  get kubelet(): Kubelet {
+    if (this.#kubelet !== undefined) return this.#kubelet;
+    throw new HawserError("no-kubelet", "The lab is still starting");
+  }
+
+  pod(name: string): RunningPod {
+    return this.kubelet.get(name);
+  }
+
+  sandbox(target: string): Sandbox {
+    return this.network.nodes.get(target)?.sandbox ?? this.kubelet.get(target).parts.sandbox;
+  }
+
+  /** Resolves when its process has been started. */
+  async addPod(document: LabPod): Promise<LabPodStatus> {
+    const { namespace = "default", name } = document.metadata;
+    await this.#ensure("/api/v1/namespaces", namespaceObject(namespace));
+    await this.#ensureServiceAccount(document);
+    await this.client.create(`/api/v1/namespaces/${namespace}/pods`, podObject(document));
+    const pod = await this.#until(`pod ${name} to run`, () => {
+      const found = this.kubelet.find(`${namespace}/${name}`);
+      return found?.life.startedMs === 0 ? undefined : found;
+    });
+    return pod.status;
+  }
+
+  /** Resolves when its object is gone. A wait before SIGTERM is the manifest's to say here. */
+  async removePod(name: string, graceSeconds: number | undefined): Promise<void> {
+    const { uid } = this.kubelet.get(name);
+    const [namespace, podName] = uid.split("/");
+    await this.client.delete(`/api/v1/namespaces/${namespace}/pods/${podName}`, { gracePeriodSeconds: graceSeconds });
+    await this.#until(`pod ${uid} to be gone`, () => this.#pods?.get(uid) === undefined || undefined);
+  }
+
+  async setPodReady(name: string, ready: boolean): Promise<void> {
+    this.kubelet.get(name).setReady(ready);
+  }
+
+  applyDocuments(): Promise<void> {
+    throw new HawserError("kubernetes", "There are no files of documents here: use kubectl");
+  }
+
+  removeDocuments(): Promise<void> {
+    return this.applyDocuments();
+  }
+
+  async #createSurroundings(): Promise<void> {
+    const { nodes, pods, services, others } = this.#initial;
+    await Promise.all(nodes.map((node, index) => this.#register(node.name, nodeObject(node, index, []))));
+    const namespaces = new Set([...pods, ...services.map((service) => ({ metadata: service }))].map(namespaceOf));
+    for (const document of others) {
+      if (document["kind"] === "Namespace") await this.#ensure("/api/v1/namespaces", document);
+    }
+    for (const name of namespaces) await this.#ensure("/api/v1/namespaces", namespaceObject(name));
+    await Promise.all(pods.map((pod) => this.#ensureServiceAccount(pod)));
+    const objects = others.filter((document) => document["kind"] === "Service").map(serviceObject);
+    await Promise.all(
+      objects.map((object) => {
+        const { namespace } = (object as { metadata: { namespace: string } }).metadata;
+        return this.#ensure(`/api/v1/namespaces/${namespace}/services`, object);
+      }),
+    );
+  }
+
+  async #register(name: string, object: object): Promise<void> {
+    const entry = this.network.node(name).entry;
+    await this.client.create("/api/v1/nodes", object);
+    const status = nodeStatus(entry, new Date(this.#settings.clock.nowMs()).toISOString());
+    await this.client.patch(`/api/v1/nodes/${name}/status`, "application/strategic-merge-patch+json", status);
+  }
+
+  async #startKubelets(): Promise<void> {
+    const { lab, clock, projectRoot } = this.#settings;
+    const { client } = this;
+    const driver = new ApiKubelet({
+      client,
+      clock,
+      stateDir: lab.stateDir,
+      projectRoot,
+      nodes: this.network.nodes,
+      apiService: this.apiServer.service,
+      kubelet: () => this.kubelet,
+      current: (key) => this.#pods?.get(key),
+    });
+    this.#kubelet = new Kubelet({
+      stateDir: lab.stateDir,
+      projectRoot,
+      nodes: this.network.nodes,
+      registry: driver,
+      sockets: this.sockets,
+      clock,
+      namedServices: () => this.#view.named,
+      onChange: () => {},
+    });
+    const servicesChanged = (): void => this.#servicesChanged();
+    this.#services = new ObjectCache({ client, clock, path: "/api/v1/services", onChange: servicesChanged });
+    this.#slices = new ObjectCache({
+      client,
+      clock,
+      path: "/apis/discovery.k8s.io/v1/endpointslices",
+      onChange: servicesChanged,
+    });
+    this.#pods = new ObjectCache({ client, clock, path: "/api/v1/pods", onChange: (key) => driver.podChanged(key) });
+    await Promise.all([this.#services.start(), this.#slices.start()]);
+    await this.#pods.start();
+  }
+
+  async #applyManifests(): Promise<void> {
+    this.#progress("applying the manifests");
+    const directory = path.join(this.#settings.projectRoot, MANIFESTS);
+    await runKubectl(this.#kubectl, ["apply", "-f", directory]);
+    const patch = meshDocumentsPatch(this.#initial.others, this.#settings.lab.encryption);
+    const configMap = `/api/v1/namespaces/${MESH_NAMESPACE}/configmaps/hawser`;
+    await this.client.patch(configMap, "application/merge-patch+json", patch);
+    this.#progress("waiting for the mesh");
+    await this.mesh.ready(STEP_TIMEOUT_MS);
+  }
+
+  /** Those whose programs are installed. Resolves when the kubelets have started them. */
+  async #createPods(): Promise<readonly RunningPod[]> {
+    const pods = this.#initial.pods.filter((pod) => skippedStatus(pod) === undefined);
+    await Promise.all(
+      pods.map((pod) => this.client.create(`/api/v1/namespaces/${namespaceOf(pod)}/pods`, podObject(pod))),
+    );
+    return Promise.all(
+      pods.map((pod) => {
+        const key = `${namespaceOf(pod)}/${pod.metadata.name}`;
+        return this.#until(`pod ${key} to be started`, () => {
+          const found = this.kubelet.find(key);
+          return found?.status.state === "pending" ? undefined : found;
+        });
+      }),
+    );
+  }
+
+  async #ensureServiceAccount(pod: LabPod): Promise<void> {
+    const namespace = namespaceOf(pod);
+    const name = pod.spec.serviceAccountName ?? "default";
+    await this.#ensure(`/api/v1/namespaces/${namespace}/serviceaccounts`, serviceAccountObject(namespace, name));
+  }
+
+  async #ensure(collection: string, object: object): Promise<void> {
+    try {
+      await this.client.create(collection, object);
+    } catch (error) {
+      if (!(error instanceof KubeError) || error.reason !== "AlreadyExists") throw error;
+    }
+  }
+
+  get #kubectl(): KubectlSettings {
+    const { stateDir } = this.#settings.lab;
+    return {
+      program: this.#assets.kubectl,
+      kubeconfig: this.apiServer.access.kubeconfig,
+      home: path.join(stateDir, "kubernetes"),
+    };
+  }
+
+  #encryption(): EncryptionMode {
+    const mesh = this.#initial.others.find((document) => document["kind"] === "Mesh");
+    const spec = mesh?.["spec"] as { encryption?: EncryptionMode } | undefined;
+    return this.#settings.lab.encryption ?? spec?.encryption ?? "strict";
+  }
+
+  /** Several changes in one turn of the event loop, or while rules are being written, are written once. */
+  #servicesChanged(): void {
+    this.#syncAgain = true;
+    if (this.#syncing) return;
+    this.#syncing = true;
+    setImmediate(() => void this.#sync());
+  }
+
+  async #sync(): Promise<void> {
+    while (this.#syncAgain) {
+      this.#syncAgain = false;
+      this.#view = serviceView(this.#services?.objects ?? [], this.#slices?.objects ?? []);
+      this.#kubelet?.refreshHosts();
+      await this.network.proxy(this.#view.backends).catch((error: unknown) => console.error("kube-proxy:", error));
+    }
+    this.#syncing = false;
+  }
+
+  async #until<T>(what: string, look: () => T | undefined): Promise<T> {
+    const { clock } = this.#settings;
+    const deadlineMs = clock.monotonicMs() + STEP_TIMEOUT_MS;
+    for (;;) {
+      const found = look();
+      if (found !== undefined) return found;
+      if (clock.monotonicMs() > deadlineMs) {
+        throw new HawserError("lab-failed", `Waited ${STEP_TIMEOUT_MS / 1000} s for ${what}`);
+      }
+      await new Promise<void>((resolve) => void clock.after(POLL_MS, resolve));
+    }
+  }
+
+  #progress(detail: string): void {
+    this.#detail = detail;
+    this.#settings.onProgress(detail);
+  }
+}
+
+function namespaceOf({ metadata }: { readonly metadata: { readonly namespace?: string } }): string {
+  return metadata.namespace ?? "default";
+}
