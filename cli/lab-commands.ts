@@ -36,6 +36,13 @@ export function addLabCommands(program: Command): void {
     .passThroughOptions()
     .action((target: string, argv: string[], flags: CommonFlags) => withLab(flags, (one) => exec(one, target, argv)));
   lab
+    .command("kubectl")
+    .description("kubectl as the admin of the lab's API server: hawser lab kubectl -- get pods -A")
+    .argument("<arguments...>")
+    .option(...NAME)
+    .passThroughOptions()
+    .action((args: string[], flags: CommonFlags) => withLab(flags, (one) => kubectl(one, args)));
+  lab
     .command("rules")
     .description("What the agent of a node made in the kernel: iptables, ipsets, policy routes.")
     .argument("<node>")
@@ -70,10 +77,19 @@ async function printRules(lab: Lab, node: string, flags: CommonFlags): Promise<v
 
 /** Exits with the program's own exit code. */
 async function exec(lab: Lab, target: string, argv: readonly string[]): Promise<void> {
-  // commander leaves the `--` that ends our own options where it is.
-  const command = argv[0] === "--" ? argv.slice(1) : argv;
-  const child = await lab.spawn(target, command, { stdio: "inherit" });
+  const child = await lab.spawn(target, withoutSeparator(argv), { stdio: "inherit" });
   process.exitCode = await exitCodeOf(child);
+}
+
+/** Exits with kubectl's exit code. */
+async function kubectl(lab: Lab, args: readonly string[]): Promise<void> {
+  const child = await lab.spawnKubectl(withoutSeparator(args), { stdio: "inherit" });
+  process.exitCode = await exitCodeOf(child);
+}
+
+/** commander leaves the `--` that ends our own options where it is. */
+function withoutSeparator(argv: readonly string[]): readonly string[] {
+  return argv[0] === "--" ? argv.slice(1) : argv;
 }
 
 async function printLog(lab: Lab, source: string, follow: boolean): Promise<void> {

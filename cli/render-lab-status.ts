@@ -6,6 +6,7 @@ export function renderLabStatus(status: LabStatus): string {
   const ready = status.readySeconds === undefined ? status.detail : `ready after ${status.readySeconds.toFixed(1)} s`;
   return [
     `lab ${status.name}: ${mesh}, ${ready}`,
+    ...(status.kubernetes === undefined ? [] : [`kubeconfig ${status.kubernetes.kubeconfig} (inside the lab)`]),
     "",
     ...columns(["NODE", "ADDRESSES", "POD CIDRS"], nodeRows(status)),
     ...(status.mesh ? ["", ...columns(["PROCESS", "PID", "STATE", "TABLE", "MB", "CPU S"], processRows(status))] : []),

@@ -49,6 +49,8 @@ export class ApiKubelet implements PodRegistry {
   readonly #held = new Map<string, Held>();
   readonly #working = new Set<string>();
   readonly #again = new Set<string>();
+  /** What was last told about a pod that cannot be started. */
+  readonly #complaints = new Map<string, string>();
 
   constructor(settings: ApiKubeletSettings) {
     this.#settings = settings;
@@ -121,6 +123,7 @@ export class ApiKubelet implements PodRegistry {
       const plan = await apiPodPlan(object, { client, stateDir, projectRoot, place, mounts, apiService });
       this.#held.set(key, { object, volumes, ready: false, readySinceMs: clock.nowMs() });
       const running = await this.#settings.kubelet().create(labPodOf(object, node.name), plan);
+      this.#complaints.delete(key);
       running?.start();
     } catch (error) {
       this.#held.delete(key);
@@ -149,8 +152,11 @@ export class ApiKubelet implements PodRegistry {
 
   #complain(key: string, error: unknown): void {
     const object = this.#settings.current(key);
-    console.error(`kubelet: ${key}: ${describeError(error)}`);
+    const text = describeError(error);
+    if (this.#complaints.get(key) === text) return;
+    this.#complaints.set(key, text);
+    console.error(`kubelet: ${key}: ${text}`);
     if (object === undefined || this.#held.has(key)) return;
-    this.#writer.write(key, cannotStartPatch(object, "CreateContainerError", describeError(error)));
+    this.#writer.write(key, cannotStartPatch(object, "CreateContainerError", text));
   }
 }

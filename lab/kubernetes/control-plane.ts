@@ -238,8 +238,8 @@ export class ControlPlane {
 
   #writeServiceAccountKeys(): void {
     const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    this.#write("sa.pub", publicKey.export({ type: "spki", format: "pem" }).toString());
-    this.#write("sa.key", privateKey.export({ type: "sec1", format: "pem" }).toString());
+    this.#write("sa.pub", publicKey.export({ type: "spki", format: "pem" }));
+    this.#write("sa.key", privateKey.export({ type: "sec1", format: "pem" }));
   }
 
   /** static-token-file: token, user, uid, groups. */

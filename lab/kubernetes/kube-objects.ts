@@ -2,7 +2,10 @@
 import type { KubeObject } from "../../kubernetes/kube-client.ts";
 
 export interface PodObject extends KubeObject {
-  readonly metadata: KubeObject["metadata"] & { readonly deletionGracePeriodSeconds?: number };
+  readonly metadata: KubeObject["metadata"] & {
+    readonly deletionGracePeriodSeconds?: number;
+    readonly ownerReferences?: readonly { readonly kind: string; readonly uid: string }[];
+  };
   readonly spec: {
     readonly nodeName?: string;
     readonly hostNetwork?: boolean;
@@ -108,6 +111,7 @@ export interface VolumeSpec {
 export interface ServiceObject extends KubeObject {
   readonly spec: {
     readonly clusterIPs?: readonly string[];
+    readonly ipFamilies?: readonly ("IPv4" | "IPv6")[];
     readonly selector?: Readonly<Record<string, string>>;
     readonly publishNotReadyAddresses?: boolean;
     readonly ports?: readonly {

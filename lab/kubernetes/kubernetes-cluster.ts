@@ -39,6 +39,8 @@ import type { KubernetesAssets } from "./kubernetes-assets.ts";
 import { meshDocumentsPatch } from "./mesh-documents.ts";
 import { MESH_NAMESPACE, MeshPods } from "./mesh-pods.ts";
 import { ObjectCache } from "./object-cache.ts";
+import { PlayedControllers } from "./played/played-controllers.ts";
+import { PlayedScheduler } from "./played/played-scheduler.ts";
 import { serviceView } from "./service-view.ts";
 import type { ServiceView } from "./service-view.ts";
 
@@ -227,7 +229,11 @@ export class KubernetesCluster implements LabCluster {
       namedServices: () => this.#view.named,
       onChange: () => {},
     });
-    const servicesChanged = (): void => this.#servicesChanged();
+    const players = this.#players();
+    const servicesChanged = (): void => {
+      this.#servicesChanged();
+      players.controllers?.changed();
+    };
     this.#services = new ObjectCache({ client, clock, path: "/api/v1/services", onChange: servicesChanged });
     this.#slices = new ObjectCache({
       client,
@@ -235,9 +241,34 @@ export class KubernetesCluster implements LabCluster {
       path: "/apis/discovery.k8s.io/v1/endpointslices",
       onChange: servicesChanged,
     });
-    this.#pods = new ObjectCache({ client, clock, path: "/api/v1/pods", onChange: (key) => driver.podChanged(key) });
+    const podChanged = (key: string, pod: PodObject | undefined): void => {
+      driver.podChanged(key);
+      players.controllers?.changed();
+      players.scheduler?.podChanged(pod);
+    };
+    this.#pods = new ObjectCache({ client, clock, path: "/api/v1/pods", onChange: podChanged });
     await Promise.all([this.#services.start(), this.#slices.start()]);
     await this.#pods.start();
+    await players.controllers?.start();
+  }
+
+  /** Whoever is not installed. */
+  #players(): { readonly controllers?: PlayedControllers; readonly scheduler?: PlayedScheduler } {
+    const { client } = this;
+    const nodeNames = this.#initial.nodes.map((node) => node.name);
+    const played = new PlayedControllers({
+      client,
+      clock: this.#settings.clock,
+      rootPem: this.apiServer.access.rootPem,
+      nodeNames,
+      pods: () => this.#pods?.objects ?? [],
+      services: () => this.#services?.objects ?? [],
+      slices: () => this.#slices?.objects ?? [],
+    });
+    return {
+      ...(this.#assets.kubeControllerManager === undefined ? { controllers: played } : {}),
+      ...(this.#assets.kubeScheduler === undefined ? { scheduler: new PlayedScheduler(client, nodeNames) } : {}),
+    };
   }
 
   async #applyManifests(): Promise<void> {
