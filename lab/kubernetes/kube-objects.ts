@@ -132,3 +132,8 @@ export interface EndpointSliceObject extends KubeObject {
   }[];
   readonly ports?: readonly { readonly name?: string; readonly port?: number; readonly protocol?: string }[];
 }
+
+/** `namespace/name`, or name. */
+export function keyOf({ metadata }: KubeObject): string {
+  return metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
+}

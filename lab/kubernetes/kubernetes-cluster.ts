@@ -7,7 +7,9 @@
  */
 import path from "node:path";
 import { HawserError } from "../../core/errors.ts";
+import type { HttpKubeClient } from "../../kubernetes/http-kube-client.ts";
 import { KubeError } from "../../kubernetes/kube-client.ts";
+import { openKubeClient } from "../../kubernetes/open-kube-client.ts";
 import type { EncryptionMode } from "../../protocol/table.ts";
 import { awaitPods } from "../cluster/await-pods.ts";
 import type { ClusterSettings } from "../cluster/cluster.ts";
@@ -21,7 +23,6 @@ import { NamespaceSockets } from "../cluster/namespace-socket.ts";
 import type { RunningPod } from "../cluster/pod.ts";
 import type { Sandbox } from "../cluster/sandbox.ts";
 import type { LabPod, LabPodStatus, LabStatus } from "../lab-status.ts";
-import { ApiClient } from "./api-client.ts";
 import { ApiKubelet } from "./api-kubelet.ts";
 import {
   namespaceObject,
@@ -38,7 +39,8 @@ import type { KubectlSettings } from "./kubectl.ts";
 import type { KubernetesAssets } from "./kubernetes-assets.ts";
 import { meshDocumentsPatch } from "./mesh-documents.ts";
 import { MESH_NAMESPACE, MeshPods } from "./mesh-pods.ts";
-import { ObjectCache } from "./object-cache.ts";
+import { newMirror, startMirror } from "./mirror.ts";
+import type { Mirror } from "./mirror.ts";
 import { PlayedControllers } from "./played/played-controllers.ts";
 import { PlayedScheduler } from "./played/played-scheduler.ts";
 import { serviceView } from "./service-view.ts";
@@ -57,11 +59,11 @@ export class KubernetesCluster implements LabCluster {
   readonly #assets: KubernetesAssets;
   readonly #initial: ClusterDocuments;
   readonly #skipped: readonly LabPodStatus[];
-  #client: ApiClient | undefined;
+  #client: HttpKubeClient | undefined;
   #kubelet: Kubelet | undefined;
-  #pods: ObjectCache<PodObject> | undefined;
-  #services: ObjectCache<ServiceObject> | undefined;
-  #slices: ObjectCache<EndpointSliceObject> | undefined;
+  #pods: Mirror<PodObject> | undefined;
+  #services: Mirror<ServiceObject> | undefined;
+  #slices: Mirror<EndpointSliceObject> | undefined;
   #meshPods: MeshPods | undefined;
   #view: ServiceView = { services: [], backends: [], named: [] };
   #syncing = false;
@@ -86,7 +88,7 @@ export class KubernetesCluster implements LabCluster {
     await this.network.start(this.#initial.nodes);
     this.#progress("starting the API server");
     await this.apiServer.start();
-    this.#client = new ApiClient(this.apiServer.access);
+    this.#client = await openKubeClient({ kubeconfig: this.apiServer.access.kubeconfig, environment: {} });
     this.apiServer.startControllers();
     this.#progress("registering nodes and Services");
     await this.#createSurroundings();
@@ -130,7 +132,7 @@ export class KubernetesCluster implements LabCluster {
     throw new HawserError("no-mesh", "The lab is still starting");
   }
 
-  get client(): ApiClient {
+  get client(): HttpKubeClient {
     if (this.#client !== undefined) return this.#client;
     throw new HawserError("no-api-server", "The API server is still starting");
   }
@@ -234,21 +236,18 @@ export class KubernetesCluster implements LabCluster {
       this.#servicesChanged();
       players.controllers?.changed();
     };
-    this.#services = new ObjectCache({ client, clock, path: "/api/v1/services", onChange: servicesChanged });
-    this.#slices = new ObjectCache({
-      client,
-      clock,
-      path: "/apis/discovery.k8s.io/v1/endpointslices",
-      onChange: servicesChanged,
-    });
+    const slices = "/apis/discovery.k8s.io/v1/endpointslices";
+    this.#services = await startMirror({ client, clock, path: "/api/v1/services", onChange: servicesChanged });
+    this.#slices = await startMirror({ client, clock, path: slices, onChange: servicesChanged });
     const podChanged = (key: string, pod: PodObject | undefined): void => {
       driver.podChanged(key);
       players.controllers?.changed();
       players.scheduler?.podChanged(pod);
     };
-    this.#pods = new ObjectCache({ client, clock, path: "/api/v1/pods", onChange: podChanged });
-    await Promise.all([this.#services.start(), this.#slices.start()]);
-    await this.#pods.start();
+    this.#pods = newMirror({ client, clock, path: "/api/v1/pods", onChange: podChanged });
+    this.#pods.start();
+    await this.#pods.synced;
+    servicesChanged();
     await players.controllers?.start();
   }
 
@@ -261,9 +260,9 @@ export class KubernetesCluster implements LabCluster {
       clock: this.#settings.clock,
       rootPem: this.apiServer.access.rootPem,
       nodeNames,
-      pods: () => this.#pods?.objects ?? [],
-      services: () => this.#services?.objects ?? [],
-      slices: () => this.#slices?.objects ?? [],
+      pods: () => [...(this.#pods?.values() ?? [])],
+      services: () => [...(this.#services?.values() ?? [])],
+      slices: () => [...(this.#slices?.values() ?? [])],
     });
     return {
       ...(this.#assets.kubeControllerManager === undefined ? { controllers: played } : {}),
@@ -339,7 +338,7 @@ export class KubernetesCluster implements LabCluster {
   async #sync(): Promise<void> {
     while (this.#syncAgain) {
       this.#syncAgain = false;
-      this.#view = serviceView(this.#services?.objects ?? [], this.#slices?.objects ?? []);
+      this.#view = serviceView([...(this.#services?.values() ?? [])], [...(this.#slices?.values() ?? [])]);
       this.#kubelet?.refreshHosts();
       await this.network.proxy(this.#view.backends).catch((error: unknown) => console.error("kube-proxy:", error));
     }

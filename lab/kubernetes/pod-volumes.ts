@@ -11,6 +11,7 @@ import type { Clock, Timer } from "../../core/clock.ts";
 import { HawserError } from "../../core/errors.ts";
 import { KubeError } from "../../kubernetes/kube-client.ts";
 import type { KubeClient } from "../../kubernetes/kube-client.ts";
+import { nodeDirectory } from "../cluster/node.ts";
 import type { PodMount } from "../cluster/pod-plan.ts";
 import type { ConfigSource, PodObject, ProjectionSource, VolumeMount, VolumeSpec } from "./kube-objects.ts";
 import { podFact } from "./pod-facts.ts";
@@ -184,11 +185,6 @@ export class PodVolumes {
   get #directory(): string {
     return path.join(this.#settings.stateDir, "volumes", this.#settings.pod.metadata.uid ?? "");
   }
-}
-
-/** Where the lab keeps what is on a node's disk. */
-export function nodeDirectory(stateDir: string, nodeName: string): string {
-  return path.join(stateDir, "nodes", nodeName);
 }
 
 function projectionSources(volume: VolumeSpec): readonly ProjectionSource[] {

@@ -7,7 +7,7 @@
 import type { LabService } from "../cluster/cluster-file.ts";
 import type { NamedService } from "../cluster/hosts-file.ts";
 import type { ServiceBackends } from "../cluster/kube-proxy-rules.ts";
-import { keyOf } from "./object-cache.ts";
+import { keyOf } from "./kube-objects.ts";
 import type { EndpointSliceObject, ServiceObject } from "./kube-objects.ts";
 
 export interface ServiceView {

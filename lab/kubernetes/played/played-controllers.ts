@@ -5,8 +5,10 @@
 import { KubeError } from "../../../kubernetes/kube-client.ts";
 import type { KubeClient, KubeObject } from "../../../kubernetes/kube-client.ts";
 import type { Clock } from "../../../core/clock.ts";
+import { keyOf } from "../kube-objects.ts";
 import type { EndpointSliceObject, PodObject, ServiceObject } from "../kube-objects.ts";
-import { ObjectCache, keyOf } from "../object-cache.ts";
+import { newMirror } from "../mirror.ts";
+import type { Mirror } from "../mirror.ts";
 import { endpointSlicesOf } from "./endpoint-slices.ts";
 import { isOwnedBy, workloadChanges } from "./workload-pods.ts";
 import type { WorkloadObject } from "./workload-pods.ts";
@@ -27,8 +29,9 @@ const SLICES = "discovery.k8s.io/v1";
 
 export class PlayedControllers {
   readonly #settings: PlayedControllersSettings;
-  readonly #namespaces: ObjectCache<KubeObject>;
-  readonly #workloads: readonly ObjectCache<WorkloadObject>[];
+  readonly #namespaces: Mirror<KubeObject>;
+  readonly #workloads: readonly Mirror<WorkloadObject>[];
+  readonly #furnished = new Set<string>();
   #running = false;
   #again = false;
 
@@ -37,12 +40,14 @@ export class PlayedControllers {
     const onChange = (): void => this.changed();
     const kinds = ["daemonsets", "deployments"];
     this.#settings = settings;
-    this.#namespaces = new ObjectCache({ client, clock, path: "/api/v1/namespaces", onChange });
-    this.#workloads = kinds.map((kind) => new ObjectCache({ client, clock, path: `/apis/apps/v1/${kind}`, onChange }));
+    this.#namespaces = newMirror({ client, clock, path: "/api/v1/namespaces", onChange });
+    this.#workloads = kinds.map((kind) => newMirror({ client, clock, path: `/apis/apps/v1/${kind}`, onChange }));
   }
 
   async start(): Promise<void> {
-    await Promise.all([this.#namespaces.start(), ...this.#workloads.map((cache) => cache.start())]);
+    const mirrors = [this.#namespaces, ...this.#workloads];
+    for (const mirror of mirrors) mirror.start();
+    await Promise.all(mirrors.map((mirror) => mirror.synced));
   }
 
   /** Something that they look at is different. */
@@ -56,9 +61,9 @@ export class PlayedControllers {
     while (this.#again) {
       this.#again = false;
       try {
-        for (const namespace of this.#namespaces.objects) await this.#furnish(namespace.metadata.name);
+        for (const namespace of [...this.#namespaces.values()]) await this.#furnish(namespace.metadata.name);
         for (const service of this.#settings.services()) await this.#writeSlices(service);
-        for (const workload of this.#workloads.flatMap((cache) => cache.objects)) await this.#writePods(workload);
+        for (const workload of this.#allWorkloads) await this.#writePods(workload);
         await this.#collectOrphans();
       } catch (error) {
         console.error("played controllers:", error);
@@ -69,7 +74,9 @@ export class PlayedControllers {
     this.#running = false;
   }
 
-  readonly #furnished = new Set<string>();
+  get #allWorkloads(): readonly WorkloadObject[] {
+    return this.#workloads.flatMap((mirror) => [...mirror.values()]);
+  }
 
   async #furnish(namespace: string): Promise<void> {
     if (this.#furnished.has(namespace)) return;
@@ -121,7 +128,7 @@ export class PlayedControllers {
 
   /** Pods of a workload that has been deleted. */
   async #collectOrphans(): Promise<void> {
-    const workloads = this.#workloads.flatMap((cache) => cache.objects);
+    const workloads = this.#allWorkloads;
     const orphans = this.#settings.pods().filter((pod) => {
       const owned = pod.metadata.ownerReferences?.some(({ kind }) => kind === "DaemonSet" || kind === "Deployment");
       return owned === true && !workloads.some((workload) => isOwnedBy(pod, workload));
