@@ -23,7 +23,7 @@ import { ControllerMetrics } from "./metrics.ts";
 import { ServerIdentity } from "./server-identity.ts";
 import type { Source } from "./source.ts";
 import { StateFiles } from "./state-files.ts";
-import { TableBuilder } from "./table-builder.ts";
+import { TableBuilder, type Verdict } from "./table-builder.ts";
 import { TableHistory } from "./table-history.ts";
 
 export interface ControllerOptions {
@@ -74,7 +74,7 @@ export class Controller {
       trustDomain: options.trustDomain,
       stateFiles: this.#stateFiles,
       onPublished: (table) => this.#published(table),
-      onJudged: (problems) => this.#judged(problems),
+      onJudged: (verdict) => this.#judged(verdict),
       clock,
       log,
     });
@@ -164,9 +164,9 @@ export class Controller {
     await tokensReady;
   }
 
-  #judged(problems: number): void {
+  #judged({ problems, refused }: Verdict): void {
     this.#metrics.documentProblems.set(problems);
-    if (problems > 0) this.#metrics.documentsRefused.inc();
+    if (refused) this.#metrics.documentsRefused.inc();
   }
 
   #pending(): string[] {
