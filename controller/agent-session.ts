@@ -18,6 +18,7 @@ import {
   type ControllerMessage,
   type HelloMessage,
   PACKED_ENCODING,
+  type RootsMessage,
   type SignMessage,
 } from "../protocol/channel.ts";
 import type { SignedAnswer } from "./certificate-signer.ts";
@@ -33,6 +34,7 @@ import type { TableMessage } from "./table-message.ts";
 export interface SessionHost {
   nextMessage(have: TablePosition | undefined): TableMessage | undefined;
   snapshotMessage(): TableMessage | undefined;
+  roots(): RootsMessage;
   sign(node: string, csrPem: string): Promise<SignedAnswer>;
   greeted(session: AgentSession): void;
   /** The agent had the table's change number `before` in force, now it has that of `session.applied`. */
@@ -159,6 +161,11 @@ export class AgentSession {
     }
   }
 
+  /** What to trust from now on; an agent that has not said hello yet is told then. */
+  tellRoots(message: RootsMessage): void {
+    if (this.serving) this.#send(message);
+  }
+
   /** Called every `pingMs`. */
   ping(): void {
     this.#silentPings += 1;
@@ -264,6 +271,8 @@ export class AgentSession {
     const { node, instance, version, have } = hello;
     log.info({ node, instance, version, have }, "Agent connected");
     host.greeted(this);
+    // Before the table: whom it names, the agent must be able to trust.
+    this.tellRoots(host.roots());
     this.deliver();
   }
 

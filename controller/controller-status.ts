@@ -10,6 +10,8 @@ export interface StatusFacts {
   readonly convergence: ConvergenceSummary;
   readonly problems: readonly string[];
   readonly settled: boolean;
+  /** Of the certificate that signs now, undefined before there is one. */
+  readonly issuer: string | undefined;
   /** Monotonic. */
   readonly nowMs: number;
   readonly wallClockMs: number;
@@ -37,10 +39,17 @@ export interface ControllerStatus {
   readonly stragglers: readonly string[];
   /** Nodes with an agent in the table and none connected. */
   readonly missing: readonly string[];
+  /**
+   * Nodes whose connected agent still has certificates of another issuer than the one that signs now: while there are any,
+   * or `missing` ones, a former root must stay among the trusted ones.
+   */
+  readonly formerIssuer: readonly string[];
   readonly converged: ConvergenceSummary;
   /** False while a newer table is on its way: a change of documents or agents is not judged yet. */
   readonly settled: boolean;
   readonly problems: readonly string[];
+  /** SHA-256 of the certificate that signs now. */
+  readonly issuer: string | undefined;
 }
 
 export function controllerStatus(facts: StatusFacts): ControllerStatus {
@@ -58,10 +67,19 @@ export function controllerStatus(facts: StatusFacts): ControllerStatus {
     agents: agents.slice(0, limits.listedAgents),
     stragglers: behind.slice(0, limits.listedAgents).map((agent) => agent.node),
     missing: lost.slice(0, limits.listedAgents).map((node) => node.name),
+    formerIssuer: agents
+      .filter(hasFormerIssuer)
+      .map((agent) => agent.node)
+      .slice(0, limits.listedAgents),
     converged: convergence,
     settled,
+    issuer: facts.issuer,
     problems: problems.slice(0, limits.loggedProblems),
   };
+}
+
+function hasFormerIssuer({ counters }: AgentStatus): boolean {
+  return (counters["formerIssuerCertificates"] ?? 0) > 0;
 }
 
 function agentStatus(session: AgentSession, facts: StatusFacts): AgentStatus {
