@@ -57,7 +57,7 @@ export class LeaderLease implements Leadership {
   #trying: Promise<void> = Promise.resolve();
   #lastFailure = "";
   #told = false;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(options: LeaderLeaseOptions) {
     this.#options = options;
@@ -81,18 +81,22 @@ export class LeaderLease implements Leadership {
   }
 
   /** A leader lets go, so that another one need not wait. */
-  async close(): Promise<void> {
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#timer?.cancel();
     this.#watchdog?.cancel();
-    await this.#trying;
-    if (this.isLeader) await this.#release();
+    await this.#atMost(timers.leaseReleaseMs, this.#trying);
+    if (this.isLeader) await this.#atMost(timers.leaseReleaseMs, this.#release());
     this.#lose();
   }
 
   #tryNow(): void {
     this.#trying = this.#try().finally(() => {
-      if (this.#closed) return;
+      if (this.#closing !== undefined) return;
       const waitMs = timers.leaseRetryMs * (this.isLeader ? 1 : 1 + this.#options.random() * (RETRY_JITTER - 1));
       this.#timer = this.#options.clock.after(waitMs, () => this.#tryNow());
     });
@@ -167,15 +171,23 @@ export class LeaderLease implements Leadership {
     const now = microTime(this.#options.clock.nowMs());
     // A duration must be positive; nobody waits for it, the holder is empty.
     const spec = { ...lease.spec, holderIdentity: "", leaseDurationSeconds: 1, renewTime: now, acquireTime: now };
-    const released = this.#options.client.replace(`${this.#path}/${NAME}`, { ...lease, spec }).then(
-      () => this.#options.log.info({ lease: NAME }, "Leader has released its Lease"),
-      (error: unknown) => this.#failed(error),
-    );
-    await Promise.race([released, this.#after(timers.leaseReleaseMs)]);
+    try {
+      await this.#options.client.replace(`${this.#path}/${NAME}`, { ...lease, spec });
+      this.#options.log.info({ lease: NAME }, "Leader has released its Lease");
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
-  #after(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#options.clock.after(ms, resolve));
+  /** What comes later is not waited for: a stop has its own deadline. */
+  #atMost(ms: number, work: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(ms, resolve);
+      void work.finally(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   #lose(): void {

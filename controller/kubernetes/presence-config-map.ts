@@ -40,8 +40,9 @@ export class PresenceConfigMap implements AgentPresence {
   #nodes: ReadonlySet<string> = new Set();
   /** Node -> whether it is to have a key. Not written yet. */
   readonly #pending = new Map<string, boolean>();
-  /** Version of what was written last, until the watch has shown it. */
-  #awaitedVersion: string | undefined;
+  /** Versions of what was written last, and of what the watch has shown. */
+  #writtenVersion: string | undefined;
+  #seenVersion: string | undefined;
   #writing: Promise<void> | undefined;
   #retry: Timer | undefined;
   #failures = 0;
@@ -75,7 +76,7 @@ export class PresenceConfigMap implements AgentPresence {
   }
 
   get isSettled(): boolean {
-    return this.#pending.size === 0 && this.#awaitedVersion === undefined;
+    return this.#pending.size === 0 && !isNewer(this.#writtenVersion, this.#seenVersion);
   }
 
   add(node: string): void {
@@ -103,12 +104,13 @@ export class PresenceConfigMap implements AgentPresence {
   #take(object: ConfigMap | undefined): void {
     if (object === undefined) {
       for (const node of this.#nodes) if (!this.#pending.has(node)) this.#pending.set(node, true);
-      this.#awaitedVersion = undefined;
+      this.#writtenVersion = undefined;
       this.#write();
     } else {
       const { resourceVersion } = object.metadata;
-      if (isNewer(this.#awaitedVersion, resourceVersion)) return;
-      this.#awaitedVersion = undefined;
+      // On the way since before our own last write: that it lacks is no news.
+      if (isNewer(this.#writtenVersion, resourceVersion)) return;
+      this.#seenVersion = resourceVersion;
       this.#replace(new Set(Object.keys(object.data ?? {})));
     }
     this.#onFirst();
@@ -132,7 +134,7 @@ export class PresenceConfigMap implements AgentPresence {
   async #writeOnce(): Promise<void> {
     const changes = new Map(this.#pending);
     try {
-      this.#awaitedVersion = await this.#patchOrCreate(changes);
+      this.#writtenVersion = await this.#patchOrCreate(changes);
       this.#failures = 0;
       this.#lastFailure = "";
       for (const [node, present] of changes) if (this.#pending.get(node) === present) this.#pending.delete(node);
@@ -187,6 +189,6 @@ export class PresenceConfigMap implements AgentPresence {
 
 /** Versions of one object are numbers that grow. */
 function isNewer(version: string | undefined, than: string | undefined): boolean {
-  if (version === undefined || than === undefined) return false;
+  if (version === undefined || than === undefined) return version !== undefined;
   return version.length === than.length ? version > than : version.length > than.length;
 }
