@@ -266,6 +266,8 @@ export class Agent {
     try {
       this.#certificates.setRoots(roots, issuer);
       void this.#channelTrust.learn(roots);
+      // Whether a former root can go is decided by what agents report.
+      this.#report();
     } catch (error) {
       const facts = { error: describeError(error) };
       this.#options.log.error(facts, "Roots of the controller cannot be used, those in force stay");

@@ -82,6 +82,8 @@ export class AgentSession {
   #refusing = false;
   #ready = false;
   #counters: Readonly<Record<string, number>> = {};
+  /** No report has come since it was told what to trust. */
+  #rootsUnanswered = false;
   #leaving = false;
   #signing = 0;
   #silentPings = 0;
@@ -104,6 +106,11 @@ export class AgentSession {
     // `close` always follows.
     socket.on("error", (error) => this.#socketFailed(error));
     socket.on("close", () => this.#closed());
+  }
+
+  /** It may have certificates of another issuer than the one that signs now: it says so, or has not said anything yet. */
+  get hasFormerIssuer(): boolean {
+    return this.#rootsUnanswered || (this.#counters["formerIssuerCertificates"] ?? 0) > 0;
   }
 
   /** Empty before hello. */
@@ -163,7 +170,9 @@ export class AgentSession {
 
   /** What to trust from now on; an agent that has not said hello yet is told then. */
   tellRoots(message: RootsMessage): void {
-    if (this.serving) this.#send(message);
+    if (!this.serving) return;
+    this.#rootsUnanswered = true;
+    this.#send(message);
   }
 
   /** Called every `pingMs`. */
@@ -242,6 +251,7 @@ export class AgentSession {
       case "report":
         this.#ready = message.ready;
         this.#counters = message.counters;
+        this.#rootsUnanswered = false;
         this.#options.host.reported(this);
         return;
       case "goodbye":

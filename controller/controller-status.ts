@@ -41,7 +41,7 @@ export interface ControllerStatus {
   readonly missing: readonly string[];
   /**
    * Nodes whose connected agent still has certificates of another issuer than the one that signs now: while there are any,
-   * or `missing` ones, a former root must stay among the trusted ones.
+   * or `missing` ones, a former root must stay among the trusted ones. With several replicas each tells of its own agents.
    */
   readonly formerIssuer: readonly string[];
   readonly converged: ConvergenceSummary;
@@ -54,7 +54,9 @@ export interface ControllerStatus {
 
 export function controllerStatus(facts: StatusFacts): ControllerStatus {
   const { table, convergence, problems, settled } = facts;
-  const agents = [...facts.sessions].filter((session) => session.serving).map((session) => agentStatus(session, facts));
+  const serving = [...facts.sessions].filter((session) => session.serving);
+  const agents = serving.map((session) => agentStatus(session, facts));
+  const former = serving.filter((session) => session.hasFormerIssuer);
   const connected = new Set(agents.map((agent) => agent.node));
   const behind = agents.filter((agent) => agent.applied !== table?.sequence);
   const lost = (table?.nodes ?? []).filter((node) => node.agent && !connected.has(node.name));
@@ -67,19 +69,12 @@ export function controllerStatus(facts: StatusFacts): ControllerStatus {
     agents: agents.slice(0, limits.listedAgents),
     stragglers: behind.slice(0, limits.listedAgents).map((agent) => agent.node),
     missing: lost.slice(0, limits.listedAgents).map((node) => node.name),
-    formerIssuer: agents
-      .filter(hasFormerIssuer)
-      .map((agent) => agent.node)
-      .slice(0, limits.listedAgents),
+    formerIssuer: former.slice(0, limits.listedAgents).map((session) => session.node),
     converged: convergence,
     settled,
     issuer: facts.issuer,
     problems: problems.slice(0, limits.loggedProblems),
   };
-}
-
-function hasFormerIssuer({ counters }: AgentStatus): boolean {
-  return (counters["formerIssuerCertificates"] ?? 0) > 0;
 }
 
 function agentStatus(session: AgentSession, facts: StatusFacts): AgentStatus {

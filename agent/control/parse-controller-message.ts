@@ -26,7 +26,7 @@ export function parseControllerMessage(text: string): ControllerMessage | undefi
     case "sign-refused":
       return signRefused(fields);
     case "roots":
-      return roots(fields);
+      return rootsMessage(fields);
     case "ping":
       return { kind: "ping" };
     default:
@@ -63,7 +63,7 @@ function signRefused(fields: Readonly<Record<string, unknown>>): SignRefusedMess
   return { kind: "sign-refused", requestId, reason };
 }
 
-function roots(fields: Readonly<Record<string, unknown>>): RootsMessage {
+function rootsMessage(fields: Readonly<Record<string, unknown>>): RootsMessage {
   const { roots, issuer } = fields;
   if (typeof roots !== "string" || typeof issuer !== "string") {
     throw new InvalidMessageError("invalid-message", "Message roots lacks roots or issuer");
