@@ -13,11 +13,12 @@ import { join } from "node:path";
 import type { Clock, Timer } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { TimedLog } from "../core/pino-log.ts";
-import type { DeltaMessage, HelloMessage, SnapshotMessage } from "../protocol/channel.ts";
+import type { DeltaMessage, HelloMessage, RootsMessage, SnapshotMessage } from "../protocol/channel.ts";
 import { TableState } from "../routing/table-state.ts";
 import { AdminServer } from "./admin/admin-server.ts";
 import { configDump } from "./admin/config-dump.ts";
 import { ChannelClient } from "./control/channel-client.ts";
+import { ChannelTrust } from "./control/channel-trust.ts";
 import { TableStore } from "./control/table-store.ts";
 import { CertificateManager } from "./identity/certificate-manager.ts";
 import { CertificateStore } from "./identity/certificate-store.ts";
@@ -52,6 +53,7 @@ export class Agent {
   readonly #requests: RequestThread;
   readonly #certificates: CertificateManager;
   readonly #channel: ChannelClient;
+  readonly #channelTrust: ChannelTrust;
   readonly #admin: AdminServer;
   readonly #ports: ReservedPorts;
   readonly #workers: WorkerPool;
@@ -70,6 +72,11 @@ export class Agent {
       clock,
       log,
       count: (event) => this.#metrics.controlEvent("table-store", event),
+    });
+    this.#channelTrust = new ChannelTrust({
+      caFile: settings.caFile,
+      learntFile: join(settings.stateDir, "controller-roots.pem"),
+      log,
     });
     this.#channel = this.#createChannel();
     this.#requests = new RequestThread({ clock });
@@ -141,11 +148,12 @@ export class Agent {
       urls: settings.controllers,
       credentials: () => ({
         token: readFileSync(settings.tokenFile, "utf8").trim(),
-        roots: readFileSync(settings.caFile, "utf8"),
+        roots: this.#channelTrust.roots(),
       }),
       ...(settings.controllerName === undefined ? {} : { servername: settings.controllerName }),
       hello: () => this.#hello(),
       onTable: (message) => this.#tableMessage(message),
+      onRoots: (message) => this.#rootsMessage(message),
       onOpen: () => {
         this.#metrics.channelConnected(true);
         this.#report();
@@ -254,6 +262,18 @@ export class Agent {
     this.#metrics.tableApplied(table.sequence);
   }
 
+  #rootsMessage({ roots, issuer }: RootsMessage): void {
+    try {
+      this.#certificates.setRoots(roots, issuer);
+      void this.#channelTrust.learn(roots);
+      // Whether a former root can go is decided by what agents report.
+      this.#report();
+    } catch (error) {
+      const facts = { error: describeError(error) };
+      this.#options.log.error(facts, "Roots of the controller cannot be used, those in force stay");
+    }
+  }
+
   #wantCertificates(): void {
     if (this.#table === undefined) return;
     this.#certificates.setWanted(localIdentities(this.#table, this.#options.settings.node));
@@ -303,7 +323,14 @@ export class Agent {
       kind: "report",
       // A node that has said good-bye must not be taken for served again when the channel comes back meanwhile.
       ready: this.#reportedReady && this.#stopping === undefined,
-      counters: { connectionsOpened, sentBytes, receivedBytes, refused, tunnelsOpen },
+      counters: {
+        connectionsOpened,
+        sentBytes,
+        receivedBytes,
+        refused,
+        tunnelsOpen,
+        formerIssuerCertificates: this.#certificates.formerIssuerCount,
+      },
     });
   }
 }
