@@ -43,6 +43,7 @@ export interface HostPort {
 }
 
 const MAX_PORT = 65_535;
+export const DEFAULT_STATE_DIR = "/var/lib/hawser";
 
 /** More threads than this fight for the same tunnels without moving more bytes. */
 const MAX_WORKERS = 64;
@@ -107,9 +108,12 @@ function command(): Command {
   const list = (value: string): string[] => value.split(",").filter((entry) => entry !== "");
   const option = (flags: string, env: string, description: string): Option => new Option(flags, description).env(env);
   return new Command("agent")
-    .description("The Hawser agent of one node: intercepts, encrypts and balances traffic between nodes.")
+    .description(
+      "The Hawser agent of one node: intercepts, encrypts and balances traffic between nodes.\n" +
+        "Instead of that: --check [--json] looks whether this host is fit, --remove-traces takes away what agents left.",
+    )
     .addOption(option("--node <name>", "HAWSER_NODE", "name of this node"))
-    .addOption(option("--state-dir <path>", "HAWSER_STATE_DIR", "table, keys and ownership").default("/var/lib/hawser"))
+    .addOption(option("--state-dir <path>", "HAWSER_STATE_DIR", "table, keys and ownership").default(DEFAULT_STATE_DIR))
     .addOption(option("--controller <urls>", "HAWSER_CONTROLLER", "wss://host:port, comma separated").argParser(list))
     .addOption(option("--controller-name <name>", "HAWSER_CONTROLLER_NAME", "name in the controller's certificate"))
     .addOption(option("--token-file <path>", "HAWSER_TOKEN_FILE", "token that proves which node this is"))
