@@ -17,6 +17,8 @@ export interface ClusterNetworkSettings {
   readonly lab: LabSettings;
   readonly projectRoot: string;
   readonly clock: Clock;
+  /** Ports beside the mesh's own on which pods speak TLS by themselves: the wire's judge must know them. */
+  readonly otherTlsPorts?: readonly number[];
 }
 
 export class ClusterNetwork {
@@ -70,7 +72,8 @@ export class ClusterNetwork {
   async startCapture(): Promise<void> {
     if (this.#capture !== undefined) throw new HawserError("capturing", "A capture is running already");
     const nodes = [...this.#nodes.values()];
-    const capture = new UnderlayCapture({ podCidrs: this.podCidrs, clock: this.#settings.clock });
+    const { clock, otherTlsPorts = [] } = this.#settings;
+    const capture = new UnderlayCapture({ podCidrs: this.podCidrs, otherTlsPorts, clock });
     await capture.start(nodes.map((node) => ({ node: node.name, pausePid: node.sandbox.pid, uplink: UPLINK })));
     this.#capture = capture;
   }

@@ -35,7 +35,7 @@ export interface ApiServerAccess {
   readonly kubeconfig: string;
 }
 
-const API_PORT = 6443;
+export const API_PORT = 6443;
 const ETCD_PORT = 2379;
 const ETCD_PEER_PORT = 2380;
 /** Holds the ClusterIPs of the lab's documents; an IPv6 range may have 20 bits at most. */

@@ -32,7 +32,7 @@ import {
   serviceAccountObject,
   serviceObject,
 } from "./api-objects.ts";
-import { ControlPlane } from "./control-plane.ts";
+import { API_PORT, ControlPlane } from "./control-plane.ts";
 import type { EndpointSliceObject, PodObject, ServiceObject } from "./kube-objects.ts";
 import { runKubectl } from "./kubectl.ts";
 import type { KubectlSettings } from "./kubectl.ts";
@@ -76,7 +76,7 @@ export class KubernetesCluster implements LabCluster {
     this.#settings = settings;
     this.#assets = assets;
     this.#initial = parseClusterDocuments(settings.text, path.basename(file));
-    this.network = new ClusterNetwork(settings);
+    this.network = new ClusterNetwork({ ...settings, otherTlsPorts: [API_PORT] });
     const addresses = fabricAddresses(this.#initial.nodes);
     this.apiServer = new ControlPlane({ assets, stateDir, fabricAddresses: addresses, clock: settings.clock });
     this.#skipped = this.#initial.pods.map(skippedStatus).filter((status) => status !== undefined);
