@@ -119,6 +119,8 @@ export interface LabAgentStatus {
   /** As the controller sees it: interception is in force and certificates are there. */
   readonly ready: boolean;
   readonly appliedSequence?: number;
+  /** It has the latest table of the controller that it is connected to: replicas count by themselves. */
+  readonly upToDate: boolean;
   readonly rssMb: number;
   /** User and system time since the agent's start. */
   readonly cpuSeconds: number;

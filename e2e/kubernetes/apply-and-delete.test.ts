@@ -1,5 +1,4 @@
 /** What the README promises: apply the manifests, and traffic between nodes is meshed; delete them, and no trace is left. */
-import path from "node:path";
 import type { Lab } from "../../lab/lab-client.ts";
 import type { LabHostState } from "../../lab/lab-status.ts";
 import { askTimes } from "../support/ask-once.ts";
@@ -8,14 +7,12 @@ import { clientPod, pod, service } from "../support/cluster-documents.ts";
 import { failureCounts } from "../support/connection-load.ts";
 import { eventually } from "../support/eventually.ts";
 import { hostStateChanges } from "../support/host-state-changes.ts";
-import { kubectl, rolledOut } from "../support/kubectl.ts";
+import { kubectl } from "../support/kubectl.ts";
 import { kubernetesStories } from "../support/kubernetes-stories.ts";
-import { converged } from "../support/mesh-processes.ts";
+import { applyManifests, MANIFESTS, SYSTEM_NAMESPACE } from "../support/mesh-pods.ts";
 
 const PORT = 7000;
 const NODES = ["node-1", "node-2", "node-3"];
-const MANIFESTS = path.resolve(import.meta.dirname, "../../daemonset");
-const SYSTEM = "hawser-system";
 
 const story = await kubernetesStories(
   [
@@ -32,10 +29,7 @@ story("manifests applied mesh the traffic between nodes, deleted they leave no t
   t.true(clear.plaintextPackets > 0, "without the mesh it is readable");
 
   const appliedMs = Date.now();
-  await kubectl(lab, ["apply", "--filename", MANIFESTS]);
-  await rolledOut(lab, SYSTEM, "deployment/hawser-controller");
-  await rolledOut(lab, SYSTEM, "daemonset/hawser-agent");
-  await converged(lab);
+  await applyManifests(lab);
   t.log(`meshed ${((Date.now() - appliedMs) / 1000).toFixed(1)} s after kubectl apply`);
 
   const meshed = await captured(lab, () => askHappily(lab));
@@ -46,7 +40,7 @@ story("manifests applied mesh the traffic between nodes, deleted they leave no t
   await kubectl(lab, ["delete", "--filename", MANIFESTS]);
   await eventually("the agents to be gone", { timeoutMs: 60_000 }, async () => {
     const { pods } = await lab.status();
-    return pods.every(({ namespace }) => namespace !== SYSTEM);
+    return pods.every(({ namespace }) => namespace !== SYSTEM_NAMESPACE);
   });
   const after = await hostStates(lab);
   for (const [index, node] of NODES.entries()) {

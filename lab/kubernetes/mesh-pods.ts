@@ -32,6 +32,8 @@ interface ControllerReport {
   }[];
 }
 
+type SeenAgent = NonNullable<ControllerReport["agents"]>[number] & { readonly upToDate: boolean };
+
 export const MESH_NAMESPACE = "hawser-system";
 const NAME_LABEL = "app.kubernetes.io/name";
 const COMPONENT_LABEL = "app.kubernetes.io/component";
@@ -64,18 +66,11 @@ export class MeshPods implements MeshControl {
     for (const pod of this.#podsOf("controller")) if (pod.life.running) pod.signal(signal);
   }
 
-  /** Resolves when every node's agent is ready and has applied the latest table of the controller it is connected to. */
+  /** Resolves when every node's agent is ready and has the latest table. */
   async ready(timeoutMs: number): Promise<void> {
-    const { clock, nodeCount } = this.#settings;
+    const { clock } = this.#settings;
     const deadlineMs = clock.monotonicMs() + timeoutMs;
-    for (;;) {
-      const reports = await this.#reports();
-      const agents = reports.flatMap((report) => {
-        return (report.agents ?? []).filter((one) => one.ready === true && one.applied === report.sequence);
-      });
-      const podsReady = [...this.#podsOf("agent"), ...this.#podsOf("controller")].every((pod) => pod.ready);
-      const settled = reports.length > 0 && reports.every((report) => report.settled === true);
-      if (podsReady && settled && new Set(agents.map(({ node }) => node)).size === nodeCount) return;
+    while (!(await this.#isReady())) {
       if (clock.monotonicMs() > deadlineMs) {
         const states = this.#allPods.map((pod) => `${pod.uid} ${pod.status.state}`).join(", ");
         throw new HawserError("lab-failed", `Waited ${timeoutMs / 1000} s for the mesh: ${states || "it has no pods"}`);
@@ -84,8 +79,18 @@ export class MeshPods implements MeshControl {
     }
   }
 
+  async #isReady(): Promise<boolean> {
+    const pods = [...this.#podsOf("agent"), ...this.#podsOf("controller")];
+    if (!pods.every((pod) => pod.ready)) return false;
+    const agents = await this.agentStatuses();
+    const current = agents.filter((agent) => agent.ready && agent.upToDate);
+    return new Set(current.map(({ node }) => node)).size === this.#settings.nodeCount;
+  }
+
   async agentStatuses(): Promise<readonly LabAgentStatus[]> {
-    const seen = (await this.#reports()).flatMap((report) => report.agents ?? []);
+    const seen = (await this.#reports()).flatMap(({ sequence, settled, agents = [] }) =>
+      agents.map((agent) => ({ ...agent, upToDate: settled === true && agent.applied === sequence })),
+    );
     const statuses = this.#podsOf("agent").map((pod) => this.#agentStatus(pod, seen));
     return statuses.toSorted((a, b) => a.node.localeCompare(b.node) || a.instance.localeCompare(b.instance));
   }
@@ -135,7 +140,7 @@ export class MeshPods implements MeshControl {
     return namespaceHttpGet(this.#settings.sockets, pod.parts.sandbox.pid, CONTROLLER_ADMIN_PORT, path);
   }
 
-  #agentStatus(pod: RunningPod, agents: NonNullable<ControllerReport["agents"]>): LabAgentStatus {
+  #agentStatus(pod: RunningPod, agents: readonly SeenAgent[]): LabAgentStatus {
     const { node, name, pid = 0 } = pod.status;
     // An agent calls itself `<pid>-<random>`.
     const seen = agents.find((one) => one.node === node && one.instance?.startsWith(`${pid}-`));
@@ -146,6 +151,7 @@ export class MeshPods implements MeshControl {
       state: pod.life.running ? "running" : "exited",
       ready: pod.life.running && seen?.ready === true,
       ...(seen?.applied === undefined ? {} : { appliedSequence: seen.applied }),
+      upToDate: seen?.upToDate === true,
       ...processUsage(pid),
     };
   }
