@@ -13,12 +13,13 @@ import { join } from "node:path";
 import type { Clock, Timer } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { TimedLog } from "../core/pino-log.ts";
-import type { DeltaMessage, HelloMessage, SnapshotMessage } from "../protocol/channel.ts";
+import type { DeltaMessage, HelloMessage, RootsMessage, SnapshotMessage } from "../protocol/channel.ts";
 import { TableState } from "../routing/table-state.ts";
 import { AdminServer } from "./admin/admin-server.ts";
 import { configDump } from "./admin/config-dump.ts";
 import { setReadyFile } from "./admin/ready-file.ts";
 import { ChannelClient } from "./control/channel-client.ts";
+import { ChannelTrust } from "./control/channel-trust.ts";
 import { ControllerAbsence } from "./control/controller-absence.ts";
 import { TableStore } from "./control/table-store.ts";
 import { CertificateManager } from "./identity/certificate-manager.ts";
@@ -54,6 +55,7 @@ export class Agent {
   readonly #requests: RequestThread;
   readonly #certificates: CertificateManager;
   readonly #channel: ChannelClient;
+  readonly #channelTrust: ChannelTrust;
   readonly #absence: ControllerAbsence;
   /** The admin port, and the one for scrapers of other machines. */
   readonly #servers: readonly AdminServer[];
@@ -75,6 +77,11 @@ export class Agent {
       clock,
       log,
       count: (event) => this.#metrics.controlEvent("table-store", event),
+    });
+    this.#channelTrust = new ChannelTrust({
+      caFile: settings.caFile,
+      learntFile: join(settings.stateDir, "controller-roots.pem"),
+      log,
     });
     this.#channel = this.#createChannel();
     this.#requests = new RequestThread({ clock });
@@ -148,11 +155,12 @@ export class Agent {
       urls: settings.controllers,
       credentials: () => ({
         token: readFileSync(settings.tokenFile, "utf8").trim(),
-        roots: readFileSync(settings.caFile, "utf8"),
+        roots: this.#channelTrust.roots(),
       }),
       ...(settings.controllerName === undefined ? {} : { servername: settings.controllerName }),
       hello: () => this.#hello(),
       onTable: (message) => this.#tableMessage(message),
+      onRoots: (message) => this.#rootsMessage(message),
       onOpen: () => {
         this.#absence.ended();
         this.#metrics.channelConnected(true);
@@ -281,6 +289,18 @@ export class Agent {
     this.#metrics.tableApplied(table.sequence);
   }
 
+  #rootsMessage({ roots, issuer }: RootsMessage): void {
+    try {
+      this.#certificates.setRoots(roots, issuer);
+      void this.#channelTrust.learn(roots);
+      // Whether a former root can go is decided by what agents report.
+      this.#report();
+    } catch (error) {
+      const facts = { error: describeError(error) };
+      this.#options.log.error(facts, "Roots of the controller cannot be used, those in force stay");
+    }
+  }
+
   #wantCertificates(): void {
     if (this.#table === undefined) return;
     this.#certificates.setWanted(localIdentities(this.#table, this.#options.settings.node));
@@ -331,7 +351,14 @@ export class Agent {
       kind: "report",
       // A node that has said good-bye must not be taken for served again when the channel comes back meanwhile.
       ready: this.#reportedReady && this.#stopping === undefined,
-      counters: { connectionsOpened, sentBytes, receivedBytes, refused, tunnelsOpen },
+      counters: {
+        connectionsOpened,
+        sentBytes,
+        receivedBytes,
+        refused,
+        tunnelsOpen,
+        formerIssuerCertificates: this.#certificates.formerIssuerCount,
+      },
     });
   }
 }
