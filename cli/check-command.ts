@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { checkExitCode, renderFindings } from "../protocol/finding.ts";
 import { judgeCluster } from "./cluster/judge-cluster.ts";
 import { readClusterFacts } from "./cluster/read-cluster-facts.ts";
-import { type ClusterFlags, openCluster, withClusterFlags } from "./open-cluster.ts";
+import { type ClusterFlags, withCluster, withClusterFlags } from "./open-cluster.ts";
 
 interface CheckFlags extends ClusterFlags {
   readonly json?: boolean;
@@ -17,13 +17,13 @@ export function addCheckCommand(program: Command): void {
     .option("--json", "for a program")
     .addHelpText(
       "after",
-      "\\nA node is looked at from inside: kubectl -n hawser-system exec POD -- hawser-agent --check",
+      "\nA node is looked at from inside: kubectl -n hawser-system exec POD -- hawser-agent --check",
     )
     .action(check);
 }
 
 async function check({ json, ...cluster }: CheckFlags): Promise<void> {
-  const findings = judgeCluster(await readClusterFacts(await openCluster(cluster), Date.now()));
+  const findings = judgeCluster(await withCluster(cluster, (kube) => readClusterFacts(kube, Date.now())));
   console.log(json === true ? JSON.stringify(findings, null, 2) : renderFindings(findings));
   process.exitCode = checkExitCode(findings);
 }

@@ -14,7 +14,13 @@ export function withClusterFlags(command: Command): Command {
     .addOption(new Option("--context <name>", "of the kubeconfig, other than its current one"));
 }
 
-/** Rejects with HawserError when nothing names a cluster. */
-export function openCluster({ kubeconfig, context }: ClusterFlags): Promise<KubeClient> {
-  return openKubeClient({ kubeconfig, context, environment: process.env });
+/** Rejects with HawserError when nothing names a cluster, or with what `use` rejects with. */
+export async function withCluster<T>(flags: ClusterFlags, use: (kube: KubeClient) => Promise<T>): Promise<T> {
+  const { kubeconfig, context } = flags;
+  const client = await openKubeClient({ kubeconfig, context, environment: process.env });
+  try {
+    return await use(client);
+  } finally {
+    client.close();
+  }
 }

@@ -3,13 +3,14 @@ import type { MeshStatus } from "./cluster/controller-status.ts";
 import { columns } from "./columns.ts";
 
 export function renderStatus(status: MeshStatus): string {
-  const { nodes, workloads, services, agents, missing, stragglers, problems, leader, p99Ms } = status;
+  const { nodes, workloads, services, agents, missing, stragglers, formerIssuer, problems, leader, p99Ms } = status;
   const pace = p99Ms === undefined ? "" : `, changes in force within ${Math.ceil(p99Ms)} ms (p99)`;
   return [
     `mesh        ${nodes} nodes, ${workloads} pods, ${services} Services`,
     `converged   ${status.converged ? `yes${pace}` : "no"}`,
     ...(missing.length === 0 ? [] : [`no channel  ${missing.join(", ")}`]),
     ...(stragglers.length === 0 ? [] : [`behind      ${stragglers.join(", ")}`]),
+    ...(formerIssuer.length === 0 ? [] : [`old issuer  ${formerIssuer.join(", ")}`]),
     "",
     ...columns(["CONTROLLER", "TABLE", "AGENTS", ""], replicaRows(status, leader)),
     "",

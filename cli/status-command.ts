@@ -1,7 +1,7 @@
 /** `hawser status`: table, agents, controllers, refused documents. Exits with 1 unless every agent is up to date. */
 import type { Command } from "commander";
 import { readMeshStatus, readStatusAt } from "./cluster/read-mesh-status.ts";
-import { type ClusterFlags, openCluster, withClusterFlags } from "./open-cluster.ts";
+import { type ClusterFlags, withCluster, withClusterFlags } from "./open-cluster.ts";
 import { renderStatus } from "./render-status.ts";
 
 interface StatusFlags extends ClusterFlags {
@@ -21,7 +21,7 @@ export function addStatusCommand(program: Command): void {
 }
 
 async function status({ json, url, ...cluster }: StatusFlags): Promise<void> {
-  const found = url === undefined ? await readMeshStatus(await openCluster(cluster)) : await readStatusAt(url);
+  const found = url === undefined ? await withCluster(cluster, readMeshStatus) : await readStatusAt(url);
   console.log(json === true ? JSON.stringify(found, null, 2) : renderStatus(found));
   if (!found.converged || found.problems.length > 0) process.exitCode = 1;
 }

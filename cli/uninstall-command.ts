@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ManifestSet } from "./manifests/manifest-set.ts";
-import { type ClusterFlags, openCluster, withClusterFlags } from "./open-cluster.ts";
+import { type ClusterFlags, withCluster, withClusterFlags } from "./open-cluster.ts";
 import { readManifests } from "./read-manifests.ts";
 import { uninstall } from "./uninstall/uninstall.ts";
 
@@ -28,7 +28,7 @@ async function run({ render, keepState = false, ...cluster }: UninstallFlags): P
     process.stdout.write(manifests.inDeletionOrder());
     return;
   }
-  const kube = await openCluster(cluster);
   const say = (line: string): void => console.log(line);
-  await uninstall({ kube, objects: manifests.references(), keepState, say, sleep });
+  const objects = manifests.references();
+  await withCluster(cluster, (kube) => uninstall({ kube, objects, keepState, say, sleep }));
 }

@@ -13,6 +13,8 @@ export interface ReplicaStatus {
   /** Nodes with an agent in the table that is not connected to this replica. */
   readonly missing: readonly string[];
   readonly stragglers: readonly string[];
+  /** Nodes whose agent has certificates of another issuer than the one that signs now. */
+  readonly formerIssuer: readonly string[];
   readonly converged: { readonly samples: number; readonly p50Ms?: number; readonly p99Ms?: number };
   readonly settled: boolean;
   readonly problems: readonly string[];
@@ -42,6 +44,8 @@ export interface MeshStatus {
   /** Nodes with an agent in the table, and no channel to any replica that answered. */
   readonly missing: readonly string[];
   readonly stragglers: readonly string[];
+  /** A former root must stay trusted as long as there are any. */
+  readonly formerIssuer: readonly string[];
   readonly problems: readonly string[];
   /** Every agent has its replica's newest table in force. */
   readonly converged: boolean;
@@ -67,6 +71,7 @@ export function meshStatus(replicas: readonly Replica[], leader: string | undefi
     agents,
     missing,
     stragglers,
+    formerIssuer: union(answers.map((one) => one.formerIssuer)),
     problems: union(answers.map((one) => one.problems)),
     converged: answers.length > 0 && stragglers.length + missing.length === 0 && answers.every((one) => one.settled),
     p99Ms: slowest.length === 0 ? undefined : Math.max(...slowest),

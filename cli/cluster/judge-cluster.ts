@@ -97,7 +97,7 @@ function leader({ lease, nowMs }: ClusterFacts): Finding {
 }
 
 function images({ agent, controller: deployment, mesh: status }: ClusterFacts): Finding {
-  const [ours, theirs] = [imageOf(agent), imageOf(deployment)];
+  const [ours = "none", theirs = "none"] = [imageOf(agent), imageOf(deployment)];
   const running = [...new Set((status?.agents ?? []).map(({ version }) => version))].sort();
   const versions = running.length === 0 ? "" : `, agents run ${running.join(", ")}`;
   const todo =
