@@ -32,6 +32,8 @@ import type { TableMessage } from "./table-message.ts";
 
 /** What a session may ask of the controller: narrower than what the controller can do. */
 export interface SessionHost {
+  /** Of the table in force; undefined before there is one. */
+  readonly epoch: string | undefined;
   nextMessage(have: TablePosition | undefined): TableMessage | undefined;
   snapshotMessage(): TableMessage | undefined;
   roots(): RootsMessage;
@@ -291,9 +293,8 @@ export class AgentSession {
   }
 
   #comesFromElsewhere(): boolean {
-    if (this.#position === undefined) return false;
-    const next = this.#options.host.nextMessage(this.#position);
-    return next !== undefined && next.epoch !== this.#position.epoch;
+    const { epoch } = this.#options.host;
+    return this.#position !== undefined && epoch !== undefined && this.#position.epoch !== epoch;
   }
 
   /** An agent without a table is never kept waiting: this one has a good table, perhaps newer than ours. */

@@ -63,6 +63,7 @@ function bench(signed: Promise<{ chain: string; roots: string }> = Promise.rejec
   history.reset(testTable());
   const clock = new FakeClock();
   const host: SessionHost = {
+    epoch: "epoch-1",
     nextMessage: (have) => history.nextMessage(have),
     snapshotMessage: () => history.snapshotMessage(),
     roots: () => ({ kind: "roots", roots: "roots", issuer: "issuer" }),
