@@ -3,7 +3,7 @@ import { systemClock } from "../core/clock.ts";
 import { describeError, HawserError } from "../core/errors.ts";
 import { createPinoLog } from "../core/pino-log.ts";
 import { Agent } from "./agent.ts";
-import { packageVersion } from "./version.ts";
+import { packageVersion } from "../core/version.ts";
 import { type AgentSettings, parseSettings } from "./settings.ts";
 
 function settingsOrExit(): AgentSettings {

@@ -41,6 +41,8 @@ export const namespacedMetadata = z.strictObject({
 
 /** Of a pod, which ends gracefully. */
 export const podMetadata = namespacedMetadata.extend({
+  /** Of two pods that claim one address, the younger one has it. */
+  creationTimestamp: z.iso.datetime({ offset: true, error: "a time such as 2026-01-31T12:00:00Z" }).optional(),
   /** Set: the pod is terminating, and drains. */
   deletionTimestamp: z.iso.datetime({ offset: true, error: "a time such as 2026-01-31T12:00:00Z" }).optional(),
 });
