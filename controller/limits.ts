@@ -96,11 +96,8 @@ export const timers = {
   authorityCheckMs: 1_000,
 
   // Kubernetes
-  /** A watch of one object is opened anew after this; the API server adds nothing of its own. */
-  objectWatchSeconds: 300,
-  /** An object that cannot be read is tried again after this, and after no more than this. */
-  objectRetryBaseMs: 200,
-  objectRetryMaxMs: 5_000,
+  /** An authority that could not be created is tried again after this. */
+  authorityRetryMs: 2_000,
   /** What others may have changed or removed (the roots for agents) is looked at this often. */
   repairMs: 30_000,
   /** Lease: as client-go's defaults, which every operator knows. Who was not renewed for `leaseMs` may be replaced. */
