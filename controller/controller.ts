@@ -27,7 +27,7 @@ import type { ControllerMetrics } from "./metrics.ts";
 import { nodeNames, type Platform } from "./platform.ts";
 import { ServerIdentity } from "./server-identity.ts";
 import type { StateFiles } from "./state-files.ts";
-import { TableBuilder } from "./table-builder.ts";
+import { TableBuilder, type Verdict } from "./table-builder.ts";
 import { TableHistory } from "./table-history.ts";
 
 export interface ControllerOptions {
@@ -79,7 +79,7 @@ export class Controller {
       stateFiles,
       agentNodes: () => platform.presence.nodes,
       onPublished: (table) => this.#published(table),
-      onJudged: (problems) => this.#judged(problems),
+      onJudged: (verdict) => this.#judged(verdict),
       clock,
       log,
     });
@@ -196,9 +196,9 @@ export class Controller {
     await nodesSet;
   }
 
-  #judged(problems: number): void {
+  #judged({ problems, refused }: Verdict): void {
     this.#metrics.documentProblems.set(problems);
-    if (problems > 0) this.#metrics.documentsRefused.inc();
+    if (refused) this.#metrics.documentsRefused.inc();
   }
 
   #pending(): string[] {

@@ -5,7 +5,7 @@ export const limits = {
   documentFiles: 50_000,
   /** Bytes of all documents: about 400,000 pods. */
   documentsBytes: 256 * 1024 * 1024,
-  /** Problems logged for one refused state; the rest is told as a number. */
+  /** Problems logged for one refused state, or for one change of what is wrong; the rest is told as a number. */
   loggedProblems: 100,
 
   // The channel

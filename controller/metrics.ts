@@ -28,7 +28,7 @@ export class ControllerMetrics {
   });
   readonly documentProblems = new Gauge({
     name: "hawser_controller_document_problems",
-    help: "Problems for which the newest state of the documents is not in force, 0 when it is",
+    help: "Problems for which the newest state of the documents, or a part of it, is not in force, 0 when all of it is",
     registers: this.#registers,
   });
   readonly documentsRefused = new Counter({

@@ -13,6 +13,7 @@ interface Bench {
   readonly history: TableHistory;
   readonly published: TableSnapshot[];
   readonly judged: number[];
+  readonly log: RecordingLog;
   /** Nodes with an agent, as they are remembered. */
   readonly agents: Set<string>;
   /** The disk takes positions. */
@@ -23,6 +24,7 @@ function bench(): Bench {
   const history = new TableHistory();
   const published: TableSnapshot[] = [];
   const judged: number[] = [];
+  const log = new RecordingLog();
   const agents = new Set<string>();
   let epochOnDisk: string | undefined;
   const builder = new TableBuilder({
@@ -37,11 +39,11 @@ function bench(): Bench {
     },
     agentNodes: () => agents,
     onPublished: (table) => void published.push(table),
-    onJudged: (problems) => judged.push(problems),
+    onJudged: ({ problems }) => judged.push(problems),
     clock: new FakeClock(),
-    log: new RecordingLog(),
+    log,
   });
-  const result: Bench = { builder, history, published, judged, agents, writable: true };
+  const result: Bench = { builder, history, published, judged, log, agents, writable: true };
   return result;
 }
 
@@ -82,6 +84,41 @@ test("a state with problems changes nothing, wherever they were found", async (t
     [false, true, true, false],
   );
   t.is(published.length, 1);
+});
+
+test("judged each by itself, what is wrong is left out, and told when it comes and when it is gone", async (t) => {
+  const { builder, published, judged, log, agents } = bench();
+  const policy = `apiVersion: hawser.dev/v1
+kind: TrafficPolicy
+metadata: { name: gone, namespace: shop }
+spec: { targetRef: { kind: Service, name: gone } }
+`;
+  const each = (problems: readonly string[], ...texts: string[]): SourceState => ({
+    ...state(...texts),
+    problems,
+    judgement: "each",
+  });
+  const told = (): number => log.lines.filter(({ fields }) => "problem" in fields).length;
+  await builder.setState(each(["ConfigMap hawser: unknown key"], node1, policy));
+  t.deepEqual([published.length, judged, told()], [1, [2], 2]);
+  t.regex(builder.problems.join(), /unknown key.*Service shop\/gone/);
+  await builder.setState(each(["ConfigMap hawser: unknown key"], node1, policy, catalog));
+  t.is(published.at(-1)?.workloads.length, 1);
+  // Nothing new to tell.
+  t.is(told(), 2);
+  agents.add("node-1");
+  await builder.agentsChanged();
+  t.deepEqual([builder.problems.length, told()], [2, 2]);
+  await builder.setState(each([], node1, catalog));
+  t.deepEqual([builder.problems, judged.at(-1), told()], [[], 0, 4]);
+});
+
+test("in a cluster, the namespaces that it cannot come up without are outside the mesh", async (t) => {
+  const { builder, published } = bench();
+  await builder.setState({ ...state(node1), judgement: "each" });
+  t.deepEqual(published[0]?.mesh.exclude.namespaces, ["hawser-system", "kube-system"]);
+  await builder.setState(state(node1));
+  t.deepEqual(published[1]?.mesh.exclude.namespaces, []);
 });
 
 test("an agent that becomes ready is in the table, also while the newest documents are refused", async (t) => {
