@@ -19,7 +19,8 @@ import { reflectorBackoff } from "../../kubernetes/limits.ts";
 import { Reflector } from "../../kubernetes/reflector.ts";
 import type { Document } from "../../protocol/documents/document.ts";
 import type { Source, SourceState } from "../source.ts";
-import type { ConfigMapObject } from "./cluster-objects.ts";
+import { hasAgentTaint } from "./agent-taint.ts";
+import type { ConfigMapObject, NodeObject } from "./cluster-objects.ts";
 import { convertEndpointSlice, convertNamespace, convertNode, convertPod, convertService } from "./convert-objects.ts";
 import { EventRecorder } from "./event-recorder.ts";
 import { limits, timers } from "./limits.ts";
@@ -53,6 +54,8 @@ interface SettingsObject {
 
 export class KubernetesSource implements Source {
   readonly #options: KubernetesSourceOptions;
+  /** Nodes that have the taint agent-not-ready, as far as they are known. */
+  readonly #taintedNodes = new Set<string>();
   readonly #shared = new SharedJson();
   readonly #mirrors: readonly DocumentMirror[];
   readonly #settingsMirror: Reflector<ConfigMapObject, SettingsObject>;
@@ -77,7 +80,11 @@ export class KubernetesSource implements Source {
     this.#events = new EventRecorder({ client, isLeader, limitHit: (limit) => metrics.limitHit(limit), clock, log });
     this.#mirrors = [
       this.#mirror("/api/v1/namespaces", convertNamespace),
-      this.#mirror("/api/v1/nodes", convertNode),
+      this.#mirror("/api/v1/nodes", (node: NodeObject, shared) => {
+        if (hasAgentTaint(node)) this.#taintedNodes.add(node.metadata.name);
+        else this.#taintedNodes.delete(node.metadata.name);
+        return convertNode(node, shared);
+      }),
       this.#mirror("/api/v1/services", convertService),
       this.#mirror("/apis/discovery.k8s.io/v1/endpointslices", convertEndpointSlice),
       this.#mirror("/api/v1/pods", convertPod),
@@ -98,6 +105,11 @@ export class KubernetesSource implements Source {
     await Promise.all(all.map((mirror) => mirror.synced));
     await this.#openSettings();
     await this.#firstState.promise;
+  }
+
+  /** Names of nodes that have the taint agent-not-ready; one may be gone by now. */
+  nodesWithTaint(): readonly string[] {
+    return [...this.#taintedNodes];
   }
 
   async close(): Promise<void> {

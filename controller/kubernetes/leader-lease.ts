@@ -11,10 +11,10 @@
 import type { Clock, Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { KubeError, type KubeClient, type KubeObject } from "../../kubernetes/kube-client.ts";
+import { isKubeStatus, type KubeClient, type KubeObject } from "../../kubernetes/kube-client.ts";
 import type { Leadership } from "../leadership.ts";
 import { timers } from "../limits.ts";
-import { readIfThere } from "./watched-object.ts";
+import { readIfThere } from "./read-if-there.ts";
 
 export interface LeaderLeaseOptions {
   readonly client: Pick<KubeClient, "get" | "create" | "replace">;
@@ -207,7 +207,7 @@ export class LeaderLease implements Leadership {
 
   /** A line when the reason is new. A conflict is another replica that was faster: nothing to tell. */
   #failed(error: unknown): void {
-    if (error instanceof KubeError && error.status === 409) return;
+    if (isKubeStatus(error, 409)) return;
     const reason = describeError(error);
     if (reason === this.#lastFailure) return;
     this.#lastFailure = reason;
