@@ -32,7 +32,9 @@ export interface TableBuilderOptions {
   readonly history: TableHistory;
   /** Used when the Mesh document names none. */
   readonly trustDomain: string;
-  readonly stateFiles: Pick<StateFiles, "claim" | "saveTable" | "saveAgentNodes">;
+  readonly stateFiles: Pick<StateFiles, "claim" | "saveTable">;
+  /** Nodes with an agent, as far as that is remembered. */
+  readonly agentNodes: () => ReadonlySet<string>;
   /** After a new table is in the history, before the next one is built. */
   readonly onPublished: (table: TableSnapshot) => void | Promise<void>;
   /** Of the newest state. */
@@ -53,9 +55,6 @@ const SHARE_OF_BUILDS = 1 / 3;
 export class TableBuilder {
   readonly #options: TableBuilderOptions;
   readonly #compiler = new TableCompiler();
-  readonly #agentNodes = new Set<string>();
-  /** The nodes with an agent are not those on disk. */
-  #agentsUnsaved = false;
   /** The one in force. */
   #state: SourceState | undefined;
   /** The newest state, not judged yet. */
@@ -77,7 +76,6 @@ export class TableBuilder {
 
   /** What an earlier process left: in force until the documents say something else. */
   async restore(state: RememberedState): Promise<void> {
-    for (const node of state.agentNodes) this.#agentNodes.add(node);
     if (state.table === undefined) return;
     // Perhaps not the newest that agents have seen: then the same contents under a name of their own.
     const table = state.continues ? state.table : { ...state.table, epoch: randomUUID(), sequence: 1 };
@@ -100,19 +98,8 @@ export class TableBuilder {
     return this.#building;
   }
 
-  /** Sticky until `clearAgent`, or until the node's document is gone. */
-  async setAgent(node: string): Promise<void> {
-    if (this.#agentNodes.has(node)) return;
-    this.#agentNodes.add(node);
-    await this.#agentsChanged();
-  }
-
-  async clearAgent(node: string): Promise<void> {
-    if (this.#agentNodes.delete(node)) await this.#agentsChanged();
-  }
-
-  #agentsChanged(): Promise<void> {
-    this.#agentsUnsaved = true;
+  /** Resolves when the nodes that have an agent now are in force as such. */
+  agentsChanged(): Promise<void> {
     return this.#build();
   }
 
@@ -144,10 +131,6 @@ export class TableBuilder {
   }
 
   async #buildOnce(): Promise<void> {
-    if (this.#agentsUnsaved) {
-      this.#agentsUnsaved = false;
-      await this.#options.stateFiles.saveAgentNodes(this.#agentNodes);
-    }
     const candidate = this.#candidate;
     this.#candidate = undefined;
     const accepted = candidate !== undefined && (await this.#tryState(candidate));
@@ -163,7 +146,6 @@ export class TableBuilder {
         return false;
       }
       if (state !== this.#state) this.#accept(state, problems);
-      await this.#forgetRemovedNodes(contents);
       await this.#replace(contents);
       return true;
     } catch (error) {
@@ -179,7 +161,7 @@ export class TableBuilder {
     const { trustDomain } = this.#options;
     const { contents, problems: found } = this.#compiler.compile({
       documents,
-      agentNodes: this.#agentNodes,
+      agentNodes: this.#options.agentNodes(),
       trustDomain,
       judgement,
       // Such judgement is a Kubernetes cluster's.
@@ -215,13 +197,6 @@ export class TableBuilder {
     for (const problem of problems.slice(0, limits.loggedProblems)) log.error({ problem }, "Document refused");
     const facts = { problems: problems.length, sequence: this.#options.history.current?.sequence };
     log.error(facts, "The documents have problems and are refused as a whole, the last good table stays in force");
-  }
-
-  async #forgetRemovedNodes(contents: TableContents): Promise<void> {
-    const present = new Set(contents.nodes.map((node) => node.name));
-    const gone = [...this.#agentNodes].filter((node) => !present.has(node));
-    for (const node of gone) this.#agentNodes.delete(node);
-    if (gone.length > 0) await this.#options.stateFiles.saveAgentNodes(this.#agentNodes);
   }
 
   async #replace(contents: TableContents): Promise<void> {
