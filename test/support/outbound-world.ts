@@ -11,6 +11,7 @@ import { WriteCoalescer } from "../../agent/relay/write-coalescer.ts";
 import { WorkerMetrics } from "../../agent/telemetry/worker-metrics.ts";
 import type { Acquired, TunnelPool, TunnelTarget } from "../../agent/tunnel/tunnel-pool.ts";
 import { ConnectionRegistry } from "../../agent/worker/connection-registry.ts";
+import type { DialOptions } from "../../agent/sockets/dial.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
 import { TableState } from "../../routing/table-state.ts";
 import { eventually } from "./eventually.ts";
@@ -37,7 +38,7 @@ export interface Acquisition {
 export interface OutboundWorldOptions {
   readonly candidates: readonly Candidate[];
   readonly ejection?: EjectionSettings;
-  readonly dial?: () => Socket;
+  readonly dial?: (options: DialOptions) => Socket;
   /** Answers a request at once, as a pool with an open lane does. */
   readonly atOnce?: (target: TunnelTarget) => Parameters<Acquired>[0] | undefined;
 }
