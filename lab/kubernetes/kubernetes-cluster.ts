@@ -11,13 +11,14 @@ import type { HttpKubeClient } from "../../kubernetes/http-kube-client.ts";
 import { KubeError } from "../../kubernetes/kube-client.ts";
 import { openKubeClient } from "../../kubernetes/open-kube-client.ts";
 import type { EncryptionMode } from "../../protocol/table.ts";
+import { familyOf } from "../cluster/addresses.ts";
 import { awaitPods } from "../cluster/await-pods.ts";
 import type { ClusterSettings } from "../cluster/cluster.ts";
 import { parseClusterDocuments } from "../cluster/cluster-file.ts";
-import type { ClusterDocuments } from "../cluster/cluster-file.ts";
+import type { ClusterDocuments, LabService } from "../cluster/cluster-file.ts";
 import { ClusterNetwork } from "../cluster/cluster-network.ts";
 import { fabricAddresses } from "../cluster/fabric.ts";
-import { Kubelet, skippedStatus } from "../cluster/kubelet.ts";
+import { endpointPods, Kubelet, skippedStatus } from "../cluster/kubelet.ts";
 import type { LabCluster } from "../cluster/lab-cluster.ts";
 import { NamespaceSockets } from "../cluster/namespace-socket.ts";
 import type { RunningPod } from "../cluster/pod.ts";
@@ -103,6 +104,7 @@ export class KubernetesCluster implements LabCluster {
     this.#progress("starting pods");
     const pods = await this.#createPods();
     await awaitPods(pods, STEP_TIMEOUT_MS, clock);
+    await this.#until("the Services to have their pods", () => this.#servicesAreCurrent || undefined);
     this.#readySeconds = (clock.nowMs() - lab.startedAtMs) / 1000;
     this.#progress("ready");
   }
@@ -296,6 +298,19 @@ export class KubernetesCluster implements LabCluster {
         });
       }),
     );
+  }
+
+  /** Every ready pod is behind its Services, and every node's kube-proxy knows it. */
+  get #servicesAreCurrent(): boolean {
+    const { backends, services } = this.#view;
+    const has = (service: LabService, ip: string): boolean =>
+      backends.some((one) => one.service === service && one.endpoints.some((endpoint) => endpoint.ip === ip));
+    const isCurrent = services.every((service) => {
+      const families = new Set(service.clusterIps.map(familyOf));
+      const ips = endpointPods(service, this.kubelet.pods).flatMap((pod) => pod.parts.ips);
+      return ips.filter((ip) => families.has(familyOf(ip))).every((ip) => has(service, ip));
+    });
+    return isCurrent && !this.#syncing;
   }
 
   async #ensureServiceAccount(pod: LabPod): Promise<void> {
