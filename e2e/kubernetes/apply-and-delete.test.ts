@@ -18,6 +18,8 @@ const story = await kubernetesStories(
   [
     clientPod("client", 1),
     pod({ name: "web", node: 2, command: ["node", "e2e/pods/name-server.ts", `${PORT}`], port: PORT }),
+    // A node without a pod has no link-local address on its bridge: the controllers' pods would change that.
+    clientPod("idle", 3),
     service({ name: "web", number: 101, selector: { app: "web" }, ports: [PORT] }),
   ],
   { mesh: false },

@@ -165,12 +165,15 @@ export class KubernetesCluster implements LabCluster {
     return pod.status;
   }
 
-  /** Resolves when its object is gone. A wait before SIGTERM is the manifest's to say here. */
+  /** Resolves when its object and its processes are gone. A wait before SIGTERM is the manifest's to say here. */
   async removePod(name: string, graceSeconds: number | undefined): Promise<void> {
     const { uid } = this.kubelet.get(name);
     const [namespace, podName] = uid.split("/");
     await this.client.delete(`/api/v1/namespaces/${namespace}/pods/${podName}`, { gracePeriodSeconds: graceSeconds });
-    await this.#until(`pod ${uid} to be gone`, () => this.#pods?.get(uid) === undefined || undefined);
+    await this.#until(`pod ${uid} to be gone`, () => {
+      const isGone = this.#pods?.get(uid) === undefined && this.kubelet.find(uid) === undefined;
+      return isGone || undefined;
+    });
   }
 
   async setPodReady(name: string, ready: boolean): Promise<void> {
