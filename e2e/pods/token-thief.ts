@@ -3,7 +3,7 @@
  * and prints a `TheftResult` as JSON. Usage: `node token-thief.ts '<TheftOptions as JSON>'`.
  */
 import { readFileSync } from "node:fs";
-import WebSocket from "ws";
+import { WebSocket } from "ws";
 import { createCertificateRequest } from "../../agent/identity/certificate-request.ts";
 import { CHANNEL_PATH, CHANNEL_SUBPROTOCOL } from "../../protocol/channel.ts";
 

@@ -7,7 +7,7 @@ import { ASSETS_VARIABLE, kubernetesAssets } from "../kubernetes/kubernetes-asse
 import { runAva } from "./run-ava.ts";
 import { formatCounts } from "./tap-counter.ts";
 
-const ALL = ["e2e/kubernetes/*.test.ts", "test/kubernetes/**/*.test.ts"];
+const ALL = ["e2e/kubernetes/**/*.test.ts", "test/kubernetes/**/*.test.ts"];
 
 function missing(): string | undefined {
   try {
