@@ -13,11 +13,13 @@ const story = await kubernetesStories(webCluster());
 story("pods that end in order under load: no connection fails", async (t, lab) => {
   const wire = await captured(lab, async () => {
     const load = await runningLoad(lab);
-    for (const round of [1, 2, 3]) {
+    for (const round of [1, 2]) {
       await replaceServers(lab, load, round, undefined);
+      await phase(UNANSWERED_MS);
     }
     const records = await load.end();
-    t.log(`${records.length} connections`, servedBy(records));
+    const slowest = Math.max(...records.map((record) => record.endedMs - record.startedMs));
+    t.log(`${records.length} connections, slowest ${slowest} ms`, servedBy(records));
     t.deepEqual(failureCounts(records), {});
   });
   t.is(wire.plaintextPackets, 0, wire.plaintextSamples.join("\n"));
@@ -26,7 +28,7 @@ story("pods that end in order under load: no connection fails", async (t, lab) =
 story("pods that are killed under load: only what was in flight at them fails", async (t, lab) => {
   const load = await runningLoad(lab);
   const killedMs: number[] = [];
-  for (const round of [4, 5, 6]) {
+  for (const round of [3, 4, 5]) {
     killedMs.push(Date.now());
     await replaceServers(lab, load, round, 0);
   }
@@ -41,8 +43,15 @@ story("pods that are killed under load: only what was in flight at them fails", 
   );
 });
 
+/** An agent waits 5 s for a pod that is just going, then tries another one: all pods are not replaced within that time. */
+const UNANSWERED_MS = 5_500;
 /** Between the call that kills a pod and the kernel's end of its sockets: kubectl and the kubelet are in between. */
 const IN_FLIGHT_MS = 1_000;
+
+/** The length of a phase of the story, not a wait for something. */
+function phase(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
 
 async function runningLoad(lab: Lab): Promise<ConnectionLoad> {
   const load = await ConnectionLoad.start(lab, "client", STEADY_LOAD);
