@@ -6,7 +6,7 @@ import path from "node:path";
 import { HawserError } from "../core/errors.ts";
 import { connectLab } from "../lab/lab-client.ts";
 import type { Lab } from "../lab/lab-client.ts";
-import type { LabStatus } from "../lab/lab-status.ts";
+import type { LabPodStatus, LabStatus } from "../lab/lab-status.ts";
 import { renderLabStatus } from "./render-lab-status.ts";
 
 interface CommonFlags {
@@ -103,7 +103,10 @@ async function exitCodeOf(child: ReturnType<typeof spawn>): Promise<number> {
   return code ?? 1;
 }
 
+/** On an API server controllers and agents are pods: one of the newest is shown. */
 function logFile(status: LabStatus, source: string): string {
+  const byName = status.kubernetes === undefined ? undefined : meshPod(status, source);
+  if (byName !== undefined) return podLog(byName);
   if (source === "controller" || source === "cluster") return `${source}.log`;
   if (status.nodes.some((node) => node.name === source)) return `agent-${source}.log`;
   const pods = status.pods.filter((pod) => pod.uid === source || pod.name === source);
@@ -111,5 +114,19 @@ function logFile(status: LabStatus, source: string): string {
   if (pod === undefined || pods.length > 1) {
     throw new HawserError("no-source", `There is no log of ${source}: name controller, cluster, a node or a pod`);
   }
+  return podLog(pod);
+}
+
+function podLog(pod: LabPodStatus): string {
   return `pods/${pod.namespace}.${pod.name}.log`;
+}
+
+/** The controller, or a node's agent. */
+function meshPod(status: LabStatus, source: string): LabPodStatus | undefined {
+  const node = source === "controller" ? undefined : source.replace(/^agent-/, "");
+  const component = node === undefined ? "controller" : "agent";
+  return status.pods.findLast((pod) => {
+    const isMesh = pod.labels["app.kubernetes.io/name"] === "hawser";
+    return isMesh && pod.labels["app.kubernetes.io/component"] === component && (node ?? pod.node) === pod.node;
+  });
 }

@@ -12,7 +12,7 @@ const GRACE_SECONDS = 5;
 /** Nodes are spread over this many zones in turn. */
 const ZONES = 2;
 
-export function nodeObject(node: LabNode, index: number, taints: readonly object[]): object {
+export function nodeObject(node: LabNode, index: number): object {
   const labels = {
     "kubernetes.io/hostname": node.name,
     "kubernetes.io/os": "linux",
@@ -23,7 +23,7 @@ export function nodeObject(node: LabNode, index: number, taints: readonly object
     apiVersion: "v1",
     kind: "Node",
     metadata: { name: node.name, labels },
-    spec: { podCIDR: node.podCidrs[0], podCIDRs: node.podCidrs, ...(taints.length === 0 ? {} : { taints }) },
+    spec: { podCIDR: node.podCidrs[0], podCIDRs: node.podCidrs },
   };
 }
 
@@ -56,6 +56,14 @@ export function nodeStatus(node: LabNode, now: string): object {
   };
 }
 
+interface NamespacedObject {
+  readonly metadata: { readonly namespace?: string };
+}
+
+export function namespaceOf({ metadata }: NamespacedObject): string {
+  return metadata.namespace ?? "default";
+}
+
 export function namespaceObject(name: string): object {
   return { apiVersion: "v1", kind: "Namespace", metadata: { name } };
 }
@@ -65,7 +73,9 @@ export function serviceAccountObject(namespace: string, name: string): object {
 }
 
 /** `clusterIP` must be the first of `clusterIPs`; a Service with two of them must say that it is dual stack. */
-export function serviceObject(document: Readonly<Record<string, unknown>>): object {
+export function serviceObject(
+  document: Readonly<Record<string, unknown>>,
+): NamespacedObject & { readonly spec: object } {
   const spec = document["spec"] as { clusterIP?: string; clusterIPs?: readonly string[] };
   const metadata = { namespace: "default", ...(document["metadata"] as object) };
   const [first, second] = spec.clusterIPs ?? [];

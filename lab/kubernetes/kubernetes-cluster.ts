@@ -8,44 +8,35 @@
 import path from "node:path";
 import { HawserError } from "../../core/errors.ts";
 import type { HttpKubeClient } from "../../kubernetes/http-kube-client.ts";
-import { KubeError } from "../../kubernetes/kube-client.ts";
 import { openKubeClient } from "../../kubernetes/open-kube-client.ts";
 import type { EncryptionMode } from "../../protocol/table.ts";
-import { familyOf } from "../cluster/addresses.ts";
 import { awaitPods } from "../cluster/await-pods.ts";
 import type { ClusterSettings } from "../cluster/cluster.ts";
 import { parseClusterDocuments } from "../cluster/cluster-file.ts";
-import type { ClusterDocuments, LabService } from "../cluster/cluster-file.ts";
+import type { ClusterDocuments } from "../cluster/cluster-file.ts";
 import { ClusterNetwork } from "../cluster/cluster-network.ts";
 import { fabricAddresses } from "../cluster/fabric.ts";
-import { endpointPods, Kubelet, skippedStatus } from "../cluster/kubelet.ts";
+import { Kubelet, skippedStatus } from "../cluster/kubelet.ts";
 import type { LabCluster } from "../cluster/lab-cluster.ts";
 import { NamespaceSockets } from "../cluster/namespace-socket.ts";
 import type { RunningPod } from "../cluster/pod.ts";
 import type { Sandbox } from "../cluster/sandbox.ts";
 import type { LabPod, LabPodStatus, LabStatus } from "../lab-status.ts";
 import { ApiKubelet } from "./api-kubelet.ts";
-import {
-  namespaceObject,
-  nodeObject,
-  nodeStatus,
-  podObject,
-  serviceAccountObject,
-  serviceObject,
-} from "./api-objects.ts";
+import { namespaceOf } from "./api-objects.ts";
+import { ApiServices } from "./api-services.ts";
 import { API_PORT, ControlPlane } from "./control-plane.ts";
-import type { EndpointSliceObject, PodObject, ServiceObject } from "./kube-objects.ts";
+import type { PodObject } from "./kube-objects.ts";
 import { runKubectl } from "./kubectl.ts";
 import type { KubectlSettings } from "./kubectl.ts";
 import type { KubernetesAssets } from "./kubernetes-assets.ts";
 import { meshDocumentsPatch } from "./mesh-documents.ts";
 import { MESH_NAMESPACE, MeshPods } from "./mesh-pods.ts";
-import { newMirror, startMirror } from "./mirror.ts";
+import { newMirror } from "./mirror.ts";
 import type { Mirror } from "./mirror.ts";
+import { ObjectRegistrar } from "./object-registrar.ts";
 import { PlayedControllers } from "./played/played-controllers.ts";
 import { PlayedScheduler } from "./played/played-scheduler.ts";
-import { serviceView } from "./service-view.ts";
-import type { ServiceView } from "./service-view.ts";
 
 /** A machine that needs longer than this for any one step has a problem worth reporting. */
 const STEP_TIMEOUT_MS = 30_000;
@@ -63,12 +54,9 @@ export class KubernetesCluster implements LabCluster {
   #client: HttpKubeClient | undefined;
   #kubelet: Kubelet | undefined;
   #pods: Mirror<PodObject> | undefined;
-  #services: Mirror<ServiceObject> | undefined;
-  #slices: Mirror<EndpointSliceObject> | undefined;
+  #registrar: ObjectRegistrar | undefined;
+  #services: ApiServices | undefined;
   #meshPods: MeshPods | undefined;
-  #view: ServiceView = { services: [], backends: [], named: [] };
-  #syncing = false;
-  #syncAgain = false;
   #readySeconds: number | undefined;
   #detail = "starting";
 
@@ -92,7 +80,8 @@ export class KubernetesCluster implements LabCluster {
     this.#client = await openKubeClient({ kubeconfig: this.apiServer.access.kubeconfig, environment: {} });
     this.apiServer.startControllers();
     this.#progress("registering nodes and Services");
-    await this.#createSurroundings();
+    this.#registrar = new ObjectRegistrar(this.#client, clock);
+    await this.#registrar.register(this.#initial);
     await this.#startKubelets();
     this.#meshPods = new MeshPods({
       pods: () => this.kubelet.pods,
@@ -104,7 +93,8 @@ export class KubernetesCluster implements LabCluster {
     this.#progress("starting pods");
     const pods = await this.#createPods();
     await awaitPods(pods, STEP_TIMEOUT_MS, clock);
-    await this.#until("the Services to have their pods", () => this.#servicesAreCurrent || undefined);
+    const current = (): true | undefined => this.#services?.areCurrent(this.kubelet.pods) === true || undefined;
+    await this.#until("the Services to have their pods", current);
     this.#readySeconds = (clock.nowMs() - lab.startedAtMs) / 1000;
     this.#progress("ready");
   }
@@ -122,7 +112,7 @@ export class KubernetesCluster implements LabCluster {
       detail: this.#detail,
       ...(this.#readySeconds === undefined ? {} : { readySeconds: this.#readySeconds }),
       nodes: this.network.nodeStatuses,
-      services: this.#view.services.map(({ key, clusterIps, ports }) => ({ key, clusterIps, ports })),
+      services: (this.#services?.view.services ?? []).map(({ key, clusterIps, ports }) => ({ key, clusterIps, ports })),
       pods: [...(this.#kubelet?.statuses ?? []), ...this.#skipped],
       agents: (await this.#meshPods?.agentStatuses()) ?? [],
       ...(controller === undefined ? {} : { controller }),
@@ -155,9 +145,7 @@ export class KubernetesCluster implements LabCluster {
   /** Resolves when its process has been started. */
   async addPod(document: LabPod): Promise<LabPodStatus> {
     const { namespace = "default", name } = document.metadata;
-    await this.#ensure("/api/v1/namespaces", namespaceObject(namespace));
-    await this.#ensureServiceAccount(document);
-    await this.client.create(`/api/v1/namespaces/${namespace}/pods`, podObject(document));
+    await this.#registrar?.createPod(document);
     const pod = await this.#until(`pod ${name} to run`, () => {
       const found = this.kubelet.find(`${namespace}/${name}`);
       return found?.life.startedMs === 0 ? undefined : found;
@@ -188,31 +176,6 @@ export class KubernetesCluster implements LabCluster {
     return this.applyDocuments();
   }
 
-  async #createSurroundings(): Promise<void> {
-    const { nodes, pods, services, others } = this.#initial;
-    await Promise.all(nodes.map((node, index) => this.#register(node.name, nodeObject(node, index, []))));
-    const namespaces = new Set([...pods, ...services.map((service) => ({ metadata: service }))].map(namespaceOf));
-    for (const document of others) {
-      if (document["kind"] === "Namespace") await this.#ensure("/api/v1/namespaces", document);
-    }
-    for (const name of namespaces) await this.#ensure("/api/v1/namespaces", namespaceObject(name));
-    await Promise.all(pods.map((pod) => this.#ensureServiceAccount(pod)));
-    const objects = others.filter((document) => document["kind"] === "Service").map(serviceObject);
-    await Promise.all(
-      objects.map((object) => {
-        const { namespace } = (object as { metadata: { namespace: string } }).metadata;
-        return this.#ensure(`/api/v1/namespaces/${namespace}/services`, object);
-      }),
-    );
-  }
-
-  async #register(name: string, object: object): Promise<void> {
-    const entry = this.network.node(name).entry;
-    await this.client.create("/api/v1/nodes", object);
-    const status = nodeStatus(entry, new Date(this.#settings.clock.nowMs()).toISOString());
-    await this.client.patch(`/api/v1/nodes/${name}/status`, "application/strategic-merge-patch+json", status);
-  }
-
   async #startKubelets(): Promise<void> {
     const { lab, clock, projectRoot } = this.#settings;
     const { client } = this;
@@ -233,17 +196,18 @@ export class KubernetesCluster implements LabCluster {
       registry: driver,
       sockets: this.sockets,
       clock,
-      namedServices: () => this.#view.named,
+      namedServices: () => this.#services?.view.named ?? [],
       onChange: () => {},
     });
     const players = this.#players();
-    const servicesChanged = (): void => {
-      this.#servicesChanged();
-      players.controllers?.changed();
-    };
-    const slices = "/apis/discovery.k8s.io/v1/endpointslices";
-    this.#services = await startMirror({ client, clock, path: "/api/v1/services", onChange: servicesChanged });
-    this.#slices = await startMirror({ client, clock, path: slices, onChange: servicesChanged });
+    this.#services = new ApiServices({
+      client,
+      clock,
+      proxy: (backends) => this.network.proxy(backends),
+      refreshNames: () => this.kubelet.refreshHosts(),
+      onChange: () => players.controllers?.changed(),
+    });
+    await this.#services.start();
     const podChanged = (key: string, pod: PodObject | undefined): void => {
       driver.podChanged(key);
       players.controllers?.changed();
@@ -252,7 +216,6 @@ export class KubernetesCluster implements LabCluster {
     this.#pods = newMirror({ client, clock, path: "/api/v1/pods", onChange: podChanged });
     this.#pods.start();
     await this.#pods.synced;
-    servicesChanged();
     await players.controllers?.start();
   }
 
@@ -266,8 +229,8 @@ export class KubernetesCluster implements LabCluster {
       rootPem: this.apiServer.access.rootPem,
       nodeNames,
       pods: () => [...(this.#pods?.values() ?? [])],
-      services: () => [...(this.#services?.values() ?? [])],
-      slices: () => [...(this.#slices?.values() ?? [])],
+      services: () => this.#services?.services ?? [],
+      slices: () => this.#services?.slices ?? [],
     });
     return {
       ...(this.#assets.kubeControllerManager === undefined ? { controllers: played } : {}),
@@ -289,9 +252,7 @@ export class KubernetesCluster implements LabCluster {
   /** Those whose programs are installed. Resolves when the kubelets have started them. */
   async #createPods(): Promise<readonly RunningPod[]> {
     const pods = this.#initial.pods.filter((pod) => skippedStatus(pod) === undefined);
-    await Promise.all(
-      pods.map((pod) => this.client.create(`/api/v1/namespaces/${namespaceOf(pod)}/pods`, podObject(pod))),
-    );
+    await Promise.all(pods.map((pod) => this.#registrar?.createPod(pod)));
     return Promise.all(
       pods.map((pod) => {
         const key = `${namespaceOf(pod)}/${pod.metadata.name}`;
@@ -301,33 +262,6 @@ export class KubernetesCluster implements LabCluster {
         });
       }),
     );
-  }
-
-  /** Every ready pod is behind its Services, and every node's kube-proxy knows it. */
-  get #servicesAreCurrent(): boolean {
-    const { backends, services } = this.#view;
-    const has = (service: LabService, ip: string): boolean =>
-      backends.some((one) => one.service === service && one.endpoints.some((endpoint) => endpoint.ip === ip));
-    const isCurrent = services.every((service) => {
-      const families = new Set(service.clusterIps.map(familyOf));
-      const ips = endpointPods(service, this.kubelet.pods).flatMap((pod) => pod.parts.ips);
-      return ips.filter((ip) => families.has(familyOf(ip))).every((ip) => has(service, ip));
-    });
-    return isCurrent && !this.#syncing;
-  }
-
-  async #ensureServiceAccount(pod: LabPod): Promise<void> {
-    const namespace = namespaceOf(pod);
-    const name = pod.spec.serviceAccountName ?? "default";
-    await this.#ensure(`/api/v1/namespaces/${namespace}/serviceaccounts`, serviceAccountObject(namespace, name));
-  }
-
-  async #ensure(collection: string, object: object): Promise<void> {
-    try {
-      await this.client.create(collection, object);
-    } catch (error) {
-      if (!(error instanceof KubeError) || error.reason !== "AlreadyExists") throw error;
-    }
   }
 
   get #kubectl(): KubectlSettings {
@@ -343,24 +277,6 @@ export class KubernetesCluster implements LabCluster {
     const mesh = this.#initial.others.find((document) => document["kind"] === "Mesh");
     const spec = mesh?.["spec"] as { encryption?: EncryptionMode } | undefined;
     return this.#settings.lab.encryption ?? spec?.encryption ?? "strict";
-  }
-
-  /** Several changes in one turn of the event loop, or while rules are being written, are written once. */
-  #servicesChanged(): void {
-    this.#syncAgain = true;
-    if (this.#syncing) return;
-    this.#syncing = true;
-    setImmediate(() => void this.#sync());
-  }
-
-  async #sync(): Promise<void> {
-    while (this.#syncAgain) {
-      this.#syncAgain = false;
-      this.#view = serviceView([...(this.#services?.values() ?? [])], [...(this.#slices?.values() ?? [])]);
-      this.#kubelet?.refreshHosts();
-      await this.network.proxy(this.#view.backends).catch((error: unknown) => console.error("kube-proxy:", error));
-    }
-    this.#syncing = false;
   }
 
   async #until<T>(what: string, look: () => T | undefined): Promise<T> {
@@ -380,8 +296,4 @@ export class KubernetesCluster implements LabCluster {
     this.#detail = detail;
     this.#settings.onProgress(detail);
   }
-}
-
-function namespaceOf({ metadata }: { readonly metadata: { readonly namespace?: string } }): string {
-  return metadata.namespace ?? "default";
 }
