@@ -83,7 +83,6 @@ export class AuthoritySecret implements AuthorityStore {
     });
   }
 
-  /** Why there is no authority yet, or why the newest one is not in force; for people. */
   get problem(): string {
     return this.#lastFailure;
   }

@@ -7,7 +7,7 @@ import type { ControllerAccess } from "../support/controller-under-test.ts";
 import { TestAgent } from "../support/controller-under-test.ts";
 import { newAuthorityCertificate, newAuthorityKey } from "../../controller/authority-material.ts";
 import type { KubeObject } from "../../kubernetes/kube-client.ts";
-import { CHANNEL_PATH, CHANNEL_SUBPROTOCOL } from "../../protocol/channel.ts";
+import { CHANNEL_PATH, CHANNEL_SUBPROTOCOL, type DeltaMessage, type SnapshotMessage } from "../../protocol/channel.ts";
 import { eventually } from "../support/eventually.ts";
 import { apiServerAssets } from "../support/real-api-server.ts";
 import { type ControllerProcess, RealCluster } from "../support/real-cluster.ts";
@@ -56,13 +56,15 @@ if (assets === undefined) {
 
   const roots = async (): Promise<string> =>
     (await cluster.get<Data>(`${SYSTEM}/configmaps/hawser-ca-root`)).data["ca-root.pem"] ?? "";
-  const leader = async (): Promise<[ControllerProcess, ControllerProcess]> =>
-    await eventually(
+  /** The leader, then the other one. */
+  const leader = (): Promise<readonly [ControllerProcess, ControllerProcess]> =>
+    eventually(
       "there is one leader",
       async () => {
         const [a, b] = replicas;
         const [one, other] = [(await a.status()).leader, (await b.status()).leader];
-        return one !== other && ((one ? [a, b] : [b, a]) as [ControllerProcess, ControllerProcess]);
+        if (one === other) return undefined;
+        return one ? [a, b] : [b, a];
       },
       30_000,
     );
@@ -194,10 +196,27 @@ if (assets === undefined) {
   );
 
   story("a replica that has just started knows the nodes with an agent in its first table", async (t) => {
-    const [a] = replicas;
-    const started = await agent(t, a, 1);
-    t.is(started.received.length, 1, "nothing had to be put right");
-    t.true(started.table?.node("node-2")?.agent);
+    const third = await cluster.controller("c");
+    third.spawn();
+    await third.listening();
+    const token = await cluster.token({ pod: agentPods[0] });
+    const pem = await roots();
+    const tables: (SnapshotMessage | DeltaMessage)[] = [];
+    const access: ControllerAccess = { url: third.url, token: () => token, roots: () => pem };
+    const started = new TestAgent(access, "node-1", { onTable: (message) => void tables.push(message) });
+    t.teardown(() => started.channel.close());
+    started.channel.start();
+    const first = await eventually("the first table", () => tables[0]);
+    t.is(first.kind, "snapshot");
+    const nodes = first.kind === "snapshot" ? first.table.nodes : [];
+    t.deepEqual(
+      nodes.map(({ name, agent: served }) => [name, served]),
+      [
+        ["node-1", false],
+        ["node-2", true],
+      ],
+    );
+    await third.kill("SIGTERM");
   });
 
   story("the Secret's new roots and signer are in force at every replica and every agent within seconds", async (t) => {
