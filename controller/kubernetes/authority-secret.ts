@@ -27,6 +27,8 @@ import { timers } from "../limits.ts";
 import type { ConfigMapObject } from "./cluster-objects.ts";
 import { readIfThere } from "./read-if-there.ts";
 
+type OwnObject = "hawser-ca" | "hawser-ca-root";
+
 export interface AuthoritySecretOptions {
   readonly client: Pick<KubeClient, "get" | "watch" | "create" | "patch">;
   readonly namespace: string;
@@ -38,7 +40,7 @@ export interface AuthoritySecretOptions {
   readonly log: Log;
   /** Of the watch. */
   readonly watchMetrics?: KubeMetrics;
-  readonly countFailure?: (object: "hawser-ca" | "hawser-ca-root") => void;
+  readonly countFailure?: (object: OwnObject) => void;
 }
 
 /** Of a Secret, in base64. */
@@ -65,7 +67,8 @@ export class AuthoritySecret implements AuthorityStore {
   #repair: Timer | undefined;
   #retry: Timer | undefined;
   #publishing: Promise<void> = Promise.resolve();
-  #lastFailure = "";
+  /** Told last, of each object. */
+  readonly #failures: Record<OwnObject, string> = { "hawser-ca": "", "hawser-ca-root": "" };
   #closed = false;
 
   constructor(options: AuthoritySecretOptions) {
@@ -83,9 +86,8 @@ export class AuthoritySecret implements AuthorityStore {
     });
   }
 
-  /** Why there is no authority yet, or why the newest one is not in force; for people. */
   get problem(): string {
-    return this.#lastFailure;
+    return this.#failures[SECRET];
   }
 
   /** Resolves once there is a usable authority, however long that takes. */
@@ -125,7 +127,7 @@ export class AuthoritySecret implements AuthorityStore {
         return;
       }
       const material = await readAuthority(this.#texts(data), this.#options.clock.nowMs());
-      this.#lastFailure = "";
+      this.#failures[SECRET] = "";
       this.#rootsPem = material.rootsPem;
       this.#publishRoots();
       this.#onMaterial(material);
@@ -181,6 +183,7 @@ export class AuthoritySecret implements AuthorityStore {
     this.#publishing = this.#publishing.then(async () => {
       try {
         await this.#writeRoots(rootsPem);
+        this.#failures[ROOTS] = "";
       } catch (error) {
         this.#failed(ROOTS, "publish the roots for agents", error);
       }
@@ -207,11 +210,11 @@ export class AuthoritySecret implements AuthorityStore {
   }
 
   /** A line when the reason is new. */
-  #failed(object: "hawser-ca" | "hawser-ca-root", what: string, error: unknown): void {
+  #failed(object: OwnObject, what: string, error: unknown): void {
     this.#options.countFailure?.(object);
     const reason = `Cannot ${what}: ${describeError(error)}`;
-    if (reason === this.#lastFailure) return;
-    this.#lastFailure = reason;
+    if (reason === this.#failures[object]) return;
+    this.#failures[object] = reason;
     const facts = { object: `${this.#options.namespace}/${object}`, error: describeError(error) };
     this.#options.log.error(facts, `Cannot ${what}, what is in force stays`);
   }
