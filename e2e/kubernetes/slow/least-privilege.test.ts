@@ -58,12 +58,12 @@ const NOT_SHOWN: Readonly<Record<string, string>> = {
 const roles = rolesIn(readFileSync(path.join(MANIFESTS, "20-rbac.yaml"), "utf8"));
 const rights = roles.flatMap(rightsOf);
 
+const story = await kubernetesStories(webCluster());
+
 test("every right that is shipped is known, and no other", (t) => {
   const known = [...Object.keys(NEEDED), ...Object.keys(NOT_SHOWN)];
   t.deepEqual(rights.map(({ name }) => name).toSorted(), known.toSorted());
 });
-
-const story = await kubernetesStories(webCluster());
 
 story("with all rights every duty is done", async (t, lab) => {
   await restartControllers(lab);
