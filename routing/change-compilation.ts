@@ -68,10 +68,10 @@ class CompilationChange {
     return {
       workloads: pods.map((part) => part.entry).filter((entry) => entry !== undefined),
       removedWorkloads: new Set(this.#before.map((part) => part.entry?.uid).filter((uid) => uid !== undefined)),
-      endpoints: [...pods.flatMap((part) => part.endpoints), ...services.flatMap((service) => service.after)],
+      endpoints: [...pods.flatMap((part) => part.endpoints), ...services.flatMap((service) => service.upserts)],
       removedEndpoints: new Set([
         ...this.#before.flatMap((part) => part.endpoints).map((endpoint) => endpoint.key),
-        ...services.flatMap((service) => service.before).map((endpoint) => endpoint.key),
+        ...services.flatMap((service) => service.removals),
       ]),
     };
   }
