@@ -108,7 +108,7 @@ test("the same again is nothing to write; another generation is, with the time o
 
 test("the backends of a route are those of all its rules and mirrors", (t) => {
   const reduced = reduceRoute("HTTPRoute", {
-    metadata: { name: "r", namespace: "shop", generation: 2 } as never,
+    metadata: { name: "r", namespace: "shop", generation: 2 },
     spec: {
       rules: [
         { backendRefs: [{ name: "a" }, { name: "b", filters: [{ requestMirror: { backendRef: { name: "m1" } } }] }] },
