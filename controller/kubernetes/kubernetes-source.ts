@@ -19,6 +19,7 @@ import { reflectorBackoff } from "../../kubernetes/limits.ts";
 import { Reflector } from "../../kubernetes/reflector.ts";
 import type { Document } from "../../protocol/documents/document.ts";
 import type { Source, SourceState } from "../source.ts";
+import { hasAgentTaint } from "./agent-taint.ts";
 import type { ConfigMapObject, NodeObject } from "./cluster-objects.ts";
 import { convertEndpointSlice, convertNamespace, convertNode, convertPod, convertService } from "./convert-objects.ts";
 import { EventRecorder } from "./event-recorder.ts";
@@ -28,7 +29,6 @@ import { type ConvertedObject, withoutWrongKeys } from "./own-keys.ts";
 import { SharedJson } from "./shared-json.ts";
 import type { SourceMetrics } from "./source-metrics.ts";
 import { StoredSettings } from "./stored-settings.ts";
-import { AGENT_NOT_READY_TAINT } from "./node-care.ts";
 import { RouteStatusWriter } from "./route-status-writer.ts";
 import { isDeepStrictEqual } from "node:util";
 
@@ -138,7 +138,7 @@ export class KubernetesSource implements Source {
       if (document === undefined) return undefined;
       const converted = withoutWrongKeys(document);
       this.#tellProblems(object, converted, before);
-      const isTainted = document.kind === "Node" && hasTaint(object);
+      const isTainted = document.kind === "Node" && hasAgentTaint(object as NodeObject);
       const known = before?.document;
       // What is not part of the document changes without it.
       const same = known !== undefined && isDeepStrictEqual(known, converted.document) ? known : converted.document;
@@ -265,9 +265,4 @@ export class KubernetesSource implements Source {
     this.#onState({ documents, problems, judgement: "each" });
     this.#firstState.resolve();
   }
-}
-
-function hasTaint(object: KubeObject): boolean {
-  const { spec } = object as NodeObject;
-  return spec?.taints?.some(({ key }) => key === AGENT_NOT_READY_TAINT) ?? false;
 }
