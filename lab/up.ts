@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { describeError } from "../core/errors.ts";
 import type { EncryptionMode } from "../protocol/table.ts";
+import { ASSETS_VARIABLE, kubernetesAssets } from "./kubernetes/kubernetes-assets.ts";
 import { startLab } from "./lab-client.ts";
 import type { Lab, StartLabOptions } from "./lab-client.ts";
 import type { NetfilterBackend } from "./lab-status.ts";
@@ -20,6 +21,7 @@ interface Flags {
   readonly file: string;
   readonly name: string;
   readonly mesh: boolean;
+  readonly kubernetes?: boolean;
   readonly for?: number;
   readonly report?: "json";
   readonly encryption?: EncryptionMode;
@@ -39,6 +41,7 @@ function parseFlags(argv: readonly string[]): Flags {
     .option("--file <path>", "documents of the cluster", path.join(import.meta.dirname, "cluster.yaml"))
     .option("--name <name>", "several labs with different names may run at the same time", "default")
     .option("--no-mesh", "the same cluster with kube-proxy only, to compare")
+    .option("--kubernetes", `on a real API server, out of the folder that ${ASSETS_VARIABLE} names`)
     .option("--for <duration>", "end after this long, such as 20s or 2m", durationMs)
     .addOption(new Option("--report <format>", "print a report at the end").choices(["json"]))
     .addOption(new Option("--encryption <mode>", "instead of the Mesh document's").choices(["strict", "permissive"]))
@@ -78,6 +81,7 @@ function labOptions(flags: Flags, signal: AbortSignal, progress: StartProgress):
     capture: true,
     onProgress: (detail) => progress.show(detail),
     signal,
+    ...(flags.kubernetes === true ? { kubernetes: kubernetesAssets(process.env[ASSETS_VARIABLE]) } : {}),
     ...(flags.encryption === undefined ? {} : { encryption: flags.encryption }),
     ...(flags.agentNodes === undefined ? {} : { agentNodes: flags.agentNodes }),
   };

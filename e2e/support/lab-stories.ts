@@ -25,10 +25,7 @@ const PROGRAM_DIRECTORIES = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "
 
 export async function labStories(documents: readonly object[], options: StartLabOptions = {}): Promise<TellStory> {
   const support = await namespaceSupport();
-  if (!support.supported) {
-    process.stderr.write(`SKIPPED, no namespaces here: ${support.reason}\n`);
-    return (title) => test.serial.skip(title, (t) => t.fail());
-  }
+  if (!support.supported) return skipStories(`no namespaces here: ${support.reason}`);
   let lab: Lab | undefined;
   test.before(async (t) => {
     t.timeout(120_000, "the lab did not start");
@@ -57,6 +54,12 @@ export async function labStories(documents: readonly object[], options: StartLab
   };
 }
 
+/** Every story is reported as skipped, never as passed. */
+export function skipStories(reason: string): TellStory {
+  process.stderr.write(`SKIPPED, ${reason}\n`);
+  return (title) => test.serial.skip(title, (t) => t.fail());
+}
+
 async function startLabWith(documents: readonly object[], options: StartLabOptions): Promise<Lab> {
   const directory = mkdtempSync(path.join(tmpdir(), "hawser-story-"));
   try {
@@ -73,8 +76,8 @@ function isInstalled(program: string): boolean {
 }
 
 function showComplaints(t: ExecutionContext, lab: Lab): void {
-  for (const file of readdirSync(lab.logsDir)) {
-    if (!/^(agent|controller)/.test(file)) continue;
+  for (const file of readdirSync(lab.logsDir, { recursive: true, encoding: "utf8" })) {
+    if (!/^(agent|controller|pods\/hawser-system\.)/.test(file)) continue;
     const lines = readFileSync(path.join(lab.logsDir, file), "utf8").split("\n");
     const complaints = lines.filter((line) => line !== "" && isComplaint(line)).slice(-COMPLAINTS_SHOWN);
     if (complaints.length > 0) t.log(`${file}\n${complaints.join("\n")}`);
