@@ -6,27 +6,27 @@
  *
  * Applies one state at a time; while one is being applied only the newest of those that follow is kept.
  */
-import ipaddr from "ipaddr.js";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { spawnCommand } from "./programs/spawn-command.ts";
 import type { TableState } from "../routing/table-state.ts";
-import { findBridgeNetfilter } from "./netfilter/bridge-netfilter.ts";
 import { type DesiredRules, desiredRules } from "./netfilter/desired-rules.ts";
+import { chooseInterceptMode, type InterceptChoice, type InterceptSetting } from "./netfilter/intercept-mode.ts";
 import { readKernelState } from "./netfilter/kernel-state.ts";
 import { KernelWatch, type WatchEvent } from "./netfilter/kernel-watch.ts";
 import { Netfilter } from "./netfilter/netfilter.ts";
 import { NodeNetworks } from "./netfilter/node-networks.ts";
-import { type GuardOptions, guardView, nodeView } from "./netfilter/node-view.ts";
+import { type GuardOptions, guardView, type NodeView, nodeView } from "./netfilter/node-view.ts";
 import { Reconciler } from "./netfilter/reconciler.ts";
 import type { Ownership } from "./ownership.ts";
 
 export interface InterceptionOptions {
   readonly node: string;
-  /** Loopback ports of this agent's listeners. */
+  /** Ports of this agent's listeners, see ReservedPorts. */
   readonly ports: { readonly outbound: number; readonly inbound: number };
   readonly backend: "auto" | "nft" | "legacy";
+  readonly intercept: InterceptSetting;
   readonly guard: GuardOptions;
   readonly ownership: Ownership;
   readonly clock: Clock;
@@ -40,12 +40,12 @@ export class Interception {
   readonly #netfilter: Netfilter;
   readonly #reconciler: Reconciler;
   readonly #networks = new NodeNetworks();
+  #view: NodeView | undefined;
   #wanted: DesiredRules | undefined;
+  #intercept: InterceptChoice = { mode: "tproxy", reason: "not looked up yet" };
   #applying: Promise<void> = Promise.resolve();
   #applyScheduled: Promise<void> | undefined;
   #problem: string | undefined = "not applied yet";
-  /** The host is set up so that interception cannot work. */
-  #hostProblem: string | undefined;
   #state: "new" | "owner" | "superseded" | "stopped" = "new";
 
   constructor(options: InterceptionOptions) {
@@ -59,26 +59,25 @@ export class Interception {
   /** Finds out which iptables this host uses. Throws HawserError when it has none. */
   async start(): Promise<void> {
     await this.#netfilter.detectBackend();
-    await this.#lookAtHost();
+    await this.#chooseMode();
     this.#reconciler.start();
   }
 
   /** What is wrong with the rules, or undefined when they are in force. */
   get pending(): string | undefined {
-    return this.#state === "superseded"
-      ? "another agent of this node has taken over"
-      : (this.#hostProblem ?? this.#problem);
+    return this.#state === "superseded" ? "another agent of this node has taken over" : this.#problem;
   }
 
   describe(): Readonly<Record<string, unknown>> {
-    return { state: this.#state, problem: this.#problem, ports: this.#options.ports, ...this.#netfilter.describe() };
+    const { ports } = this.#options;
+    const facts = { state: this.#state, problem: this.#problem, ports, intercept: this.#intercept };
+    return { ...facts, ...this.#netfilter.describe() };
   }
 
   /** Resolves when this table, or a newer one, is in force. Undefined: guard the node until there is one. */
   update(table: TableState | undefined): Promise<void> {
-    const { node, ports, guard } = this.#options;
-    const view = table === undefined ? guardView(guard) : nodeView(table, node, this.#networks);
-    this.#wanted = desiredRules(view, { outboundPort: ports.outbound, inboundPort: ports.inbound });
+    const { node, guard } = this.#options;
+    this.#want(table === undefined ? guardView(guard) : nodeView(table, node, this.#networks));
     return this.#apply();
   }
 
@@ -98,18 +97,29 @@ export class Interception {
     await this.#options.ownership.release();
   }
 
-  async #lookAtHost(): Promise<void> {
-    const cidrs = this.#options.guard.nodeCidrs.map((cidr) => ipaddr.parseCIDR(cidr));
-    this.#hostProblem = await findBridgeNetfilter({
-      run: spawnCommand,
-      isPodAddress: (address) => {
-        const parsed = ipaddr.parse(address);
-        return cidrs.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits));
-      },
+  #want(view: NodeView): void {
+    const { outbound, inbound } = this.#options.ports;
+    this.#view = view;
+    this.#wanted = desiredRules(view, {
+      outboundPort: outbound,
+      inboundPort: inbound,
+      intercept: this.#intercept.mode,
     });
-    if (this.#hostProblem === undefined) return;
-    const facts = { event: "host-unfit", problem: this.#hostProblem };
-    this.#options.log.error(facts, "This host cannot be intercepted, the agent will not become ready");
+  }
+
+  /**
+   * True when the rules have to change: somebody may load br_netfilter at any time. Never back to TPROXY: that works no
+   * better where redirecting works, and while the tables change one after the other it would refuse connections.
+   */
+  async #chooseMode(): Promise<boolean> {
+    const isFirst = this.#view === undefined;
+    if (!isFirst && this.#intercept.mode === "redirect") return false;
+    const choice = await chooseInterceptMode(this.#options.intercept);
+    const hasChanged = choice.mode !== this.#intercept.mode;
+    this.#intercept = choice;
+    if (isFirst || hasChanged)
+      this.#options.log.info({ event: "intercept-mode", ...choice }, "Way of interception is chosen");
+    return hasChanged;
   }
 
   /** Every caller waits for an application that began after its call; callers in between share one. */
@@ -162,6 +172,11 @@ export class Interception {
       this.#state = "superseded";
       count("superseded");
       log.info({ event: "superseded" }, "Another agent of this node has taken the rules over");
+      return false;
+    }
+    if ((await this.#chooseMode()) && this.#view !== undefined) {
+      this.#want(this.#view);
+      await this.#apply();
       return false;
     }
     const damage = this.#problem ?? (await this.#netfilter.findDamage(wanted));

@@ -9,9 +9,11 @@
 import test, { type ExecutionContext } from "ava";
 import { DELIVER_TABLE, Marks } from "../agent/netfilter/marks.ts";
 import { desiredRules, type DesiredRules } from "../agent/netfilter/desired-rules.ts";
+import { OUTBOUND_PORTS } from "../agent/sockets/agent-address.ts";
 import { describeRules } from "../agent/netfilter/describe-rules.ts";
 import { Netfilter } from "../agent/netfilter/netfilter.ts";
-import { guardView, nodeView } from "../agent/netfilter/node-view.ts";
+import type { InterceptMode } from "../agent/netfilter/intercept-mode.ts";
+import { guardView, type NodeView, nodeView } from "../agent/netfilter/node-view.ts";
 import type { MeshSettings, TableSnapshot, WorkloadEntry } from "../protocol/table.ts";
 import { TableState } from "../routing/table-state.ts";
 import { CollectingLog } from "../test/support/collecting-log.ts";
@@ -31,24 +33,54 @@ const VIP6 = "fd00:96::10";
 const BACKENDS = ["nft", "legacy"] as const;
 
 const support = await NetworkNamespaces.open();
-const skipped = typeof support === "string" ? support : undefined;
-if (typeof support !== "string") await support[Symbol.asyncDispose]();
+const skipped = typeof support === "string" ? `no namespaces: ${support}` : undefined;
+const BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+let withoutBridgeNetfilter: string | undefined;
+if (typeof support !== "string") {
+  const { exitCode } = await support.run()(["test", "-e", BRIDGE_NETFILTER]);
+  if (exitCode !== 0) withoutBridgeNetfilter = "this kernel has no br_netfilter";
+  await support[Symbol.asyncDispose]();
+}
+
+interface WorldOptions {
+  /** Back end of the rules that are not ours. Default nft. */
+  readonly kubeProxy?: "nft" | "legacy";
+  /** Default routed. */
+  readonly pods?: PodNetwork;
+}
+
+/**
+ * How network plugins connect pods: by veths that the host routes to, intercepted by TPROXY; or by a bridge with br_netfilter,
+ * where TPROXY cannot work and connections are redirected.
+ */
+type PodNetwork = "routed" | "bridged";
 
 /** A test in a world of its own; skipped, and said so, where namespaces are not permitted. */
 function story(
   title: string,
   run: (t: ExecutionContext, world: World) => Promise<void>,
-  kubeProxy: "nft" | "legacy" = "nft",
+  options: WorldOptions = {},
 ): void {
-  if (skipped !== undefined) {
-    test.skip(`${title} (no namespaces: ${skipped})`, () => {});
+  const reason = skipped ?? (options.pods === "bridged" ? withoutBridgeNetfilter : undefined);
+  if (reason !== undefined) {
+    test.skip(`${title} (${reason})`, () => {});
     return;
   }
   // One at a time: each world starts five processes.
   test.serial(title, async (t) => {
-    await using world = await World.open(kubeProxy);
+    await using world = await World.open(options);
     await run(t, world);
   });
+}
+
+/** The same promise, kept in either of two ways. */
+function storyOfBoth(
+  title: string,
+  run: (t: ExecutionContext, world: World) => Promise<void>,
+  options: WorldOptions = {},
+): void {
+  story(title, run, options);
+  story(`bridged pods: ${title}`, run, { ...options, pods: "bridged" });
 }
 
 class World implements AsyncDisposable {
@@ -61,9 +93,11 @@ class World implements AsyncDisposable {
   readonly host: RemoteSockets;
   agent: RemoteSockets;
   ports = { outboundPort: 0, inboundPort: 0 };
+  readonly pods: PodNetwork;
 
-  private constructor(namespaces: NetworkNamespaces, sockets: readonly RemoteSockets[]) {
+  private constructor(namespaces: NetworkNamespaces, pods: PodNetwork, sockets: readonly RemoteSockets[]) {
     this.namespaces = namespaces;
+    this.pods = pods;
     const [a, b, x, other, host, agent] = sockets as [
       RemoteSockets,
       RemoteSockets,
@@ -81,12 +115,13 @@ class World implements AsyncDisposable {
     this.agent = agent;
   }
 
-  static async open(kubeProxy: "nft" | "legacy"): Promise<World> {
+  static async open({ kubeProxy = "nft", pods = "routed" }: WorldOptions): Promise<World> {
     const namespaces = await NetworkNamespaces.open();
     if (typeof namespaces === "string") throw new Error(namespaces);
     await namespaces.sh(`BACKEND=${kubeProxy}\n${WORLD_SCRIPT}`);
+    if (pods === "bridged") await namespaces.sh(BRIDGE_SCRIPT);
     const names = ["a", "b", "x", "other", undefined, undefined];
-    const world = new World(namespaces, await Promise.all(names.map((name) => namespaces.sockets(name))));
+    const world = new World(namespaces, pods, await Promise.all(names.map((name) => namespaces.sockets(name))));
     await Promise.all([world.a.listen("a", 8080), world.b.listen("b", 8080), world.x.listen("x", 8080)]);
     await Promise.all([world.other.listen("other", 8080), world.other.listen("excluded", 9090)]);
     await world.#listenAsAgent();
@@ -103,7 +138,11 @@ class World implements AsyncDisposable {
   }
 
   rules(table: TableSnapshot): DesiredRules {
-    return desiredRules(nodeView(new TableState(table), "node-1"), this.ports);
+    return this.rulesOf(nodeView(new TableState(table), "node-1"));
+  }
+
+  rulesOf(view: NodeView, intercept: InterceptMode = this.pods === "bridged" ? "redirect" : "tproxy"): DesiredRules {
+    return desiredRules(view, { ...this.ports, intercept });
   }
 
   /** SIGKILL, then a new process with new ports. */
@@ -118,8 +157,8 @@ class World implements AsyncDisposable {
 
   async #listenAsAgent(): Promise<void> {
     const [outbound, inbound] = await Promise.all([
-      this.agent.listen("outbound", 0, Marks.own),
-      this.agent.listen("inbound", 0, Marks.own),
+      this.agent.listenAsAgent("outbound", { mark: Marks.own, ports: OUTBOUND_PORTS }),
+      this.agent.listenAsAgent("inbound", { mark: Marks.own, ports: 1 }),
     ]);
     this.ports = { outboundPort: outbound.port, inboundPort: inbound.port };
   }
@@ -185,6 +224,18 @@ RULES
   iptables-$BACKEND -t nat -A KUBE-SERVICES -d ${VIP}/32 -p tcp --dport 80 -j DNAT --to-destination ${REMOTE}:8080
   ipset create foreign hash:ip; ipset add foreign 10.0.0.1
   ip rule add pref 200 fwmark 0x1 lookup main
+`;
+
+/** The pods of this node move to a bridge, and know that they are neighbours. */
+const BRIDGE_SCRIPT = `
+  ip link add pods address 02:68:61:77:73:01 type bridge forward_delay 0 mcast_snooping 0; ip link set pods up
+  ip addr add 169.254.1.1/32 dev pods; ip -6 addr add fe80::1/64 dev pods nodad
+  for name in a b x; do
+    ip addr flush dev v$name; ip link set v$name master pods; ip link set v$name type bridge_slave hairpin on
+    ip -n $name route add 10.244.1.0/24 dev eth0
+  done
+  for address in ${A} ${B} 10.244.1.12 ${A6}; do ip route replace $address dev pods; done
+  for family in iptables ip6tables arptables; do echo 1 > /proc/sys/net/bridge/bridge-nf-call-$family; done
 `;
 
 const MESH: MeshSettings = { ...testMesh, exclude: { ports: [9090], cidrs: [], namespaces: [] } };
@@ -261,7 +312,7 @@ for (const backend of BACKENDS) {
     t.is(await world.hostState(), before, "removing nothing creates nothing");
   });
 
-  story(
+  storyOfBoth(
     `${backend}: who is intercepted`,
     async (t, world) => {
       await world.netfilter(backend).apply(world.rules(table()));
@@ -286,7 +337,7 @@ for (const backend of BACKENDS) {
       t.is(await a.send(data.connection, "hello"), "data hello");
       t.is(await world.clearPackets(), 0);
     },
-    backend,
+    { kubeProxy: backend },
   );
 }
 
@@ -315,7 +366,7 @@ story("rules of a crashed agent in the other back end are replaced, and removed"
   t.is(await world.hostState(), before);
 });
 
-story(
+storyOfBoth(
   "a kube-proxy that translates before us takes the balancing away, not the encryption",
   async (t, world) => {
     await world.netfilter("nft").apply(world.rules(table()));
@@ -324,10 +375,10 @@ story(
     t.is(await world.a.send(connected.connection, "hello"), "data hello");
     t.is(await world.clearPackets(), 0);
   },
-  "legacy",
+  { kubeProxy: "legacy" },
 );
 
-story("strict: a Service with a share here never leaves in clear, whoever translates it", async (t, world) => {
+storyOfBoth("strict: a Service with a share here never leaves in clear, whoever translates it", async (t, world) => {
   const netfilter = world.netfilter("nft");
   const rules = world.rules(table({ remote: 100, b: 100 }));
   await netfilter.apply(rules);
@@ -341,7 +392,7 @@ story("strict: a Service with a share here never leaves in clear, whoever transl
   t.is(seen(await world.a.connect(VIP, 80)), `b ${B} ${A}`);
 });
 
-story("the agent speaks to a local pod from a remote pod's address and port", async (t, world) => {
+storyOfBoth("the agent speaks to a local pod from a remote pod's address and port", async (t, world) => {
   await world.netfilter().apply(world.rules(table()));
   const from = { address: REMOTE, port: 45_678, mark: Marks.own };
   const dialled = await world.agent.connect(B, 8080, { from });
@@ -352,7 +403,7 @@ story("the agent speaks to a local pod from a remote pod's address and port", as
   t.is(await world.agent.send(local.connection, "hello"), "data hello");
 });
 
-story("connections of the agent survive when conntrack forgets them", async (t, world) => {
+storyOfBoth("connections of the agent survive when conntrack forgets them", async (t, world) => {
   // Early demux would find the socket by itself, on most hosts; the rules must not need it.
   await world.namespaces.sh("sysctl -qw net.ipv4.ip_early_demux=0");
   await world.netfilter().apply(world.rules(table()));
@@ -370,7 +421,7 @@ story("connections of the agent survive when conntrack forgets them", async (t, 
   t.is(await world.clearPackets(), 0);
 });
 
-story("an agent that dies leaves nothing in clear; the next one serves at once", async (t, world) => {
+storyOfBoth("an agent that dies leaves nothing in clear; the next one serves at once", async (t, world) => {
   const { a } = world;
   await world.netfilter().apply(world.rules(table()));
   const old = await a.connect(VIP, 80);
@@ -386,7 +437,7 @@ story("an agent that dies leaves nothing in clear; the next one serves at once",
   t.is(await world.clearPackets(), 0);
 });
 
-story("with the agent dead, a pod's answer to a remote caller stays on the node", async (t, world) => {
+storyOfBoth("with the agent dead, a pod's answer to a remote caller stays on the node", async (t, world) => {
   await world.netfilter().apply(world.rules(table()));
   const dialled = await world.agent.connect(B, 8080, { from: { address: REMOTE, port: 45_678, mark: Marks.own } });
   t.is(dialled.outcome, "connected");
@@ -403,7 +454,7 @@ story("with the agent dead, a pod's answer to a remote caller stays on the node"
 });
 
 for (const rpFilter of [0, 1, 2]) {
-  story(`reverse-path filter ${rpFilter}, with marks that come back`, async (t, world) => {
+  storyOfBoth(`reverse-path filter ${rpFilter}, with marks that come back`, async (t, world) => {
     await world.namespaces.sh(`
       for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo ${rpFilter} > $f; done
       sysctl -qw net.ipv4.conf.all.src_valid_mark=1 net.ipv4.tcp_fwmark_accept=1 net.ipv4.fwmark_reflect=1`);
@@ -441,7 +492,7 @@ story(
   },
 );
 
-story("strict: clear text between nodes is refused, known pods or not", async (t, world) => {
+storyOfBoth("strict: clear text between nodes is refused, known pods or not", async (t, world) => {
   const { a, x, other } = world;
   const before = { a: await a.connect(REMOTE, 8080), vip: await a.connect(VIP, 80), x: await x.connect(REMOTE, 8080) };
   t.is(before.a.outcome, "connected");
@@ -464,14 +515,14 @@ story("strict: clear text between nodes is refused, known pods or not", async (t
   }
 });
 
-story("strict: what a foreign firewall accepts before us is dropped", async (t, world) => {
+storyOfBoth("strict: what a foreign firewall accepts before us is dropped", async (t, world) => {
   await world.netfilter().apply(world.rules(table()));
   await world.namespaces.sh("iptables-nft -I FORWARD 1 -j ACCEPT");
   t.is((await world.a.connect(REMOTE_UNKNOWN, 8080, { timeoutMs: 400 })).outcome, "timeout");
   t.is((await world.a.connect(B, 8080)).outcome, "connected");
 });
 
-story("strict: excluded traffic that kube-proxy translates passes on both nodes", async (t, world) => {
+storyOfBoth("strict: excluded traffic that kube-proxy translates passes on both nodes", async (t, world) => {
   const exclude = { ports: [80], cidrs: [], namespaces: [] };
   await world.netfilter().apply(world.rules(table({ remote: 100, a: 100 }, { exclude })));
   const connected = await world.a.connect(VIP, 80);
@@ -483,22 +534,25 @@ story("strict: excluded traffic that kube-proxy translates passes on both nodes"
   t.is(seen(await world.a.connect(REMOTE, 8080)), `outbound ${REMOTE} ${A}`, "dialled directly it is intercepted");
 });
 
-story("permissive: old connections live on, new ones are intercepted, the rest is untouched", async (t, world) => {
-  const { a, other } = world;
-  const before = await a.connect(VIP, 80);
-  await world.netfilter().apply(world.rules(table({ remote: 100 }, { encryption: "permissive" })));
-  t.is(await a.send(before.connection, "old"), "data old");
-  t.is(seen(await a.connect(VIP, 80)), `outbound ${VIP} ${A}`);
-  t.is(seen(await a.connect(REMOTE_UNKNOWN, 8080)), `other ${REMOTE_UNKNOWN} ${A}`);
-  await world.namespaces.sh("ip -n other route replace default via 169.254.1.1 dev eth0 src 10.244.2.20");
-  const arrived = await other.connect(A, 8080);
-  t.is(seen(arrived), `a ${A} ${REMOTE}`);
-  t.is(await other.send(arrived.connection, "both ways"), "data both ways");
-});
+storyOfBoth(
+  "permissive: old connections live on, new ones are intercepted, the rest is untouched",
+  async (t, world) => {
+    const { a, other } = world;
+    const before = await a.connect(VIP, 80);
+    await world.netfilter().apply(world.rules(table({ remote: 100 }, { encryption: "permissive" })));
+    t.is(await a.send(before.connection, "old"), "data old");
+    t.is(seen(await a.connect(VIP, 80)), `outbound ${VIP} ${A}`);
+    t.is(seen(await a.connect(REMOTE_UNKNOWN, 8080)), `other ${REMOTE_UNKNOWN} ${A}`);
+    await world.namespaces.sh("ip -n other route replace default via 169.254.1.1 dev eth0 src 10.244.2.20");
+    const arrived = await other.connect(A, 8080);
+    t.is(seen(arrived), `a ${A} ${REMOTE}`);
+    t.is(await other.send(arrived.connection, "both ways"), "data both ways");
+  },
+);
 
-story("without a table the guard holds between nodes, and nothing else is touched", async (t, world) => {
+storyOfBoth("without a table the guard holds between nodes, and nothing else is touched", async (t, world) => {
   const guard = { encryption: "strict", clusterCidrs: ["10.244.0.0/16"], nodeCidrs: ["10.244.1.0/24"] } as const;
-  await world.netfilter().apply(desiredRules(guardView(guard), world.ports));
+  await world.netfilter().apply(world.rulesOf(guardView(guard)));
   t.is((await world.a.connect(REMOTE, 8080)).outcome, "ECONNREFUSED");
   t.is((await world.a.connect(VIP, 80)).outcome, "ECONNREFUSED");
   t.is(seen(await world.a.connect(B, 8080)), `b ${B} ${A}`);
@@ -506,7 +560,7 @@ story("without a table the guard holds between nodes, and nothing else is touche
   t.is(seen(await world.other.connect(A, 8080)), `a ${A} 192.168.9.2`);
 });
 
-story("prefer-local: all to the pods of this node; a pod that calls itself", async (t, world) => {
+storyOfBoth("prefer-local: all to the pods of this node; a pod that calls itself", async (t, world) => {
   await world.netfilter().apply(world.rules(table({ remote: 100, b: 100 })));
   for (let attempt = 0; attempt < 10; attempt += 1) t.is(seen(await world.a.connect(VIP, 80)), `b ${B} ${A}`);
   const hairpin = await world.b.connect(VIP, 80);
@@ -515,7 +569,7 @@ story("prefer-local: all to the pods of this node; a pod that calls itself", asy
   t.is(seen(await world.x.connect(VIP, 80)), `other ${REMOTE} 10.244.1.12`, "kube-proxy's for whoever is outside");
 });
 
-story("spread: shares follow the weights, a connection stays where it was sent", async (t, world) => {
+storyOfBoth("spread: shares follow the weights, a connection stays where it was sent", async (t, world) => {
   const mesh = { locality: "spread" } as const;
   await world.netfilter().apply(world.rules(table({ remote: 200, b: 150, a: 50 }, mesh)));
   const counts: Record<string, number> = {};
@@ -532,7 +586,7 @@ story("spread: shares follow the weights, a connection stays where it was sent",
   t.true(Math.abs((counts["b"] ?? 0) - 75) < 35, JSON.stringify(counts));
 });
 
-story(
+storyOfBoth(
   "a Service that moves between this node and the others keeps its connections and refuses none",
   async (t, world) => {
     const netfilter = world.netfilter();
