@@ -12,7 +12,7 @@ import type { Log } from "../core/log.ts";
 import { spawnCommand } from "./programs/spawn-command.ts";
 import type { TableState } from "../routing/table-state.ts";
 import { type DesiredRules, desiredRules } from "./netfilter/desired-rules.ts";
-import { chooseInterceptMode, type InterceptChoice, type InterceptSetting } from "./netfilter/intercept-mode.ts";
+import { InterceptChooser, type InterceptSetting } from "./netfilter/intercept-mode.ts";
 import { readKernelState } from "./netfilter/kernel-state.ts";
 import { KernelWatch, type WatchEvent } from "./netfilter/kernel-watch.ts";
 import { Netfilter } from "./netfilter/netfilter.ts";
@@ -40,9 +40,11 @@ export class Interception {
   readonly #netfilter: Netfilter;
   readonly #reconciler: Reconciler;
   readonly #networks = new NodeNetworks();
+  readonly #chooser: InterceptChooser;
+  /** What the rules should be for. */
   #view: NodeView | undefined;
+  /** What was applied last. */
   #wanted: DesiredRules | undefined;
-  #intercept: InterceptChoice = { mode: "tproxy", reason: "not looked up yet" };
   #applying: Promise<void> = Promise.resolve();
   #applyScheduled: Promise<void> | undefined;
   #problem: string | undefined = "not applied yet";
@@ -51,6 +53,7 @@ export class Interception {
   constructor(options: InterceptionOptions) {
     const { backend, clock, log, count } = options;
     this.#options = options;
+    this.#chooser = new InterceptChooser({ setting: options.intercept, run: spawnCommand, clock });
     const watch = new KernelWatch({ read: readKernelState, clock, log, count });
     this.#netfilter = new Netfilter({ run: spawnCommand, log, backend, watch });
     this.#reconciler = new Reconciler({ check: () => this.#check(), clock });
@@ -59,7 +62,6 @@ export class Interception {
   /** Finds out which iptables this host uses. Throws HawserError when it has none. */
   async start(): Promise<void> {
     await this.#netfilter.detectBackend();
-    await this.#chooseMode();
     this.#reconciler.start();
   }
 
@@ -70,14 +72,14 @@ export class Interception {
 
   describe(): Readonly<Record<string, unknown>> {
     const { ports } = this.#options;
-    const facts = { state: this.#state, problem: this.#problem, ports, intercept: this.#intercept };
+    const facts = { state: this.#state, problem: this.#problem, ports, intercept: this.#chooser.choice };
     return { ...facts, ...this.#netfilter.describe() };
   }
 
   /** Resolves when this table, or a newer one, is in force. Undefined: guard the node until there is one. */
   update(table: TableState | undefined): Promise<void> {
     const { node, guard } = this.#options;
-    this.#want(table === undefined ? guardView(guard) : nodeView(table, node, this.#networks));
+    this.#view = table === undefined ? guardView(guard) : nodeView(table, node, this.#networks);
     return this.#apply();
   }
 
@@ -97,31 +99,6 @@ export class Interception {
     await this.#options.ownership.release();
   }
 
-  #want(view: NodeView): void {
-    const { outbound, inbound } = this.#options.ports;
-    this.#view = view;
-    this.#wanted = desiredRules(view, {
-      outboundPort: outbound,
-      inboundPort: inbound,
-      intercept: this.#intercept.mode,
-    });
-  }
-
-  /**
-   * True when the rules have to change: somebody may load br_netfilter at any time. Never back to TPROXY: that works no
-   * better where redirecting works, and while the tables change one after the other it would refuse connections.
-   */
-  async #chooseMode(): Promise<boolean> {
-    const isFirst = this.#view === undefined;
-    if (!isFirst && this.#intercept.mode === "redirect") return false;
-    const choice = await chooseInterceptMode(this.#options.intercept);
-    const hasChanged = choice.mode !== this.#intercept.mode;
-    this.#intercept = choice;
-    if (isFirst || hasChanged)
-      this.#options.log.info({ event: "intercept-mode", ...choice }, "Way of interception is chosen");
-    return hasChanged;
-  }
-
   /** Every caller waits for an application that began after its call; callers in between share one. */
   #apply(): Promise<void> {
     this.#applyScheduled ??= this.#applying
@@ -135,11 +112,13 @@ export class Interception {
   }
 
   async #applyNow(): Promise<void> {
-    const wanted = this.#wanted;
-    if (wanted === undefined || this.#state === "stopped" || this.#state === "superseded") return;
+    const view = this.#view;
+    if (view === undefined || this.#state === "stopped" || this.#state === "superseded") return;
     if (this.#state === "new") await this.#claim();
     try {
-      await this.#netfilter.apply(wanted);
+      await this.#chooseMode(view);
+      this.#wanted = this.#rulesFor(view);
+      await this.#netfilter.apply(this.#wanted);
       this.#problem = undefined;
     } catch (error) {
       this.#problem = describeError(error);
@@ -147,6 +126,21 @@ export class Interception {
       this.#options.log.error({ event: "rules-failed", error: this.#problem }, "Cannot apply the rules, trying again");
       throw error;
     }
+  }
+
+  #rulesFor(view: NodeView): DesiredRules {
+    const { outbound, inbound } = this.#options.ports;
+    const { mode } = this.#chooser.choice;
+    return desiredRules(view, { outboundPort: outbound, inboundPort: inbound, intercept: mode });
+  }
+
+  /** True when it is another one than before. */
+  async #chooseMode(view: NodeView): Promise<boolean> {
+    const before = this.#chooser.choice;
+    const after = await this.#chooser.choose([...view.families[4].local, ...view.families[6].local]);
+    if (after === before) return false;
+    this.#options.log.info({ event: "intercept-mode", ...after }, "Connections are redirected from now on");
+    return true;
   }
 
   async #claim(): Promise<void> {
@@ -165,8 +159,9 @@ export class Interception {
 
   /** Called every few seconds: notices a successor, and repairs what others damaged. True when it had to repair. */
   async #check(): Promise<boolean> {
+    const view = this.#view;
     const wanted = this.#wanted;
-    if (wanted === undefined || this.#state !== "owner") return false;
+    if (view === undefined || wanted === undefined || this.#state !== "owner") return false;
     const { ownership, log, count, onRepair } = this.#options;
     if ((await ownership.owner()) === "other") {
       this.#state = "superseded";
@@ -174,8 +169,7 @@ export class Interception {
       log.info({ event: "superseded" }, "Another agent of this node has taken the rules over");
       return false;
     }
-    if ((await this.#chooseMode()) && this.#view !== undefined) {
-      this.#want(this.#view);
+    if (await this.#chooseMode(view)) {
       await this.#apply();
       return false;
     }

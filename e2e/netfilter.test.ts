@@ -169,6 +169,14 @@ class World implements AsyncDisposable {
     return Number(text.trim().split(/\s+/)[0]);
   }
 
+  /**
+   * How a client of a ClusterIP sees that strict encryption refuses what kube-proxy chose. Inside a bridge the kernel sends the
+   * reset as it stands (nf_send_reset), from kube-proxy's choice, which the client does not know: to it, silence.
+   */
+  refusalOfTranslated(reset: string): string {
+    return this.pods === "bridged" ? "timeout" : reset;
+  }
+
   async hostState(): Promise<string> {
     return this.namespaces.sh(`
       for tables in iptables-nft iptables-legacy ip6tables-nft ip6tables-legacy; do
@@ -371,7 +379,9 @@ storyOfBoth(
   async (t, world) => {
     await world.netfilter("nft").apply(world.rules(table()));
     const connected = await world.a.connect(VIP, 80);
-    t.is(seen(connected), `outbound ${REMOTE} ${A}`, "the agent sees what kube-proxy chose");
+    // Redirection is a translation itself, and of two in one hook the later registered one has its way: here it is ours.
+    const dialled = world.pods === "bridged" ? VIP : REMOTE;
+    t.is(seen(connected), `outbound ${dialled} ${A}`, "the agent sees what kube-proxy chose");
     t.is(await world.a.send(connected.connection, "hello"), "data hello");
     t.is(await world.clearPackets(), 0);
   },
@@ -385,7 +395,7 @@ storyOfBoth("strict: a Service with a share here never leaves in clear, whoever 
   t.is(seen(await world.a.connect(VIP, 80)), `b ${B} ${A}`);
   // Until the next check finds it: kube-proxy chooses, and it chose the other node.
   await world.namespaces.sh("iptables-nft -t nat -F HAWSER-SERVICES");
-  t.is((await world.a.connect(VIP, 80)).outcome, "ECONNREFUSED");
+  t.is((await world.a.connect(VIP, 80)).outcome, world.refusalOfTranslated("ECONNREFUSED"));
   t.is(await world.clearPackets(), 0);
   t.false(await netfilter.isIntact(rules));
   await netfilter.apply(rules);
@@ -398,6 +408,8 @@ storyOfBoth("the agent speaks to a local pod from a remote pod's address and por
   const dialled = await world.agent.connect(B, 8080, { from });
   t.is(dialled.greeting, `b ${B} 8080 ${REMOTE} 45678`);
   t.is(await world.agent.send(dialled.connection, "hello"), "data hello");
+  // Neighbours on a bridge answer each other directly: there the agent speaks as itself, see OutboundConnection.
+  if (world.pods === "bridged") return;
   const local = await world.agent.connect(B, 8080, { from: { address: A, port: 0, mark: Marks.own } });
   t.is(seen(local), `b ${B} ${A}`, "and from a local pod's");
   t.is(await world.agent.send(local.connection, "hello"), "data hello");
@@ -444,7 +456,8 @@ storyOfBoth("with the agent dead, a pod's answer to a remote caller stays on the
   // The kernel would end the connection in the name of the dead process; that end gets lost.
   await world.namespaces.sh(`iptables-nft -t raw -A OUTPUT -p tcp -d ${B} -j DROP`);
   await world.crashAgent();
-  t.is(await world.b.sendFromServer("still talking", 300), "timeout", "no listener: dropped");
+  const whileDead = world.pods === "bridged" ? /^ECONNRESET$/ : /^timeout$/;
+  t.regex(await world.b.sendFromServer("still talking", 300), whileDead, "TPROXY drops, redirected ones are reset at once");
   await world.namespaces.sh("iptables-nft -t raw -F OUTPUT");
   await world.startAgent();
   await world.netfilter().apply(world.rules(table()));
@@ -500,7 +513,8 @@ storyOfBoth("strict: clear text between nodes is refused, known pods or not", as
   const clear = await world.clearPackets();
   await world.netfilter().apply(world.rules(table()));
   t.is(await a.send(before.a.connection, "older than the mesh"), "ECONNRESET");
-  t.is(await a.send(before.vip.connection, "older than the mesh, through kube-proxy"), "ECONNRESET");
+  const translated = await a.send(before.vip.connection, "older than the mesh, through kube-proxy");
+  t.is(translated, world.refusalOfTranslated("ECONNRESET"));
   t.is(await world.clearPackets(), clear, "not one packet more");
   t.is(await x.send(before.x.connection, "outside the mesh"), "data outside the mesh");
   t.is((await a.connect(REMOTE_UNKNOWN, 8080)).outcome, "ECONNREFUSED", "a pod that is not in the table yet");
@@ -554,7 +568,7 @@ storyOfBoth("without a table the guard holds between nodes, and nothing else is 
   const guard = { encryption: "strict", clusterCidrs: ["10.244.0.0/16"], nodeCidrs: ["10.244.1.0/24"] } as const;
   await world.netfilter().apply(world.rulesOf(guardView(guard)));
   t.is((await world.a.connect(REMOTE, 8080)).outcome, "ECONNREFUSED");
-  t.is((await world.a.connect(VIP, 80)).outcome, "ECONNREFUSED");
+  t.is((await world.a.connect(VIP, 80)).outcome, world.refusalOfTranslated("ECONNREFUSED"));
   t.is(seen(await world.a.connect(B, 8080)), `b ${B} ${A}`);
   t.is(seen(await world.a.connect("192.168.9.2", 8080)), `other 192.168.9.2 ${A}`);
   t.is(seen(await world.other.connect(A, 8080)), `a ${A} 192.168.9.2`);

@@ -61,7 +61,7 @@ export function mangleRules(view: NodeView, family: AddressFamily, options: Rule
       inboundTunnel(family, options),
       outboundConnection(family, options),
       splitServices(view.families[family], options),
-      agentOutput(options),
+      agentOutput(family, options),
       forward(view, family, options),
       guard(family, options),
       { name: Chains.postrouting, rules: [rule("", "DROP", "refused, and accepted by a filter rule before ours")] },
@@ -195,13 +195,14 @@ function splitServices(view: FamilyView, { marks }: RuleOptions): Chain {
  * The agent's sockets whose address is not this host's: it speaks as a pod or as a Service. Their connections must be known as
  * the agent's, whoever sent the first packet that conntrack saw. Its tunnels speak as the host and need nothing.
  */
-function agentOutput({ marks }: RuleOptions): Chain {
+function agentOutput(family: AddressFamily, { marks, intercept }: RuleOptions): Chain {
   const both = marks.deliver | marks.own;
   const foreign = `-m connmark ! --mark ${hex(marks.deliver)}/${hex(marks.deliver)} -m addrtype ! --src-type LOCAL`;
   return {
     name: Chains.output,
     rules: [
       rule(packetMark(both), `MARK --set-xmark 0x0/${hex(both)}`, "our reset; sysctl fwmark_reflect lent it the mark"),
+      ...(intercept === "redirect" ? [untranslated(family)] : []),
       rule(
         `${packetMark(marks.own)} ${foreign}`,
         `CONNMARK --set-xmark ${hex(marks.deliver)}/${hex(both)}`,
@@ -209,6 +210,12 @@ function agentOutput({ marks }: RuleOptions): Chain {
       ),
     ],
   };
+}
+
+/** The client would not know it, and the entry it makes in conntrack would be in the way when the client speaks next. */
+function untranslated(family: AddressFamily): Rule {
+  const match = `-s ${hostCidr(AGENT_ADDRESS[family])} -p tcp -m conntrack --ctdir ORIGINAL`;
+  return rule(match, "DROP", "conntrack has forgotten whom the agent speaks as: the client must speak first");
 }
 
 function forward(view: NodeView, family: AddressFamily, { marks }: RuleOptions): Chain {

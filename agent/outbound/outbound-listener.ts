@@ -56,7 +56,7 @@ export class OutboundListener {
       reset(socket);
       return;
     }
-    const { address: destinationAddress, port: destinationPort } = dialled;
+    const { address: destinationAddress, port: destinationPort, redirected } = dialled;
     const addresses = { sourceAddress, sourcePort, destinationAddress, destinationPort };
     const table = this.#plane.table();
     if (table === undefined) {
@@ -71,7 +71,7 @@ export class OutboundListener {
     const decision = decideConnection(table, { node: this.#plane.node, ...addresses });
     if (decision.kind === "refuse") this.#refuse(socket, table, decision, addresses);
     else if (!this.#plane.connections.admits(sourceAddress)) reset(socket);
-    else new OutboundConnection(this.#plane, { socket, table, decision, ...addresses }).start();
+    else new OutboundConnection(this.#plane, { socket, table, decision, redirected, ...addresses }).start();
   }
 
   #refuse(socket: Socket, table: TableState, decision: RefuseDecision, addresses: Addresses): void {

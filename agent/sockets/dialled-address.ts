@@ -11,6 +11,8 @@ import { socketDescriptor } from "./socket-descriptor.ts";
 export interface DialledAddress {
   readonly address: string;
   readonly port: number;
+  /** By the nat table, as it is done where pods are on a bridge. */
+  readonly redirected: boolean;
 }
 
 /** `gone`: the client has left already. `unknown`: it came to the agent's address, but not by way of our rules. */
@@ -20,12 +22,13 @@ export function dialledAddress(socket: Socket): DialledAddress | "gone" | "unkno
   if (address === undefined || !port) return "gone";
   if (address === AGENT_ADDRESS[4]) return redirected(socket, false);
   if (address === AGENT_ADDRESS[6]) return redirected(socket, true);
-  return { address, port };
+  return { address, port, redirected: false };
 }
 
 function redirected(socket: Socket, ipv6: boolean): DialledAddress | "gone" | "unknown" {
   const fd = socketDescriptor(socket);
   if (fd === undefined) return "gone";
   const dialled = originalDestination(fd, ipv6);
-  return dialled === undefined || dialled.address === AGENT_ADDRESS[ipv6 ? 6 : 4] ? "unknown" : dialled;
+  if (dialled === undefined || dialled.address === AGENT_ADDRESS[ipv6 ? 6 : 4]) return "unknown";
+  return { ...dialled, redirected: true };
 }

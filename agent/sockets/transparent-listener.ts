@@ -10,6 +10,7 @@ import {
   listenSocket,
   openSocket,
   setIpv6Only,
+  setMark,
   setReuseAddress,
   setReusePort,
   setTransparent,
@@ -24,9 +25,15 @@ export interface ListenerAddress {
 /** Waiting connections per listener: covers a burst while the event loop is busy; the kernel caps it at somaxconn. */
 const BACKLOG = 4096;
 
-/** The caller owns the descriptor (`server.listen({ fd })` takes it over). */
-export function openTransparentListener(address: ListenerAddress): { fd: number; port: number } {
+/**
+ * `mark`: the agent's own SO_MARK, which accepted sockets inherit. The caller owns the descriptor (`server.listen({ fd })`
+ * takes it over).
+ */
+export function openTransparentListener(
+  address: ListenerAddress & { readonly mark: number },
+): { fd: number; port: number } {
   return bound(address.ipv6, (fd) => {
+    setMark(fd, address.mark);
     setReuseAddress(fd);
     setReusePort(fd);
     bindToAgentAddress(fd, address);

@@ -71,13 +71,13 @@ export class DataWorker {
   }
 
   async start(): Promise<void> {
-    const { outboundPort, inboundPort, ipv6 } = this.#settings;
+    const { outboundPort, inboundPort, ipv6: hasIpv6, mark } = this.#settings;
     this.#connections.start();
-    for (const family of ipv6 ? [false, true] : [false]) {
+    for (const ipv6 of hasIpv6 ? [false, true] : [false]) {
       for (let port = outboundPort; port < outboundPort + OUTBOUND_PORTS; port += 1) {
-        await this.#outbound.listen(openTransparentListener({ ipv6: family, port }).fd);
+        await this.#outbound.listen(openTransparentListener({ ipv6, port, mark }).fd);
       }
-      await this.#inbound.listen(openTransparentListener({ ipv6: family, port: inboundPort }).fd);
+      await this.#inbound.listen(openTransparentListener({ ipv6, port: inboundPort, mark }).fd);
     }
     this.#clock.every(METRICS_PERIOD_MS, () => this.#postMetrics());
     this.#post({ kind: "listening" });

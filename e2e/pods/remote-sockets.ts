@@ -9,7 +9,6 @@ import net from "node:net";
 import { createInterface } from "node:readline";
 import { dialledAddress } from "../../agent/sockets/dialled-address.ts";
 import { dial } from "../../agent/sockets/dial.ts";
-import { setMark } from "../../agent/sockets/libc.ts";
 import { openTransparentListener } from "../../agent/sockets/transparent-listener.ts";
 
 interface ListenParams {
@@ -35,15 +34,13 @@ let lastConnection = 0;
 const methods: Record<string, (params: never) => Promise<unknown>> = {
   async listen({ label, port, agent }: ListenParams) {
     if (agent === undefined) return { port: await listen(label, { host: "::", port }) };
-    const first = openTransparentListener({ ipv6: false, port });
-    const fds = [first.fd, openTransparentListener({ ipv6: true, port: first.port }).fd];
-    for (let next = first.port + 1; next < first.port + agent.ports; next += 1) {
-      fds.push(...[false, true].map((ipv6) => openTransparentListener({ ipv6, port: next }).fd));
+    const { mark, ports } = agent;
+    const first = openTransparentListener({ ipv6: false, port, mark });
+    const fds = [first.fd, openTransparentListener({ ipv6: true, port: first.port, mark }).fd];
+    for (let next = first.port + 1; next < first.port + ports; next += 1) {
+      fds.push(...[false, true].map((ipv6) => openTransparentListener({ ipv6, port: next, mark }).fd));
     }
-    for (const fd of fds) {
-      setMark(fd, agent.mark);
-      await listen(label, { fd });
-    }
+    for (const fd of fds) await listen(label, { fd });
     return { port: first.port };
   },
 
