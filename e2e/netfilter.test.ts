@@ -9,7 +9,7 @@
 import test, { type ExecutionContext } from "ava";
 import { DELIVER_TABLE, Marks } from "../agent/netfilter/marks.ts";
 import { desiredRules, type DesiredRules } from "../agent/netfilter/desired-rules.ts";
-import { OUTBOUND_PORTS } from "../agent/sockets/agent-address.ts";
+import { AGENT_ADDRESS, OUTBOUND_PORTS } from "../agent/sockets/agent-address.ts";
 import { describeRules } from "../agent/netfilter/describe-rules.ts";
 import { Netfilter } from "../agent/netfilter/netfilter.ts";
 import type { InterceptMode } from "../agent/netfilter/intercept-mode.ts";
@@ -482,28 +482,90 @@ for (const rpFilter of [0, 1, 2]) {
 }
 
 story(
-  "pods behind a bridge with br_netfilter cannot be intercepted: they get no answer, nothing goes in clear",
+  "bridged pods: TPROXY's choice is lost: they get no answer, nothing goes in clear",
   async (t, world) => {
     const { a, namespaces } = world;
-    const bridgeNetfilter = "/proc/sys/net/bridge/bridge-nf-call-iptables";
-    const found = await namespaces.run()(["test", "-e", bridgeNetfilter]);
-    if (found.exitCode !== 0) {
-      t.log("NOT TESTED: this kernel has no br_netfilter");
-      t.pass();
-      return;
-    }
-    await namespaces.sh(`
-    ip link add pods type bridge forward_delay 0; ip link set pods up; ip link set va master pods
-    ip addr del 169.254.1.1/32 dev va; ip addr add 169.254.1.1/32 dev pods; ip route replace ${A} dev pods
-    echo 1 > ${bridgeNetfilter}`);
-    await world.netfilter().apply(world.rules(table()));
+    const view = nodeView(new TableState(table()), "node-1");
+    await world.netfilter().apply(world.rulesOf(view, "tproxy"));
     t.is((await a.connect(REMOTE, 8080, { timeoutMs: 400 })).outcome, "timeout");
     t.is(seen(await a.connect(B, 8080)), `b ${B} ${A}`);
     t.is(await world.clearPackets(), 0);
-    await namespaces.sh(`echo 0 > ${bridgeNetfilter}`);
+    await namespaces.sh(`echo 0 > ${BRIDGE_NETFILTER}`);
     t.is(seen(await a.connect(REMOTE, 8080)), `outbound ${REMOTE} ${A}`, "a bridge alone is no hindrance");
   },
+  { pods: "bridged" },
 );
+
+for (const pods of ["routed", "bridged"] as const) {
+  story(
+    `${pods} pods: redirected connections and those of TPROXY outlive a change from one to the other`,
+    async (t, world) => {
+      const view = nodeView(new TableState(table()), "node-1");
+      const netfilter = world.netfilter();
+      // Inside a bridge TPROXY gets no connection that could live on.
+      await netfilter.apply(world.rulesOf(view, pods === "routed" ? "tproxy" : "redirect"));
+      const first = await world.a.connect(VIP, 80);
+      await netfilter.apply(world.rulesOf(view, "redirect"));
+      const second = await world.a.connect(VIP, 80);
+      for (const { connection } of [first, second]) t.is(await world.a.send(connection, "hello"), "data hello");
+      await netfilter.apply(world.rulesOf(view, "tproxy"));
+      for (const { connection } of [first, second]) t.is(await world.a.send(connection, "again"), "data again");
+      t.is(seen(second), `outbound ${VIP} ${A}`);
+      t.is(await world.clearPackets(), 0);
+    },
+    { pods },
+  );
+}
+
+story(
+  "bridged pods: two agents side by side, each keeps the connections that were sent to it",
+  async (t, world) => {
+    await world.netfilter().apply(world.rules(table()));
+    const old = await world.a.connect(VIP, 80);
+    const older = world.agent;
+    await world.startAgent();
+    await world.netfilter().apply(world.rules(table()));
+    const young = await world.a.connect(VIP, 80);
+    for (const { connection } of [old, young]) t.is(await world.a.send(connection, "hello"), "data hello");
+    await older.kill();
+    t.not(await world.a.send(old.connection, "anybody there"), "data anybody there");
+    t.is(await world.a.send(young.connection, "hello"), "data hello");
+    t.is(seen(await world.a.connect(REMOTE6, 8080)), `outbound ${REMOTE6} ${A6}`);
+  },
+  { pods: "bridged" },
+);
+
+story(
+  "bridged pods: a client keeps its port, however many destinations it uses it for, up to the listener's ports",
+  async (t, world) => {
+    await world.netfilter().apply(world.rules(table()));
+    const ports: (string | undefined)[] = [];
+    for (let index = 0; index <= OUTBOUND_PORTS; index += 1) {
+      const { greeting } = await world.a.connect(REMOTE, 8_000 + index, { localPort: 34_567 });
+      const [label, address, dialled, , clientPort] = greeting?.split(" ") ?? [];
+      t.deepEqual([label, address, dialled], ["outbound", REMOTE, `${8_000 + index}`]);
+      ports.push(clientPort);
+    }
+    t.deepEqual(new Set(ports.slice(0, OUTBOUND_PORTS)), new Set(["34567"]));
+    t.not(ports[OUTBOUND_PORTS], "34567", "the kernel's choice, but served");
+  },
+  { pods: "bridged" },
+);
+
+storyOfBoth("nobody reaches the agent's address but by the rules", async (t, world) => {
+  await world.netfilter().apply(world.rules(table()));
+  // Also when the way to everywhere leads back here.
+  for (const routes of ["true", "ip route add default dev vother; ip -6 route add default dev vother"]) {
+    await world.namespaces.sh(routes);
+    for (const from of [world.a, world.x, world.other, world.host, world.agent]) {
+      for (const address of [AGENT_ADDRESS[4], AGENT_ADDRESS[6]]) {
+        for (const port of [world.ports.outboundPort, world.ports.inboundPort]) {
+          t.not((await from.connect(address, port, { timeoutMs: 100 })).outcome, "connected", `${address} ${port}`);
+        }
+      }
+    }
+  }
+});
 
 storyOfBoth("strict: clear text between nodes is refused, known pods or not", async (t, world) => {
   const { a, x, other } = world;

@@ -1,7 +1,7 @@
 /** The filter table: the agent's packets get in, refused ones are answered with a reset (pure). */
 import type { RuleOptions } from "./desired-rules.ts";
 import { Chains } from "./names.ts";
-import { FIRST_PACKET, packetMark, type Rule, rule, type TableRules } from "./rule.ts";
+import { FIRST_PACKET, LATER_PACKET, packetMark, type Rule, rule, type TableRules } from "./rule.ts";
 
 export function filterRules({ marks, intercept }: RuleOptions): TableRules {
   const { deliver, own } = marks;
@@ -15,8 +15,7 @@ export function filterRules({ marks, intercept }: RuleOptions): TableRules {
       {
         name: Chains.input,
         rules: [
-          ...(intercept === "redirect" ? withoutSocket() : []),
-          rule("", "ACCEPT", "intercepted: in spite of a host firewall"),
+          ...(intercept === "redirect" ? redirected() : [rule("", "ACCEPT", "intercepted: in spite of a host firewall")]),
         ],
       },
       { name: Chains.forward, rules: [rule("-p tcp", "REJECT --reject-with tcp-reset", "refused: say so at once")] },
@@ -28,11 +27,12 @@ export function filterRules({ marks, intercept }: RuleOptions): TableRules {
  * TPROXY drops what nobody listens for; redirected packets come this far. A SYN is dropped here, before conntrack remembers
  * where it was sent to: the client tries again, and reaches the next agent.
  */
-function withoutSocket(): readonly Rule[] {
+function redirected(): readonly Rule[] {
   return [
+    // Nearly all packets, and no reset for the others: inside a bridge it would come from the agent's address, see 0021.
+    rule(`${LATER_PACKET} -m conntrack --ctstate DNAT`, "ACCEPT", "redirected before"),
     rule("-m socket", "ACCEPT", "its socket is there"),
     rule(FIRST_PACKET, "DROP", "nobody listens, the client will try again"),
-    // One that was redirected the kernel resets itself; this reset would come from the wrong address, inside a bridge.
-    rule("-p tcp -m conntrack ! --ctstate DNAT", "REJECT --reject-with tcp-reset", "its agent is gone"),
+    rule("-p tcp", "REJECT --reject-with tcp-reset", "its agent is gone"),
   ];
 }
