@@ -303,7 +303,7 @@ function seen({ outcome, greeting }: Connected): string {
 }
 
 for (const backend of BACKENDS) {
-  story(`${backend}: applying is idempotent, removing leaves the host as it was`, async (t, world) => {
+  storyOfBoth(`${backend}: applying is idempotent, removing leaves the host as it was`, async (t, world) => {
     const before = await world.hostState();
     const netfilter = world.netfilter(backend);
     await netfilter.apply(world.rules(table()));
@@ -457,7 +457,11 @@ storyOfBoth("with the agent dead, a pod's answer to a remote caller stays on the
   await world.namespaces.sh(`iptables-nft -t raw -A OUTPUT -p tcp -d ${B} -j DROP`);
   await world.crashAgent();
   const whileDead = world.pods === "bridged" ? /^ECONNRESET$/ : /^timeout$/;
-  t.regex(await world.b.sendFromServer("still talking", 300), whileDead, "TPROXY drops, redirected ones are reset at once");
+  t.regex(
+    await world.b.sendFromServer("still talking", 300),
+    whileDead,
+    "TPROXY drops, redirected ones are reset at once",
+  );
   await world.namespaces.sh("iptables-nft -t raw -F OUTPUT");
   await world.startAgent();
   await world.netfilter().apply(world.rules(table()));

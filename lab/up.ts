@@ -48,9 +48,7 @@ function parseFlags(argv: readonly string[]): Flags {
     .option("--agent-nodes <names...>", "nodes that get an agent (default: all)")
     .addOption(new Option("--rp-filter <value>", "rp_filter of the nodes").choices(["0", "1", "2"]).default("2"))
     .option("--bridge-netfilter", "br_netfilter on the nodes' bridges, as bridge CNI plugins have it")
-    .addOption(
-      new Option("--intercept <how>", "of the agents").choices(["auto", "tproxy", "redirect"]).default("auto"),
-    )
+    .addOption(new Option("--intercept <how>", "of the agents").choices(["auto", "tproxy", "redirect"]).default("auto"))
     .option("--log-level <level>", "of controller and agents", "info")
     .parse([...argv])
     .opts<Flags>();

@@ -15,7 +15,9 @@ export function filterRules({ marks, intercept }: RuleOptions): TableRules {
       {
         name: Chains.input,
         rules: [
-          ...(intercept === "redirect" ? redirected() : [rule("", "ACCEPT", "intercepted: in spite of a host firewall")]),
+          ...(intercept === "redirect"
+            ? redirected()
+            : [rule("", "ACCEPT", "intercepted: in spite of a host firewall")]),
         ],
       },
       { name: Chains.forward, rules: [rule("-p tcp", "REJECT --reject-with tcp-reset", "refused: say so at once")] },
@@ -33,6 +35,8 @@ function redirected(): readonly Rule[] {
     rule(`${LATER_PACKET} -m conntrack --ctstate DNAT`, "ACCEPT", "redirected before"),
     rule("-m socket", "ACCEPT", "its socket is there"),
     rule(FIRST_PACKET, "DROP", "nobody listens, the client will try again"),
+    // Out of window, so not translated: a reset would end a connection that is alive.
+    rule("-m conntrack --ctstate INVALID", "DROP", "conntrack cannot say whose it is"),
     rule("-p tcp", "REJECT --reject-with tcp-reset", "its agent is gone"),
   ];
 }

@@ -110,7 +110,7 @@ function forgottenConnections(family: AddressFamily): readonly Rule[] {
   return [
     rule(`${LATER_PACKET} -m set --match-set ${SKIP_PORT_SET} src`, "RETURN", "answer from an excluded port"),
     rule([LATER_PACKET, inSet("skipnet", family, "src")], "RETURN", "answer from an excluded destination"),
-    rule([LATER_PACKET, inSet("split", family, "dst,dst")], Chains.outbound, "forgotten: the agent's, or nobody's"),
+    rule([LATER_PACKET, inSet("split", family, "dst,dst")], Chains.outbound, "forgotten: of the agent, or of nobody"),
   ];
 }
 
@@ -214,7 +214,7 @@ function agentOutput(family: AddressFamily, { marks, intercept }: RuleOptions): 
 
 /** The client would not know it, and the entry it makes in conntrack would be in the way when the client speaks next. */
 function untranslated(family: AddressFamily): Rule {
-  const match = `-s ${hostCidr(AGENT_ADDRESS[family])} -p tcp -m conntrack --ctdir ORIGINAL`;
+  const match = `-s ${hostCidr(AGENT_ADDRESS[family])} -p tcp -m conntrack ! --ctstate RELATED,ESTABLISHED`;
   return rule(match, "DROP", "conntrack has forgotten whom the agent speaks as: the client must speak first");
 }
 

@@ -29,9 +29,10 @@ const BACKLOG = 4096;
  * `mark`: the agent's own SO_MARK, which accepted sockets inherit. The caller owns the descriptor (`server.listen({ fd })`
  * takes it over).
  */
-export function openTransparentListener(
-  address: ListenerAddress & { readonly mark: number },
-): { fd: number; port: number } {
+export function openTransparentListener(address: ListenerAddress & { readonly mark: number }): {
+  fd: number;
+  port: number;
+} {
   return bound(address.ipv6, (fd) => {
     setMark(fd, address.mark);
     setReuseAddress(fd);

@@ -2,6 +2,7 @@
 import { connect, createServer, type AddressInfo } from "node:net";
 import test from "ava";
 import { limits, timers } from "../../../agent/limits.ts";
+import type { DialOptions } from "../../../agent/sockets/dial.ts";
 import { ErrorCode } from "../../../agent/tunnel/engine.ts";
 import { TunnelError } from "../../../agent/tunnel/tunnel-error.ts";
 import { PoolError } from "../../../agent/tunnel/tunnel-pool.ts";
@@ -314,6 +315,33 @@ test("a plain endpoint that refuses is followed by another, with everything that
   await world.closed();
   server.close();
 });
+
+for (const [transport, redirected, speaksAsPod] of [
+  ["plain", false, true],
+  ["plain", true, true],
+  ["local", false, true],
+  // On a bridge the server would answer its neighbour directly, past this host.
+  ["local", true, false],
+] as const) {
+  const where = redirected ? "redirected" : "not redirected";
+  test(`a ${transport} endpoint, ${where}, sees ${speaksAsPod ? "the pod" : "the host"} as its client`, async (t) => {
+    const dials: DialOptions[] = [];
+    const world = await OutboundWorld.create({
+      candidates: [{ ...candidate("endpoint"), transport }],
+      redirected,
+      dial: (options) => {
+        dials.push(options);
+        throw new Error("Enough was seen");
+      },
+    });
+    world.start();
+    await world.closed();
+    t.deepEqual(
+      dials.map(({ source }) => source),
+      [speaksAsPod ? { address: "10.244.1.2", port: 4711 } : undefined],
+    );
+  });
+}
 
 test("a plain endpoint that does not answer is given up with its socket", async (t) => {
   // Never connects: its name is never resolved.
