@@ -4,7 +4,7 @@
  */
 import type { AddressFamily } from "../../routing/address.ts";
 
-/** The IPv4 dummy address (RFC 7600 section 4.8) and one of the dummy IPv6 prefix (RFC 9780): registered, never forwarded. */
+/** The IPv4 dummy address (RFC 7600) and one of the dummy IPv6 prefix (RFC 9780): registered, not to be a destination. */
 export const AGENT_ADDRESS: Readonly<Record<AddressFamily, string>> = { 4: "192.0.0.8", 6: "100:0:0:1::8" };
 
 /**
