@@ -1,2 +1,2 @@
-/** What clients notice when an agent dies, is replaced, is disturbed, or starts alone, where pods are on a bridge with br_netfilter and connections are redirected. */
-import "./agent-lifecycle.test.ts";
+/** What clients notice of the lives of agents, where pods are on a bridge with br_netfilter and connections are redirected. */
+await import("./agent-lifecycle.test.ts");

@@ -442,9 +442,11 @@ storyOfBoth("an agent that dies leaves nothing in clear; the next one serves at 
   t.is((await a.connect(VIP, 80, { timeoutMs: 500 })).outcome, "timeout", "no listener: dropped");
   t.is((await a.connect(REMOTE, 8080, { timeoutMs: 500 })).outcome, "timeout");
   await a.send(old.connection, "while it is dead", 300);
+  const patient = world.b.connect(VIP, 80, { timeoutMs: 5_000 });
   await world.startAgent();
   await world.netfilter().apply(world.rules(table()));
   t.is(seen(await a.connect(VIP, 80)), `outbound ${VIP} ${A}`);
+  t.is(seen(await patient), `outbound ${VIP} ${B}`, "a SYN that was dropped is sent again, and judged anew");
   t.not(await a.send(older.connection, "to nobody", 3_000), "timeout", "the old connection ends with a reset");
   t.is(await world.clearPackets(), 0);
 });
