@@ -14,11 +14,8 @@ export function filterRules({ marks, intercept }: RuleOptions): TableRules {
     chains: [
       {
         name: Chains.input,
-        rules: [
-          ...(intercept === "redirect"
-            ? redirected()
-            : [rule("", "ACCEPT", "intercepted: in spite of a host firewall")]),
-        ],
+        rules:
+          intercept === "redirect" ? redirected() : [rule("", "ACCEPT", "intercepted: in spite of a host firewall")],
       },
       { name: Chains.forward, rules: [rule("-p tcp", "REJECT --reject-with tcp-reset", "refused: say so at once")] },
     ],

@@ -49,7 +49,7 @@ export class InterceptChooser {
     const { setting } = options;
     this.#choice =
       setting === "auto"
-        ? { mode: "tproxy", reason: "iptables does not see bridged packets" }
+        ? { mode: "tproxy", reason: "no pod is on a bridge whose packets iptables sees" }
         : { mode: setting, reason: "it was asked for" };
   }
 
