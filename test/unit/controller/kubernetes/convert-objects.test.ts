@@ -84,7 +84,11 @@ test("a node with addresses of every kind", (t) => {
   const node = convertNode(
     {
       metadata: { name: "node-1", labels: { zone: "a" }, ...managed },
-      spec: { podCIDR: "10.244.1.0/24", podCIDRs: ["10.244.1.0/24", "fd00:1::/64"], taints: [{ key: "k" }] },
+      spec: {
+        podCIDR: "10.244.1.0/24",
+        podCIDRs: ["10.244.1.0/24", "fd00:1::/64"],
+        taints: [{ key: "k", effect: "NoSchedule" }],
+      },
       status: {
         addresses: [
           { type: "InternalIP", address: "192.168.0.1" },
