@@ -218,7 +218,7 @@ function stateDirectory({ state }: HostFacts): Finding {
 function clock({ clockSynchronised }: HostFacts): Finding {
   if (clockSynchronised === undefined) return ok("clock", "not known");
   if (clockSynchronised) return ok("clock", "synchronised");
-  const todo = "Run chrony or systemd-timesyncd: certificates are valid from a minute before they are made";
+  const todo = "Run chrony or systemd-timesyncd: certificates are valid from two minutes before they are made";
   return warning("clock", "the kernel says that nobody keeps it right", todo);
 }
 
