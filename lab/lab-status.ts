@@ -10,6 +10,7 @@ import type { KubernetesAssets } from "./kubernetes/kubernetes-assets.ts";
 import type { KubectlSettings } from "./kubernetes/kubectl.ts";
 
 export type NetfilterBackend = "nft" | "legacy";
+export type LabIntercept = "auto" | "tproxy" | "redirect";
 
 /** Everything that shapes a lab; written once to `<state>/settings.json`, read by the lab's first process. */
 export interface LabSettings {
@@ -37,6 +38,8 @@ export interface LabSettings {
   readonly rpFilter: 0 | 1 | 2;
   /** `net.bridge.bridge-nf-call-iptables` of the nodes, where the kernel has br_netfilter. */
   readonly bridgeNetfilter: boolean;
+  /** How agents intercept. Default: as they find it right for the node. */
+  readonly intercept?: LabIntercept;
   readonly logLevel: string;
   /** Capture on every node's uplink from before the first pod starts (else only after `captureStart`). */
   readonly capture: boolean;

@@ -12,7 +12,7 @@ import type { EncryptionMode } from "../protocol/table.ts";
 import { ASSETS_VARIABLE, kubernetesAssets } from "./kubernetes/kubernetes-assets.ts";
 import { startLab } from "./lab-client.ts";
 import type { Lab, StartLabOptions } from "./lab-client.ts";
-import type { NetfilterBackend } from "./lab-status.ts";
+import type { LabIntercept, NetfilterBackend } from "./lab-status.ts";
 import { buildReport } from "./report/build-report.ts";
 import { StartProgress } from "./start-progress.ts";
 import { runView } from "./view/view.ts";
@@ -30,6 +30,7 @@ interface Flags {
   readonly agentNodes?: string[];
   readonly rpFilter: string;
   readonly bridgeNetfilter?: boolean;
+  readonly intercept: LabIntercept;
   readonly logLevel: string;
 }
 
@@ -50,6 +51,7 @@ function parseFlags(argv: readonly string[]): Flags {
     .option("--agent-nodes <names...>", "nodes that get an agent (default: all)")
     .addOption(new Option("--rp-filter <value>", "rp_filter of the nodes").choices(["0", "1", "2"]).default("2"))
     .option("--bridge-netfilter", "br_netfilter on the nodes' bridges, as bridge CNI plugins have it")
+    .addOption(new Option("--intercept <how>", "of the agents").choices(["auto", "tproxy", "redirect"]).default("auto"))
     .option("--log-level <level>", "of controller and agents", "info")
     .parse([...argv])
     .opts<Flags>();
@@ -77,6 +79,7 @@ function labOptions(flags: Flags, signal: AbortSignal, progress: StartProgress):
     workers: flags.workers,
     rpFilter: Number(flags.rpFilter) as 0 | 1 | 2,
     bridgeNetfilter: flags.bridgeNetfilter ?? false,
+    intercept: flags.intercept,
     logLevel: flags.logLevel,
     capture: true,
     onProgress: (detail) => progress.show(detail),

@@ -40,6 +40,8 @@ export interface OutboundFacts {
   readonly sourcePort: number;
   readonly destinationAddress: string;
   readonly destinationPort: number;
+  /** See DialledAddress. */
+  readonly redirected: boolean;
   readonly table: TableState;
   readonly decision: ForwardDecision;
 }
@@ -159,15 +161,17 @@ export class OutboundConnection {
 
   /** An endpoint of this node, outside the mesh, or (permissive) of a node without an agent. */
   #withoutTunnel({ candidate }: Attempt): void {
-    const { sourceAddress, sourcePort } = this.#facts;
+    const { sourceAddress, sourcePort, redirected } = this.#facts;
     // Another port when there was a try before: from its own one the client may have a connection to this endpoint already.
     const source = { address: sourceAddress, port: this.#attempts > 1 ? ANY_PORT : sourcePort };
+    // Neighbours on a bridge would answer each other directly, past this host.
+    const areNeighbours = redirected && candidate.transport === "local";
     try {
       const socket = this.#plane.dial({
         address: candidate.address,
         port: candidate.port,
         mark: this.#plane.mark,
-        ...(seesItsClient(candidate, sourceAddress) ? { source } : {}),
+        ...(areNeighbours || !seesItsClient(candidate, sourceAddress) ? {} : { source }),
       });
       this.#use(new PlainStream(socket, this.#relay));
     } catch (error) {

@@ -139,7 +139,7 @@ function root(block: string, nowMs: number): Finding {
 function mesh({ mesh: status }: ClusterFacts): readonly Finding[] {
   const answers = status?.replicas.filter((one) => !("problem" in one.status)) ?? [];
   if (status === undefined || answers.length === 0) {
-    const problem = status?.replicas.map((one) => ("problem" in one.status ? one.status.problem : "")).at(0);
+    const problem = status?.replicas.flatMap(({ status: one }) => ("problem" in one ? one.problem : [])).at(0);
     const todo = `kubectl -n ${NAMESPACE} port-forward deployment/${CONTROLLER} 15010, then: hawser status --url http://127.0.0.1:15010`;
     return [warning("mesh", `no replica told its state${problem === undefined ? "" : `: ${problem}`}`, todo)];
   }

@@ -15,7 +15,7 @@ export async function readMeshStatus(kube: KubeClient): Promise<MeshStatus> {
   const pods = await kube.get<KubeList<PodObject>>(`/api/v1/namespaces/${NAMESPACE}/pods`, {
     labelSelector: CONTROLLER_PODS,
   });
-  const replicas = await Promise.all(pods.items.map((pod) => askThroughProxy(kube, pod.metadata.name)));
+  const replicas = await Promise.all(pods.items.map((pod) => askThroughProxy(kube, pod)));
   return meshStatus(replicas, await leader(kube));
 }
 
@@ -24,12 +24,15 @@ export async function readStatusAt(url: string): Promise<MeshStatus> {
   return meshStatus([{ name: url, status: await ask(url) }], undefined);
 }
 
-async function askThroughProxy(kube: KubeClient, pod: string): Promise<Replica> {
+async function askThroughProxy(kube: KubeClient, { metadata, status }: PodObject): Promise<Replica> {
+  const { name } = metadata;
+  const phase = status?.phase ?? "Unknown";
+  if (phase !== "Running") return { name, status: { problem: `its pod is ${phase}` } };
   try {
-    const path = `/api/v1/namespaces/${NAMESPACE}/pods/${pod}:${CONTROLLER_ADMIN_PORT}/proxy/status`;
-    return { name: pod, status: await kube.get<ReplicaStatus>(path) };
+    const path = `/api/v1/namespaces/${NAMESPACE}/pods/${name}:${CONTROLLER_ADMIN_PORT}/proxy/status`;
+    return { name, status: await kube.get<ReplicaStatus>(path) };
   } catch (error) {
-    return { name: pod, status: { problem: describeError(error) } };
+    return { name, status: { problem: describeError(error) } };
   }
 }
 

@@ -4,6 +4,9 @@
  *   const story = await labStories([mesh(), pod({ ... })]);
  *   story("subject does something", async (t, lab) => { ... });
  *
+ * A file whose name begins with `bridged-` tells the stories of the file that it imports once more, on nodes where pods are
+ * on a bridge with br_netfilter.
+ *
  * Without the rights for namespaces every story is skipped, and says why. A story that fails shows what the agents
  * complained about. `HAWSER_E2E_MESH=off` runs the same stories without the mesh, to tell a wrong story from a wrong mesh.
  */
@@ -22,6 +25,8 @@ export type TellStory = (title: string, story: Story, requires?: readonly string
 /** Lines of each agent's log that a failed story shows. */
 const COMPLAINTS_SHOWN = 8;
 const PROGRAM_DIRECTORIES = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+export const podsAreBridged = path.basename(test.meta.file).startsWith("bridged-");
 
 export async function labStories(documents: readonly object[], options: StartLabOptions = {}): Promise<TellStory> {
   const support = await namespaceSupport();
@@ -65,7 +70,8 @@ async function startLabWith(documents: readonly object[], options: StartLabOptio
   try {
     const file = path.join(directory, "cluster.yaml");
     writeFileSync(file, clusterText(documents));
-    return await startLab({ mesh: process.env["HAWSER_E2E_MESH"] !== "off", ...options, file });
+    const defaults = { mesh: process.env["HAWSER_E2E_MESH"] !== "off", bridgeNetfilter: podsAreBridged };
+    return await startLab({ ...defaults, ...options, file });
   } finally {
     rmSync(directory, { recursive: true });
   }

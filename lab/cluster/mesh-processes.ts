@@ -209,6 +209,7 @@ export class MeshProcesses {
       HAWSER_WORKERS: `${lab.workers}`,
       HAWSER_LOG_LEVEL: lab.logLevel,
       HAWSER_ENCRYPTION_BEFORE_TABLE: encryption,
+      HAWSER_INTERCEPT: lab.intercept ?? "auto",
     };
   }
 

@@ -1,8 +1,10 @@
 /** The source before a real API server that is killed, compacted and flooded. Needs KUBEBUILDER_ASSETS. */
 import test from "ava";
+import type { ExecutionContext } from "ava";
 import { Registry } from "prom-client";
 import { systemClock } from "../../core/clock.ts";
 import { KubernetesSource } from "../../controller/kubernetes/kubernetes-source.ts";
+import type { RouteObject } from "../../controller/kubernetes/route-objects.ts";
 import { SourceMetrics } from "../../controller/kubernetes/source-metrics.ts";
 import type { SourceState } from "../../controller/source.ts";
 import type { HttpKubeClient } from "../../kubernetes/http-kube-client.ts";
@@ -24,57 +26,150 @@ if (assets === undefined) {
     t.pass();
   });
 } else {
-  test("2,000 pods: an API server that is killed, and a history that is gone, change nothing", async (t) => {
-    t.timeout(110_000);
+  test.serial("2,000 pods: an API server that is killed, and a history that is gone, change nothing", async (t) => {
+    t.timeout(LONG_MS * 2);
     // etcd keeps the history of two seconds, and the API server has no older one after its restart.
-    const server = await RealApiServer.start(assets, ["--etcd-compaction-interval=2s"]);
-    t.teardown(() => server.close());
-    const client = await server.client();
-    for (const name of ["shop", "hawser-system"]) await create(client, "/api/v1/namespaces", { metadata: { name } });
-    await setSettings(client, meshText("encryption: strict"));
-    const registry = new Registry();
-    const log = new RecordingLog();
-    const states: SourceState[] = [];
-    const source = new KubernetesSource({
-      client,
-      namespace: "hawser-system",
-      isLeader: () => true,
-      metrics: new SourceMetrics(registry),
-      clock: systemClock,
-      random: Math.random,
-      log,
-    });
-    t.teardown(async () => {
-      await source.close();
-      client.close();
-    });
-    await source.start((state) => void states.push(state));
-    t.deepEqual(states.at(-1)?.problems, []);
-
+    const flags = ["--etcd-compaction-interval=2s"];
+    const { server, client, last, states } = await openWorld(t, assets, flags);
     await createPods(client);
-    const pods = (): Document[] => states.at(-1)?.documents.filter(({ kind }) => kind === "Pod") ?? [];
+    const pods = (): Document[] => last().documents.filter(({ kind }) => kind === "Pod");
     await eventually("all pods are there", () => pods().length === PODS, LONG_MS);
 
     await server.killServer();
     const given = states.length;
-    const before = states.at(-1)?.documents ?? [];
-    await server.startServer(["--etcd-compaction-interval=2s"]);
-    await t.notThrowsAsync(setStatus(client, "pod-1", "10.244.3.1"));
+    const before = last().documents;
+    await server.startServer(flags);
+    await setStatus(client, "pod-1", "10.244.3.1");
     await eventually("the watch is back", () => addressOf(pods(), "pod-1") === "10.244.3.1", LONG_MS);
     t.deepEqual(changed(before, states.slice(given)), ["Pod shop/pod-1"]);
+  });
 
-    // The bad edit is refused on the object, and everything else goes on.
+  test.serial("a bad edit of the ConfigMap is refused on the object, and the good one is stored", async (t) => {
+    t.timeout(LONG_MS);
+    const { client, last } = await openWorld(t, assets);
     await setSettings(client, "kind: Mash");
-    await eventually("the refusal", () => (states.at(-1)?.problems.length ?? 0) > 0);
+    await eventually("the refusal", () => last().problems.length > 0);
     const warning = await eventually("the event", () => findEvent(client, "DocumentsRefused"));
     t.regex(warning.message, /mesh\.yaml:1:7 kind/);
     const stored = await client.get<KubeObject & { data: Record<string, string> }>(
       "/api/v1/namespaces/hawser-system/configmaps/hawser-last-good",
     );
     t.regex(stored.data["mesh.yaml"] ?? "", /encryption: strict/);
-    t.log(await registry.getSingleMetricAsString("hawser_kubernetes_watches_ended_total"));
-    t.log(log.text);
+    await setSettings(client, meshText("encryption: permissive"));
+    await eventually("the repair", () => last().problems.length === 0);
+    await eventually("the other event", () => findEvent(client, "DocumentsAccepted"));
   });
+
+  test.serial("the Gateway API is installed later, and a route gets its status", async (t) => {
+    t.timeout(LONG_MS);
+    const { client, log } = await openWorld(t, assets);
+    await create(client, "/api/v1/namespaces/shop/services", {
+      metadata: { name: "a" },
+      spec: { ports: [{ port: 80 }] },
+    });
+    await installGatewayApi(client);
+    const routes = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes";
+    const rules = [
+      {
+        backendRefs: [
+          { name: "a", port: 80 },
+          { name: "b", port: 80 },
+        ],
+      },
+    ];
+    const spec = { parentRefs: [{ group: "", kind: "Service", name: "a" }], rules };
+    const route = { apiVersion: "gateway.networking.k8s.io/v1", kind: "HTTPRoute", metadata: { name: "r" }, spec };
+    await eventually(
+      "the definition is served",
+      () =>
+        client.create(routes, route).then(
+          () => true,
+          () => false,
+        ),
+      LONG_MS,
+    );
+    const conditions = await eventually("the status", () => conditionsOf(client, `${routes}/r`), LONG_MS);
+    t.deepEqual(conditions, ["Accepted False UnsupportedValue", "ResolvedRefs False BackendNotFound"]);
+    await create(client, "/api/v1/namespaces/shop/services", {
+      metadata: { name: "b" },
+      spec: { ports: [{ port: 80 }] },
+    });
+    const resolved = async (): Promise<boolean> =>
+      (await conditionsOf(client, `${routes}/r`))?.[1] === "ResolvedRefs True ResolvedRefs";
+    await eventually("the backend is found", resolved, LONG_MS);
+    t.deepEqual(log.lines, []);
+  });
+}
+
+interface World {
+  readonly server: RealApiServer;
+  readonly client: HttpKubeClient;
+  readonly states: readonly SourceState[];
+  readonly last: () => SourceState;
+  readonly log: RecordingLog;
+}
+
+/** An API server with the namespaces `shop` and `hawser-system`, good settings, and a source that has given its first state. */
+async function openWorld(t: ExecutionContext, folder: string, flags: readonly string[] = []): Promise<World> {
+  const server = await RealApiServer.start(folder, flags);
+  t.teardown(() => server.close());
+  const client = await server.client();
+  for (const name of ["shop", "hawser-system"]) await create(client, "/api/v1/namespaces", { metadata: { name } });
+  await setSettings(client, meshText("encryption: strict"));
+  const log = new RecordingLog();
+  const states: SourceState[] = [];
+  const source = new KubernetesSource({
+    client,
+    namespace: "hawser-system",
+    isLeader: () => true,
+    metrics: new SourceMetrics(new Registry()),
+    clock: systemClock,
+    random: Math.random,
+    log,
+  });
+  t.teardown(async () => {
+    await source.close();
+    client.close();
+  });
+  await source.start((state) => void states.push(state));
+  const last = (): SourceState => {
+    const state = states.at(-1);
+    if (state === undefined) throw new Error("No state was given");
+    return state;
+  };
+  t.deepEqual(last().problems, []);
+  return { server, client, states, last, log };
+}
+
+/** As much of its definitions as a status needs. */
+async function installGatewayApi(client: HttpKubeClient): Promise<void> {
+  const group = "gateway.networking.k8s.io";
+  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+  for (const [kind, version] of [
+    ["HTTPRoute", "v1"],
+    ["GRPCRoute", "v1"],
+    ["ReferenceGrant", "v1beta1"],
+  ] as const) {
+    const plural = `${kind.toLowerCase()}s`;
+    const annotations = { "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/891" };
+    await client.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: `${plural}.${group}`, annotations },
+      spec: {
+        group,
+        scope: "Namespaced",
+        names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
+        versions: [{ name: version, served: true, storage: true, schema, subresources: { status: {} } }],
+      },
+    });
+  }
+}
+
+async function conditionsOf(client: HttpKubeClient, path: string): Promise<string[] | undefined> {
+  const route = await client.get<RouteObject>(path);
+  const parent = route.status?.parents?.[0];
+  return parent?.conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`);
 }
 
 async function create(client: HttpKubeClient, path: string, object: object): Promise<void> {

@@ -335,6 +335,33 @@ test("a plain endpoint that refuses is followed by another, with everything that
   server.close();
 });
 
+for (const [transport, redirected, speaksAsPod] of [
+  ["plain", false, true],
+  ["plain", true, true],
+  ["local", false, true],
+  // On a bridge the server would answer its neighbour directly, past this host.
+  ["local", true, false],
+] as const) {
+  const where = redirected ? "redirected" : "not redirected";
+  test(`a ${transport} endpoint, ${where}, sees ${speaksAsPod ? "the pod" : "the host"} as its client`, async (t) => {
+    const dials: DialOptions[] = [];
+    const world = await OutboundWorld.create({
+      candidates: [{ ...candidate("endpoint"), transport }],
+      redirected,
+      dial: (options) => {
+        dials.push(options);
+        throw new Error("Enough was seen");
+      },
+    });
+    world.start();
+    await world.closed();
+    t.deepEqual(
+      dials.map(({ source }) => source),
+      [speaksAsPod ? { address: "10.244.1.2", port: 4711 } : undefined],
+    );
+  });
+}
+
 test("a plain endpoint that does not answer is given up with its socket", async (t) => {
   // Never connects: its name is never resolved.
   const hanging = connect({ host: "nowhere.invalid", port: 1, lookup: () => {} });

@@ -150,7 +150,7 @@ test("every setting of the Mesh document is shown, with its default", (t) => {
   t.not(uncommented, meshText);
   const { documents, problems } = parseDocuments(uncommented, MESH_KEY);
   t.deepEqual(problems, []);
-  const shown = (parse(uncommented) as Manifest).spec;
+  const shown = parse(uncommented).spec;
   t.deepEqual(leaves(shown), schemaLeaves(z.toJSONSchema(meshDocumentSchema.shape.spec, { io: "input" })));
   const [mesh] = documents;
   t.is(mesh?.kind, "Mesh");
