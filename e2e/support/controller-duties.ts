@@ -6,7 +6,7 @@ import type { Lab } from "../../lab/lab-client.ts";
 import { STORY_NAMESPACE } from "./cluster-documents.ts";
 import { eventually } from "./eventually.ts";
 import { kubectl, kubeObject, mergePatch } from "./kubectl.ts";
-import { meshConverged, meshPods, SYSTEM_NAMESPACE } from "./mesh-pods.ts";
+import { agentDump, meshConverged, meshPods, SYSTEM_NAMESPACE } from "./mesh-pods.ts";
 import { webServer } from "./web-cluster.ts";
 
 type Duty = (lab: Lab) => Promise<void>;
@@ -72,7 +72,8 @@ export const CONTROLLER_DUTIES = {
       const value = round % 2 === 0 ? "disabled" : "enabled";
       await kubectl(lab, ["label", "--overwrite", "namespace", STORY_NAMESPACE, `hawser.dev/mesh=${value}`]);
       await eventually(`the namespace to be ${value}`, { timeoutMs: SEEN_MS }, async () => {
-        return (await tableText(lab)).includes('"web-2"') === (value === "enabled");
+        const { table } = await agentDump(lab, NODE);
+        return table?.workloads.find(({ name }) => name === "web-2")?.mesh === (value === "enabled");
       });
     }),
   "takes taints from nodes": (lab) =>
@@ -211,8 +212,7 @@ async function inTable(lab: Lab, address: string): Promise<void> {
 }
 
 async function tableText(lab: Lab): Promise<string> {
-  const dump = JSON.parse((await lab.call("nodeHttp", { node: NODE, path: "/config_dump" })).body) as { table: object };
-  return JSON.stringify(dump.table);
+  return JSON.stringify((await agentDump(lab, NODE)).table);
 }
 
 async function leaseHolder(lab: Lab): Promise<string> {

@@ -38,6 +38,7 @@ export interface AgentDump {
     readonly sequence: number;
     readonly mesh: Readonly<Record<string, unknown>>;
     readonly nodes: readonly { readonly name: string; readonly agent: boolean }[];
+    readonly workloads: readonly { readonly name: string; readonly mesh: boolean }[];
   } | null;
 }
 

@@ -129,6 +129,11 @@ export class KubernetesCluster implements LabCluster {
     throw new HawserError("no-api-server", "The API server is still starting");
   }
 
+  get registrar(): ObjectRegistrar {
+    if (this.#registrar !== undefined) return this.#registrar;
+    throw new HawserError("no-api-server", "The API server is still starting");
+  }
+
   get kubelet(): Kubelet {
     if (this.#kubelet !== undefined) return this.#kubelet;
     throw new HawserError("no-kubelet", "The lab is still starting");
@@ -145,7 +150,7 @@ export class KubernetesCluster implements LabCluster {
   /** Resolves when its process has been started. */
   async addPod(document: LabPod): Promise<LabPodStatus> {
     const { namespace = "default", name } = document.metadata;
-    await this.#registrar?.createPod(document);
+    await this.registrar.createPod(document);
     const pod = await this.#until(`pod ${name} to run`, () => {
       const found = this.kubelet.find(`${namespace}/${name}`);
       return found?.life.startedMs === 0 ? undefined : found;
@@ -252,7 +257,7 @@ export class KubernetesCluster implements LabCluster {
   /** Those whose programs are installed. Resolves when the kubelets have started them. */
   async #createPods(): Promise<readonly RunningPod[]> {
     const pods = this.#initial.pods.filter((pod) => skippedStatus(pod) === undefined);
-    await Promise.all(pods.map((pod) => this.#registrar?.createPod(pod)));
+    await Promise.all(pods.map((pod) => this.registrar.createPod(pod)));
     return Promise.all(
       pods.map((pod) => {
         const key = `${namespaceOf(pod)}/${pod.metadata.name}`;
