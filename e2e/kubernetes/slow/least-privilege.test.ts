@@ -24,7 +24,7 @@ const NEEDED: Readonly<Record<string, ControllerDuty>> = {
   "endpointslices list": "becomes ready",
   "configmaps/hawser list": "becomes ready",
   "configmaps/hawser-agents list": "becomes ready",
-  "configmaps/hawser-last-good get": "becomes ready",
+  "configmaps/hawser-last-good get": "stores good settings",
   "secrets/hawser-ca list": "becomes ready",
   "nodes watch": "takes taints from nodes",
   "nodes get": "takes taints from nodes",
