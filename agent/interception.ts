@@ -32,6 +32,8 @@ export interface InterceptionOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly onRepair: () => void;
+  /** Another agent of this node serves from now on. */
+  readonly onSuperseded: () => void;
   readonly count: (event: "apply-failed" | "superseded" | "claim-failed" | WatchEvent) => void;
 }
 
@@ -157,11 +159,12 @@ export class Interception {
   async #check(): Promise<boolean> {
     const wanted = this.#wanted;
     if (wanted === undefined || this.#state !== "owner") return false;
-    const { ownership, log, count, onRepair } = this.#options;
+    const { ownership, log, count, onRepair, onSuperseded } = this.#options;
     if ((await ownership.owner()) === "other") {
       this.#state = "superseded";
       count("superseded");
       log.info({ event: "superseded" }, "Another agent of this node has taken the rules over");
+      onSuperseded();
       return false;
     }
     const damage = this.#problem ?? (await this.#netfilter.findDamage(wanted));

@@ -1,7 +1,7 @@
 /**
- * Bundles the processes that ship, one file a thread:
+ * Bundles the processes that ship, one file a thread, and what is run once instead of an agent:
  *
- *   DIRECTORY/agent/main.cjs  worker-main.cjs  request-main.cjs      DIRECTORY/controller/main.cjs
+ *   DIRECTORY/agent/main.cjs  worker-main.cjs  request-main.cjs  once-main.cjs      DIRECTORY/controller/main.cjs
  *
  * An agent out of its bundle needs 50 MB less than out of its sources: no type stripping, only the parts of libraries
  * that are used. CommonJS, because importing one of Node's own modules as an ES module touches all it exports, and that
@@ -16,7 +16,7 @@ const ROOT = path.resolve(import.meta.dirname, "..");
 
 /** Entry points of one process come to lie beside each other, where agent/thread-entry.ts looks for them. */
 const PROCESSES: Readonly<Record<string, readonly string[]>> = {
-  agent: ["agent/main.ts", "agent/worker/worker-main.ts", "agent/identity/request-main.ts"],
+  agent: ["agent/main.ts", "agent/worker/worker-main.ts", "agent/identity/request-main.ts", "agent/once-main.ts"],
   controller: ["controller/main.ts"],
 };
 

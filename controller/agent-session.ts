@@ -18,6 +18,7 @@ import {
   type ControllerMessage,
   type HelloMessage,
   PACKED_ENCODING,
+  type RootsMessage,
   type SignMessage,
 } from "../protocol/channel.ts";
 import type { SignedAnswer } from "./certificate-signer.ts";
@@ -33,6 +34,7 @@ import type { TableMessage } from "./table-message.ts";
 export interface SessionHost {
   nextMessage(have: TablePosition | undefined): TableMessage | undefined;
   snapshotMessage(): TableMessage | undefined;
+  roots(): RootsMessage;
   sign(node: string, csrPem: string): Promise<SignedAnswer>;
   greeted(session: AgentSession): void;
   /** The agent had the table's change number `before` in force, now it has that of `session.applied`. */
@@ -80,6 +82,8 @@ export class AgentSession {
   #refusing = false;
   #ready = false;
   #counters: Readonly<Record<string, number>> = {};
+  /** No report has come since it was told what to trust. */
+  #rootsUnanswered = false;
   #leaving = false;
   #signing = 0;
   #silentPings = 0;
@@ -102,6 +106,11 @@ export class AgentSession {
     // `close` always follows.
     socket.on("error", (error) => this.#socketFailed(error));
     socket.on("close", () => this.#closed());
+  }
+
+  /** It may have certificates of another issuer than the one that signs now: it says so, or has not said anything yet. */
+  get hasFormerIssuer(): boolean {
+    return this.#rootsUnanswered || (this.#counters["formerIssuerCertificates"] ?? 0) > 0;
   }
 
   /** Empty before hello. */
@@ -157,6 +166,13 @@ export class AgentSession {
       metrics.messagesSent.inc({ kind: next.kind });
       this.#sender.send(next.frame(this.#readsPacked), () => this.deliver());
     }
+  }
+
+  /** What to trust from now on; an agent that has not said hello yet is told then. */
+  tellRoots(message: RootsMessage): void {
+    if (!this.serving) return;
+    this.#rootsUnanswered = true;
+    this.#send(message);
   }
 
   /** Called every `pingMs`. */
@@ -235,6 +251,7 @@ export class AgentSession {
       case "report":
         this.#ready = message.ready;
         this.#counters = message.counters;
+        this.#rootsUnanswered = false;
         this.#options.host.reported(this);
         return;
       case "goodbye":
@@ -264,6 +281,8 @@ export class AgentSession {
     const { node, instance, version, have } = hello;
     log.info({ node, instance, version, have }, "Agent connected");
     host.greeted(this);
+    // Before the table: whom it names, the agent must be able to trust.
+    this.tellRoots(host.roots());
     this.deliver();
   }
 

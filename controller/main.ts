@@ -4,17 +4,21 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
-import type { LogLevel } from "../core/log.ts";
+import type { Log, LogLevel } from "../core/log.ts";
 import { createPinoLog } from "../core/pino-log.ts";
 import { parseDurationMs } from "../protocol/documents/duration.ts";
 import { CONTROL_PORT, CONTROLLER_ADMIN_PORT } from "../protocol/ports.ts";
 import { Controller } from "./controller.ts";
-import { FilesSource } from "./files-source.ts";
+import { filesPlatform } from "./files-platform.ts";
 import { parseListenAddress, type ListenAddress } from "./listen-address.ts";
 import { ControllerMetrics } from "./metrics.ts";
+import type { Platform } from "./platform.ts";
+import { StateFiles } from "./state-files.ts";
 
 interface Settings {
-  readonly documents: string;
+  readonly source: "files" | "kubernetes";
+  readonly documents?: string;
+  readonly namespace: string;
   readonly state: string;
   readonly listen: ListenAddress;
   readonly admin: ListenAddress;
@@ -53,10 +57,23 @@ function readSettings(): Settings {
   const option = (flags: string, env: string, description: string): Option =>
     new Option(flags, description).env(`HAWSER_CONTROLLER_${env}`);
   const level = option("--log-level <level>", "LOG_LEVEL", "least urgent lines to log");
-  return new Command("hawser-controller")
+  const command = new Command("hawser-controller");
+  const settings = command
     .description("Compiles the cluster's documents into one routing table for all agents, and signs their certificates")
-    .addOption(option("--documents <dir>", "DOCUMENTS", "directory of YAML documents").makeOptionMandatory())
-    .addOption(option("--state <dir>", "STATE", "directory for keys, tokens and the last table").makeOptionMandatory())
+    .addOption(
+      option("--source <name>", "SOURCE", "what the mesh stands on: documents in files, or a Kubernetes cluster")
+        .choices(["files", "kubernetes"])
+        .default("files"),
+    )
+    .addOption(option("--documents <dir>", "DOCUMENTS", "files: directory of YAML documents"))
+    .addOption(option("--namespace <name>", "NAMESPACE", "kubernetes: Hawser's own").default("hawser-system"))
+    .addOption(
+      option(
+        "--state <dir>",
+        "STATE",
+        "directory for the last table; files: for keys and tokens too",
+      ).makeOptionMandatory(),
+    )
     .addOption(
       option("--listen <address>", "LISTEN", "where agents connect; without a host: IPv4 and IPv6")
         .argParser(address)
@@ -87,6 +104,30 @@ function readSettings(): Settings {
     .addOption(level.choices(["debug", "info", "warn", "error"]).default("info"))
     .parse()
     .opts<Settings>();
+  if (settings.source === "files" && settings.documents === undefined) {
+    command.error("error: --documents (HAWSER_CONTROLLER_DOCUMENTS) is required with --source files");
+  }
+  return settings;
+}
+
+interface PlatformParts {
+  readonly settings: Settings;
+  readonly stateFiles: StateFiles;
+  readonly metrics: ControllerMetrics;
+  readonly log: Log;
+}
+
+function createPlatform({ settings, stateFiles, metrics, log }: PlatformParts): Platform {
+  const { trustDomain } = settings;
+  return filesPlatform({
+    documentsDirectory: settings.documents ?? "",
+    stateDirectory: settings.state,
+    stateFiles,
+    trustDomain,
+    countFailure: () => metrics.storeFailures.inc(),
+    clock: systemClock,
+    log,
+  });
 }
 
 async function main(): Promise<void> {
@@ -94,9 +135,11 @@ async function main(): Promise<void> {
   const log = createPinoLog({ level: settings.logLevel, base: { component: "controller" } });
   const metrics = new ControllerMetrics();
   metrics.collectProcessMetrics();
+  const countFailure = (): void => metrics.storeFailures.inc();
+  const stateFiles = new StateFiles({ directory: settings.state, clock: systemClock, log, count: countFailure });
   const controller = new Controller({
-    source: new FilesSource({ directory: settings.documents, clock: systemClock, log }),
-    stateDirectory: settings.state,
+    platform: createPlatform({ settings, stateFiles, metrics, log }),
+    stateFiles,
     listen: settings.listen,
     admin: settings.admin,
     serverNames: [...new Set([...settings.serverName, ...LOOPBACK_NAMES])],

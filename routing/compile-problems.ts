@@ -2,6 +2,13 @@
 import type { Document } from "../protocol/documents/document.ts";
 import type { Problem, ProblemCode } from "../protocol/documents/problem.ts";
 
+/**
+ * What a problem costs.
+ *   whole  everything: one person wrote all documents, and a reference to what is not there is a slip
+ *   each   what is wrong is left out: many people write, and documents that belong together arrive one by one
+ */
+export type Judgement = "whole" | "each";
+
 export interface CompileProblem {
   readonly code: ProblemCode;
   /** Keys from the root of the document: `["spec", "nodeName"]`. */
@@ -22,6 +29,11 @@ export class CompileProblems {
     const text = path.reduce<string>((before, key) => before + segment(before, key), "");
     this.list.push({ code, file: document.source.file, line, column, path: text, found, expected, message });
   }
+}
+
+/** `Pod shop/catalog-1`, `Node node-1`: what makes a document unique. */
+export function documentName({ kind, metadata }: Document): string {
+  return "namespace" in metadata ? `${kind} ${metadata.namespace}/${metadata.name}` : `${kind} ${metadata.name}`;
 }
 
 /** `mesh.yaml:12`: where another document is. */

@@ -123,9 +123,9 @@ const DOORS = [
     reason: "the types of that API's answers",
   },
   {
-    from: "agent/version.ts",
+    from: "core/version.ts",
     to: "package.json",
-    reason: "the version that it reports",
+    reason: "the version that every process reports",
   },
   ...CONTROL_BENCH_PARTS.map((to) => ({
     from: "bench/control/",

@@ -7,7 +7,9 @@ import { WebSocket } from "ws";
 import { ChannelClient, type ChannelClientOptions } from "../../agent/control/channel-client.ts";
 import { Controller, type ControllerOptions, type ControllerPorts } from "../../controller/controller.ts";
 import type { ControllerStatus } from "../../controller/controller-status.ts";
-import { FilesSource } from "../../controller/files-source.ts";
+import { filesPlatform } from "../../controller/files-platform.ts";
+import { ControllerMetrics } from "../../controller/metrics.ts";
+import { StateFiles } from "../../controller/state-files.ts";
 import { systemClock } from "../../core/clock.ts";
 import { CHANNEL_PATH, CHANNEL_SUBPROTOCOL, type HelloMessage } from "../../protocol/channel.ts";
 import type { TableDelta, TableSnapshot } from "../../protocol/table.ts";
@@ -40,16 +42,29 @@ export class ControllerUnderTest {
 
   /** Again on the same port when it was started before. */
   async start(options: Partial<ControllerOptions> = {}): Promise<void> {
+    const { log, stateDirectory } = this;
+    const metrics = new ControllerMetrics();
+    const countFailure = (): void => metrics.storeFailures.inc();
+    const stateFiles = new StateFiles({ directory: stateDirectory, clock: systemClock, log, count: countFailure });
     this.#controller = new Controller({
-      source: new FilesSource({ directory: this.documents.directory, clock: systemClock, log: this.log }),
-      stateDirectory: this.stateDirectory,
+      platform: filesPlatform({
+        documentsDirectory: this.documents.directory,
+        stateDirectory,
+        stateFiles,
+        trustDomain: "cluster.local",
+        countFailure,
+        clock: systemClock,
+        log,
+      }),
+      stateFiles,
+      metrics,
       listen: { host: "127.0.0.1", port: this.#ports.channel },
       admin: { host: "127.0.0.1", port: 0 },
       serverNames: ["localhost", "127.0.0.1"],
       trustDomain: "cluster.local",
       leafLifetimeMs: 24 * 3_600_000,
       clock: systemClock,
-      log: this.log,
+      log,
       ...options,
     });
     this.#ports = await this.#controller.start();

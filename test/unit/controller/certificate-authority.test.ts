@@ -4,7 +4,8 @@ import { join } from "node:path";
 import test from "ava";
 import { assembleBundle } from "../../../agent/identity/certificate-bundle.ts";
 import { createCertificateRequest } from "../../../agent/identity/certificate-request.ts";
-import { openAuthority } from "../../../controller/authority-files.ts";
+import { AuthorityFiles } from "../../../controller/authority-files.ts";
+import type { AuthorityMaterial } from "../../../controller/authority-material.ts";
 import { checkCertificateRequest } from "../../../controller/certificate-request.ts";
 import { RecordingLog } from "../../support/recording-log.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -14,11 +15,11 @@ import { newKeys, openTestAuthority } from "../../support/certificate-requests.t
 const identity = "spiffe://cluster.local/ns/shop/sa/default";
 const HOUR_MS = 3_600_000;
 
-function open(directory: string, clock = new FakeClock()): ReturnType<typeof openAuthority> {
-  return openAuthority({ directory, trustDomain: "cluster.local", clock, log: new RecordingLog() });
+async function open(directory: string, clock = new FakeClock()): Promise<AuthorityMaterial> {
+  return new AuthorityFiles({ directory, trustDomain: "cluster.local", clock, log: new RecordingLog() }).open(() => {});
 }
 
-test("openAuthority creates a root once and finds it again", async (t) => {
+test("AuthorityFiles creates a root once and finds it again", async (t) => {
   const directory = await temporaryDirectory(t);
   const first = await open(directory);
   const second = await open(directory);
@@ -30,7 +31,7 @@ test("openAuthority creates a root once and finds it again", async (t) => {
   t.true(root.verify(root.publicKey));
 });
 
-test("openAuthority makes the certificate that a crash left out", async (t) => {
+test("AuthorityFiles makes the certificate that a crash left out", async (t) => {
   const directory = await temporaryDirectory(t);
   await open(directory);
   await rm(join(directory, "ca.crt"));
@@ -39,7 +40,7 @@ test("openAuthority makes the certificate that a crash left out", async (t) => {
   t.true(new X509Certificate(rootsPem).checkPrivateKey(key));
 });
 
-test("openAuthority refuses a certificate without its key, and with another key", async (t) => {
+test("AuthorityFiles refuses a certificate without its key, and with another key", async (t) => {
   const directory = await temporaryDirectory(t);
   const other = await temporaryDirectory(t);
   await open(directory);
@@ -50,7 +51,7 @@ test("openAuthority refuses a certificate without its key, and with another key"
   await t.throwsAsync(open(directory), { code: "ca-unusable", message: /ca.key is not the key/ });
 });
 
-test("openAuthority refuses garbage and an expired root", async (t) => {
+test("AuthorityFiles refuses garbage and an expired root", async (t) => {
   const directory = await temporaryDirectory(t);
   const clock = new FakeClock();
   await open(directory, clock);
@@ -61,7 +62,7 @@ test("openAuthority refuses garbage and an expired root", async (t) => {
   await t.throwsAsync(open(directory), { code: "ca-unusable" });
 });
 
-test("openAuthority trusts a second root during a rotation", async (t) => {
+test("AuthorityFiles trusts a second root during a rotation", async (t) => {
   const [directory, next] = [await temporaryDirectory(t), await temporaryDirectory(t)];
   const nextRoot = await open(next);
   await writeFile(join(directory, "ca-extra-roots.pem"), nextRoot.rootsPem);
@@ -70,7 +71,7 @@ test("openAuthority trusts a second root during a rotation", async (t) => {
   t.true(rootsPem.includes(nextRoot.rootsPem.trim()));
 });
 
-test("openAuthority still opens when the roots for agents cannot be written", async (t) => {
+test("AuthorityFiles still opens when the roots for agents cannot be written", async (t) => {
   const directory = await temporaryDirectory(t);
   const { rootsPem } = await open(directory);
   await rm(join(directory, "ca-root.pem"));
