@@ -213,7 +213,7 @@ function toMatch({ specificity: _, ...match }: SpecificMatch, rule: number, inde
 }
 
 function reportParent(
-  { route, index, service, reason, message, wrongKey, ref }: RouteParent,
+  { route, index, service, reason, message, wrongKey }: RouteParent,
   services: ReadonlyMap<string, ServiceDocument>,
   problems: CompileProblems,
 ): void {
@@ -222,11 +222,12 @@ function reportParent(
     const expected = "one kind of route on a port";
     problems.add(route, { code: "conflicting-route", path, found: message, expected, message });
   } else if (reason === "NoMatchingParent" && wrongKey !== undefined) {
-    const expected = services.has(service)
-      ? "a port of a Service with an address"
+    const known = services.has(service);
+    const expected = known
+      ? "a TCP port of a Service with an address"
       : nearestOf(service, services.keys(), "an existing Service");
-    const found = services.has(service) && wrongKey !== "name" ? `${wrongKey} ${ref[wrongKey] ?? ""}` : message;
-    problems.add(route, { code: "missing-target", path: [...path, wrongKey], found, expected, message });
+    const about = known ? { found: message, message } : { found: `Service ${service}, which does not exist` };
+    problems.add(route, { code: "missing-target", path: [...path, wrongKey], expected, ...about });
   }
 }
 
