@@ -6,6 +6,7 @@
  * What is wrong with one backend or parent costs that one only; it is told as a condition and as a problem with its place.
  */
 import type {
+  Document,
   ReferenceGrantDocument,
   ServiceDocument,
   TrafficPolicyDocument,
@@ -19,7 +20,7 @@ import type {
   RouteRule,
   RouteSession,
 } from "../../protocol/route-table.ts";
-import type { CompileProblems } from "../compile-problems.ts";
+import { type CompileProblems, documentName } from "../compile-problems.ts";
 import { compareText } from "../compare-text.ts";
 import { compileFilters, extensionName, type FilterDocument } from "./compile-filters.ts";
 import { comparePrecedence, grpcMatch, httpMatch, type MatchPlace, type SpecificMatch } from "./compile-matches.ts";
@@ -45,13 +46,19 @@ export interface CompiledRoutes {
 
 export function compileRoutes(input: RouteInput, problems: CompileProblems): CompiledRoutes {
   const services = byKey(input.services);
-  const parents = attachRoutes(input.routes, services);
-  const policies = new RequestPolicies(input.policies, input.routes, problems);
+  const routes = inOrder(input.routes);
+  const parents = attachRoutes(routes, services);
+  const policies = new RequestPolicies(inOrder(input.policies), routes, problems);
   const attached = new Set(parents.map(({ route }) => route));
   const resolver = new BackendResolver(services, input.grants);
   const parts = new Map([...attached].map((route) => [route, compileRules(route, resolver, problems)]));
   for (const parent of parents) reportParent(parent, services, problems);
   return { entries: toEntries(parents, parts, policies), statuses: toStatuses(parents, parts) };
+}
+
+/** By name: equal documents in any order of files give equal entries. */
+function inOrder<T extends Document>(documents: readonly T[]): readonly T[] {
+  return [...documents].sort((a, b) => compareText(documentName(a), documentName(b)));
 }
 
 /** A rule as far as it does not depend on the Service that is dialled. */

@@ -387,7 +387,7 @@ test("a GRPCRoute keeps the HTTPRoutes off its port, which say so", (t) => {
   t.is(world.ask("http://catalog/page"), "404");
   const accepted = world.statuses.map(({ kind, parents }) => [kind, parents[0]?.conditions[0]?.reason]);
   t.deepEqual(accepted, [
-    ["HTTPRoute", "Conflicted"],
     ["GRPCRoute", "Accepted"],
+    ["HTTPRoute", "Conflicted"],
   ]);
 });
