@@ -235,6 +235,8 @@ check("a route without rules matches everything, and has no backend", route("  h
   ["/any", "500"],
 ]);
 
+check("an empty list of matches is every request", route(rules(["", "v1"])), [["/any", "v1"]]);
+
 check(
   "of equal matches the older route wins, then the one with the first name, then the first rule",
   [
