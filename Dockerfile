@@ -12,10 +12,9 @@ COPY . .
 # The runtime is the one that the tests ran on: node_modules' own, not this stage's.
 RUN npm run build \
  && cp "node_modules/node-linux-$(node -p process.arch)/bin/node" dist/bin/node \
- && mkdir -p dist/node_modules/koffi dist/node_modules/@koromix \
- && cd node_modules \
- && cp -r koffi/package.json koffi/LICENSE.txt koffi/*.cjs koffi/*.js koffi/lib ../dist/node_modules/koffi/ \
- && cp -r "@koromix/koffi-linux-$(node -p process.arch)" ../dist/node_modules/@koromix/
+ && mkdir -p dist/node_modules/@koromix \
+ && cp -r node_modules/koffi dist/node_modules/ \
+ && cp -r "node_modules/@koromix/koffi-linux-$(node -p process.arch)" dist/node_modules/@koromix/
 
 FROM debian:bookworm-slim
 # iptables has both back ends, nft and legacy. nftables: to take away a table that stays empty. libatomic1: Node needs it.

@@ -206,6 +206,7 @@ export class Agent {
       node: settings.node,
       ports: { outbound: this.#ports.outbound, inbound: this.#ports.inbound },
       backend: settings.backend,
+      intercept: settings.intercept,
       guard: {
         encryption: settings.encryptionBeforeTable,
         clusterCidrs: settings.clusterCidrs,

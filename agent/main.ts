@@ -5,10 +5,10 @@
 import { systemClock } from "../core/clock.ts";
 import { describeError, HawserError } from "../core/errors.ts";
 import { createPinoLog } from "../core/pino-log.ts";
-import { Agent } from "./agent.ts";
 import { packageVersion } from "../core/version.ts";
-import { threadEntry } from "./thread-entry.ts";
+import { Agent } from "./agent.ts";
 import { type AgentSettings, parseSettings } from "./settings.ts";
+import { threadEntry } from "./thread-entry.ts";
 
 /** Words that ask for something else than to serve. */
 const ONCE: readonly string[] = ["--check", "--remove-traces"];

@@ -4,7 +4,7 @@
  *   --check [--json]   looks whether this host can be intercepted; changes nothing. Exits with 1 when something has failed
  *   --remove-traces    takes away what agents have left on this host
  */
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { describeError } from "../core/errors.ts";
 import { createPinoLog } from "../core/pino-log.ts";
 import { checkExitCode, renderFindings } from "../protocol/finding.ts";
@@ -32,7 +32,7 @@ async function main(): Promise<void> {
     .option("--check", "look whether this host can be intercepted; changes nothing")
     .option("--json", "for a program")
     .option("--remove-traces", "take away what agents have left on this host")
-    .option("--state-dir <path>", "as the agent's", process.env["HAWSER_STATE_DIR"] ?? DEFAULT_STATE_DIR)
+    .addOption(new Option("--state-dir <path>", "as the agent's").env("HAWSER_STATE_DIR").default(DEFAULT_STATE_DIR))
     .parse()
     .opts<OnceFlags>();
   const log = createPinoLog({ level: "info", base: { component: "agent" } });

@@ -8,6 +8,7 @@ import ipaddr from "ipaddr.js";
 import { HawserError } from "../core/errors.ts";
 import type { LogLevel } from "../core/log.ts";
 import { AGENT_ADMIN_PORT } from "../protocol/ports.ts";
+import { INTERCEPT_SETTINGS, type InterceptSetting } from "./netfilter/intercept-mode.ts";
 import { ENGINE_NAMES, type EngineName } from "./tunnel/engine-name.ts";
 import type { EncryptionMode } from "../protocol/table.ts";
 
@@ -24,6 +25,7 @@ export interface AgentSettings {
   readonly nodeCidrs: readonly string[];
   readonly encryptionBeforeTable: EncryptionMode;
   readonly backend: "auto" | "nft" | "legacy";
+  readonly intercept: InterceptSetting;
   readonly engine: EngineName;
   readonly workers: number;
   readonly admin: HostPort;
@@ -59,6 +61,7 @@ interface Raw {
   readonly nodeCidrs: string[];
   readonly encryptionBeforeTable: EncryptionMode;
   readonly backend: AgentSettings["backend"];
+  readonly intercept: InterceptSetting;
   readonly tunnelEngine: EngineName;
   readonly workers: string;
   readonly admin: string;
@@ -90,6 +93,7 @@ export function parseSettings(argv: readonly string[]): AgentSettings {
     nodeCidrs: checkedCidrs(raw.nodeCidrs, "--node-cidrs", problems),
     encryptionBeforeTable: raw.encryptionBeforeTable,
     backend: raw.backend,
+    intercept: raw.intercept,
     engine: raw.tunnelEngine,
     workers: checkedInteger(raw.workers, "--workers", 1, MAX_WORKERS, problems),
     admin: checkedHostPort(raw.admin, "--admin", problems),
@@ -134,6 +138,11 @@ function command(): Command {
     .addOption(
       option("--backend <name>", "HAWSER_IPTABLES_BACKEND", "which iptables to use")
         .choices(["auto", "nft", "legacy"])
+        .default("auto"),
+    )
+    .addOption(
+      option("--intercept <how>", "HAWSER_INTERCEPT", "how the rules hand connections over; auto: as the host needs it")
+        .choices(INTERCEPT_SETTINGS)
         .default("auto"),
     )
     .addOption(

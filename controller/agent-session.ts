@@ -32,6 +32,8 @@ import type { TableMessage } from "./table-message.ts";
 
 /** What a session may ask of the controller: narrower than what the controller can do. */
 export interface SessionHost {
+  /** Of the table in force; undefined before there is one. */
+  readonly epoch: string | undefined;
   nextMessage(have: TablePosition | undefined): TableMessage | undefined;
   snapshotMessage(): TableMessage | undefined;
   roots(): RootsMessage;
@@ -78,6 +80,8 @@ export class AgentSession {
   /** What was sent last. */
   #position: TablePosition | undefined;
   #applied: TablePosition | undefined;
+  /** It comes from another replica: what that one knew is given a moment to arrive here as well. */
+  #handover: Timer | undefined;
   /** It could not take what was sent: only snapshots until it takes one. */
   #refusing = false;
   #ready = false;
@@ -154,6 +158,7 @@ export class AgentSession {
 
   /** Sends what the agent lacks, as far as the socket has room; goes on by itself when it has again. */
   deliver(): void {
+    if (this.#handover !== undefined) return;
     const { socket, host, metrics } = this.#options;
     while (this.#state === "serving" && socket.readyState === WebSocket.OPEN && !this.#sender.busy) {
       const next = this.#next(host);
@@ -283,7 +288,21 @@ export class AgentSession {
     host.greeted(this);
     // Before the table: whom it names, the agent must be able to trust.
     this.tellRoots(host.roots());
+    if (this.#comesFromElsewhere()) this.#handOver();
     this.deliver();
+  }
+
+  #comesFromElsewhere(): boolean {
+    const { epoch } = this.#options.host;
+    return this.#position !== undefined && epoch !== undefined && this.#position.epoch !== epoch;
+  }
+
+  /** An agent without a table is never kept waiting: this one has a good table, perhaps newer than ours. */
+  #handOver(): void {
+    this.#handover = this.#options.clock.after(timers.handoverMs, () => {
+      this.#handover = undefined;
+      this.deliver();
+    });
   }
 
   #takeApplied({ epoch, sequence }: TablePosition): void {
@@ -349,6 +368,7 @@ export class AgentSession {
   #closed(): void {
     this.#state = "closed";
     this.#helloTimer.cancel();
+    this.#handover?.cancel();
     this.#options.host.closed(this);
   }
 }

@@ -44,8 +44,9 @@ interface Texts {
 export class AuthorityFiles implements AuthorityStore {
   readonly #options: AuthorityFilesOptions;
   #inForce = "";
-  /** What was found unusable the last time, if anything. */
+  /** What was found unusable at the last look, if anything. */
   #unusable = "";
+  #problem = "";
   #looking: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
 
@@ -60,6 +61,15 @@ export class AuthorityFiles implements AuthorityStore {
     await this.#publishRoots(material.rootsPem);
     this.#timer = this.#options.clock.every(timers.authorityCheckMs, () => this.#look(onChange));
     return material;
+  }
+
+  get problem(): string {
+    return this.#problem;
+  }
+
+  /** Resolves when the looks under way are over. */
+  settled(): Promise<void> {
+    return this.#looking;
   }
 
   async close(): Promise<void> {
@@ -77,29 +87,28 @@ export class AuthorityFiles implements AuthorityStore {
     try {
       const texts = await this.#read();
       found = fingerprint(texts);
-      if (found === this.#inForce) return;
+      if (found === this.#inForce) {
+        this.#unusable = this.#problem = "";
+        return;
+      }
       const material = await this.#assemble(texts);
       this.#inForce = found;
-      this.#unusable = "";
+      this.#unusable = this.#problem = "";
       await this.#publishRoots(material.rootsPem);
       onChange(material);
     } catch (error) {
-      this.#refuse(found, error);
+      this.#refuse(found, describeError(error));
     }
   }
 
-  /** Told when it is still there at the second look, and then not again. */
-  #refuse(found: string, error: unknown): void {
-    const told = `told ${found}`;
-    if (this.#unusable === told) return;
-    if (this.#unusable === found) {
-      const facts = { directory: this.#options.directory, error: describeError(error) };
-      this.#options.log.error(
-        facts,
-        "The certificate authority's files have changed and cannot be used, it stays as it was",
-      );
+  /** Told when the same is still there at the second look. */
+  #refuse(found: string, error: string): void {
+    if (this.#unusable === found && this.#problem !== error) {
+      this.#problem = error;
+      const facts = { directory: this.#options.directory, error };
+      this.#options.log.error(facts, "The certificate authority's files cannot be used, it stays as it was");
     }
-    this.#unusable = this.#unusable === found ? told : found;
+    this.#unusable = found;
   }
 
   async #read(): Promise<Texts> {

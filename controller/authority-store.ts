@@ -11,5 +11,7 @@ export interface AuthorityStore {
    * used, or with the system's error when nothing can be made.
    */
   open(onChange: (material: AuthorityMaterial) => void): Promise<AuthorityMaterial>;
+  /** Why what is there is not in force, for people; empty when it is. */
+  readonly problem: string;
   close(): Promise<void>;
 }

@@ -38,7 +38,7 @@ export interface ChannelServerOptions {
   readonly authenticator: AgentAuthenticator;
   /** Whether the table has this node: nobody else has anything to do here. */
   readonly isNode: (node: string) => boolean;
-  readonly history: Pick<TableHistory, "nextMessage" | "snapshotMessage">;
+  readonly history: Pick<TableHistory, "current" | "nextMessage" | "snapshotMessage">;
   /** What agents are to trust at this moment. */
   readonly roots: () => RootsMessage;
   readonly signer: Pick<CertificateSigner, "sign">;
@@ -151,6 +151,10 @@ export class ChannelServer implements SessionHost {
   }
 
   // SessionHost
+
+  get epoch(): string | undefined {
+    return this.#options.history.current?.epoch;
+  }
 
   nextMessage(have: TablePosition | undefined): TableMessage | undefined {
     return this.#options.history.nextMessage(have);

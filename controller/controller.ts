@@ -203,7 +203,8 @@ export class Controller {
 
   #pending(): string[] {
     const pending: string[] = [];
-    if (this.#channel === undefined) pending.push(this.#step);
+    const { problem } = this.#options.platform.authority;
+    if (this.#channel === undefined) pending.push(problem === "" ? this.#step : `${this.#step} (${problem})`);
     if (this.#history.current === undefined) pending.push("documents without problems");
     return pending;
   }
@@ -214,7 +215,7 @@ export class Controller {
       table: this.#history.current,
       sessions: this.#channel?.sessions ?? [],
       convergence: this.#convergence.summary(),
-      problems: this.#builder.problems,
+      problems: [platform.authority.problem, ...this.#builder.problems].filter((problem) => problem !== ""),
       settled: this.#builder.isSettled && platform.presence.isSettled,
       issuer: this.#authority?.issuer,
       nowMs: this.#options.clock.monotonicMs(),

@@ -22,8 +22,11 @@ export const limits = {
   messagesPerSecond: 500,
   /** A bearer token: projected tokens have about 1 KB, more with many long names. Headers as a whole may have 8 KiB. */
   tokenBytes: 6 * 1024,
-  /** Tokens that the API server judges at once, and connections that wait for their turn: all agents of a large cluster. */
-  tokenReviews: 32,
+  /**
+   * Tokens that the API server judges at once (500 a second, measured on two cores; the client has 8 requests at once, and
+   * the Lease must not wait), and connections that wait for their turn: all agents of a large cluster.
+   */
+  tokenReviews: 4,
   tokenReviewsWaiting: 5_000,
   /** Tokens that were found good a moment ago. */
   knownTokens: 10_000,
@@ -66,6 +69,11 @@ export const timers = {
   knownTokenMs: 10_000,
   /** Upgrade to hello. */
   helloMs: 5_000,
+  /**
+   * An agent that has another replica's table gets ours after this: a watch that is behind the other's by less never takes
+   * an agent back in time. Once per change of replica, and it has a table meanwhile.
+   */
+  handoverMs: 1_000,
   /** WebSocket ping, and silence after which an agent counts as gone. */
   pingMs: 5_000,
   silenceMs: 20_000,
@@ -88,11 +96,8 @@ export const timers = {
   authorityCheckMs: 1_000,
 
   // Kubernetes
-  /** A watch of one object is opened anew after this; the API server adds nothing of its own. */
-  objectWatchSeconds: 300,
-  /** An object that cannot be read is tried again after this, and after no more than this. */
-  objectRetryBaseMs: 200,
-  objectRetryMaxMs: 5_000,
+  /** An authority that could not be created is tried again after this. */
+  authorityRetryMs: 2_000,
   /** What others may have changed or removed (the roots for agents) is looked at this often. */
   repairMs: 30_000,
   /** Lease: as client-go's defaults, which every operator knows. Who was not renewed for `leaseMs` may be replaced. */

@@ -1,15 +1,20 @@
 /**
  * The controller's process: reads flags and environment once, starts a Controller, ends it in order on SIGTERM.
  */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log, LogLevel } from "../core/log.ts";
 import { createPinoLog } from "../core/pino-log.ts";
+import { openKubeClient } from "../kubernetes/open-kube-client.ts";
 import { parseDurationMs } from "../protocol/documents/duration.ts";
 import { CONTROL_PORT, CONTROLLER_ADMIN_PORT } from "../protocol/ports.ts";
 import { Controller } from "./controller.ts";
 import { filesPlatform } from "./files-platform.ts";
+import { kubernetesPlatform } from "./kubernetes/kubernetes-platform.ts";
+import { SourceMetrics } from "./kubernetes/source-metrics.ts";
 import { parseListenAddress, type ListenAddress } from "./listen-address.ts";
 import { ControllerMetrics } from "./metrics.ts";
 import type { Platform } from "./platform.ts";
@@ -117,8 +122,16 @@ interface PlatformParts {
   readonly log: Log;
 }
 
-function createPlatform({ settings, stateFiles, metrics, log }: PlatformParts): Platform {
-  const { trustDomain } = settings;
+async function createPlatform({ settings, stateFiles, metrics, log }: PlatformParts): Promise<Platform> {
+  const { namespace, trustDomain } = settings;
+  if (settings.source === "kubernetes") {
+    const sourceMetrics = new SourceMetrics(metrics.registry);
+    const client = await openKubeClient({ environment: process.env, metrics: sourceMetrics });
+    // The pod's name is unique at any time, the rest tells its lives apart.
+    const identity = `${hostname()}_${randomUUID()}`;
+    const parts = { client, namespace, identity, trustDomain, metrics, sourceMetrics };
+    return kubernetesPlatform({ ...parts, clock: systemClock, random: Math.random, log });
+  }
   return filesPlatform({
     documentsDirectory: settings.documents ?? "",
     stateDirectory: settings.state,
@@ -130,15 +143,13 @@ function createPlatform({ settings, stateFiles, metrics, log }: PlatformParts): 
   });
 }
 
-async function main(): Promise<void> {
-  const settings = readSettings();
-  const log = createPinoLog({ level: settings.logLevel, base: { component: "controller" } });
+async function createController(settings: Settings, log: Log): Promise<Controller> {
   const metrics = new ControllerMetrics();
   metrics.collectProcessMetrics();
   const countFailure = (): void => metrics.storeFailures.inc();
   const stateFiles = new StateFiles({ directory: settings.state, clock: systemClock, log, count: countFailure });
-  const controller = new Controller({
-    platform: createPlatform({ settings, stateFiles, metrics, log }),
+  return new Controller({
+    platform: await createPlatform({ settings, stateFiles, metrics, log }),
     stateFiles,
     listen: settings.listen,
     admin: settings.admin,
@@ -149,6 +160,9 @@ async function main(): Promise<void> {
     clock: systemClock,
     log,
   });
+}
+
+function stopOnSignals(controller: Controller, log: Log & { flush(): void }): void {
   const stop = (signal: string): void => {
     log.info({ signal }, "Controller stops");
     const exit = (): never => {
@@ -160,14 +174,22 @@ async function main(): Promise<void> {
   };
   process.once("SIGTERM", () => stop("SIGTERM"));
   process.once("SIGINT", () => stop("SIGINT"));
+}
+
+async function main(): Promise<void> {
+  const settings = readSettings();
+  const log = createPinoLog({ level: settings.logLevel, base: { component: "controller" } });
+  let controller: Controller | undefined;
   try {
+    controller = await createController(settings, log);
+    stopOnSignals(controller, log);
     const ports = await controller.start();
     log.info({ event: "listening", port: ports.channel, adminPort: ports.admin }, "Controller listens for agents");
   } catch (error) {
     log.error({ error: describeError(error) }, "Controller cannot start");
     log.flush();
     process.exitCode = 1;
-    await controller.close();
+    await controller?.close();
   }
 }
 

@@ -53,20 +53,23 @@ function answerError(response: IncomingMessage, text: string, call: string): Kub
   );
 }
 
-async function readText(response: IncomingMessage, call: string): Promise<string> {
+function readText(response: IncomingMessage, call: string): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
+  return new Promise((resolve, reject) => {
+    const broken = (cause?: unknown): void =>
+      reject(noAnswer("Unreachable", `The answer to ${call} broke off after ${bytes} bytes`, cause));
+    response.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes > limits.responseBytes) break;
       chunks.push(chunk);
-    }
-  } catch (cause) {
-    throw noAnswer("Unreachable", `The answer to ${call} broke off after ${bytes} bytes`, cause);
-  }
-  if (bytes <= limits.responseBytes) return Buffer.concat(chunks).toString("utf8");
-  throw noAnswer("TooMuch", `The answer to ${call} is larger than ${limits.responseBytes} bytes`);
+      if (bytes <= limits.responseBytes) return;
+      reject(noAnswer("TooMuch", `The answer to ${call} is larger than ${limits.responseBytes} bytes`));
+      response.destroy();
+    });
+    response.on("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
+    response.on("error", broken);
+    response.on("close", () => broken());
+  });
 }
 
 /** A proxy on the way answers in HTML. */

@@ -1,6 +1,6 @@
 /**
- * A client for the API server that the surroundings name, in kubectl's order: the kubeconfig that is given, KUBECONFIG,
- * the pod's own ServiceAccount, ~/.kube/config. For the controller, the CLI and the lab.
+ * A client for the API server that the surroundings name, in this order: the kubeconfig that is given, KUBECONFIG, the
+ * pod's own ServiceAccount, ~/.kube/config. For the controller, the CLI and the lab.
  */
 import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
@@ -10,7 +10,6 @@ import type { CredentialSource } from "./credentials.ts";
 import { HttpKubeClient } from "./http-kube-client.ts";
 import { InClusterCredentials, SERVICE_ACCOUNT_DIRECTORY } from "./in-cluster-credentials.ts";
 import type { KubeMetrics } from "./kube-metrics.ts";
-import { KubeconfigCredentials } from "./kubeconfig-credentials.ts";
 
 export interface OpenKubeClientOptions {
   /** A file, or several as in KUBECONFIG. */
@@ -33,9 +32,10 @@ export async function openKubeClient(options: OpenKubeClientOptions): Promise<Ht
 
 async function findCredentials(options: OpenKubeClientOptions, clock: Clock): Promise<CredentialSource> {
   const { environment, context } = options;
-  const open = (paths: string): Promise<CredentialSource> => {
+  const open = async (paths: string): Promise<CredentialSource> => {
+    const { KubeconfigCredentials } = await import("./kubeconfig-credentials.ts");
     const files = paths.split(delimiter).filter((path) => path !== "");
-    return KubeconfigCredentials.open({ files, clock, ...(context === undefined ? {} : { context }) });
+    return new KubeconfigCredentials({ files, clock, ...(context === undefined ? {} : { context }) });
   };
   const named = options.kubeconfig ?? environment["KUBECONFIG"];
   if (named !== undefined && named !== "") return await open(named);

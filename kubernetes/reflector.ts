@@ -11,8 +11,8 @@
  *            |                                          ended, cut, silent, ----+  |
  *            |                                          unreadable: backoff,       |
  *            |                                          again from the last version|
- *            +------ 410 Gone (status or ERROR event), 404, or a watch that fails -+
- *                    again and again
+ *            +------ 410 Gone (status or ERROR event), 404, a version that goes ---+
+ *                    back, or a watch that is refused again and again
  *
  * What always holds: an object leaves the store because a DELETED event of it came, or because a complete list that is newer
  * did not have it; nothing else, no error and no silence, removes one. An event at or below the last version is not taken.
@@ -52,14 +52,16 @@ export interface ReflectorOptions<O extends KubeObject, T extends object> {
 
 export type ReflectorState = "stopped" | "listing" | "absent" | "watching" | "waiting";
 
-/** Watches that break one after the other without telling anything new, before everything is listed again. */
+/** Watches that are refused one after the other, for whatever reason, before everything is listed again. */
 const FRUITLESS_WATCHES = 5;
 /** A list that is refused in its middle for its age (410) is begun again; after so many times, without pages. */
 const EXPIRED_LISTS = 3;
 /** Absent once may be an API server that starts and has not found its definitions yet. */
 const LOOKS_UNTIL_ABSENT = 2;
-/** A watch that the server ended sooner was none: it counts as a failure, and is not begun again at once. */
+/** A watch that ended sooner was none: it counts as a failure after the ones before it, and is not begun again at once. */
 const SHORTEST_WATCH_MS = 5_000;
+/** A connection breaks now and then; it is worth a line in the log only when the next one does not hold either. */
+const QUIET_FAILURES = 1;
 
 export class Reflector<O extends KubeObject, T extends object> {
   readonly #options: ReflectorOptions<O, T>;
@@ -169,7 +171,8 @@ export class Reflector<O extends KubeObject, T extends object> {
     this.#absences += 1;
     this.#state = "absent";
     this.#lastComplaint = "";
-    if (this.#absences >= LOOKS_UNTIL_ABSENT || this.#store.size === 0) this.#replace(new Map());
+    const isSure = this.#absences >= LOOKS_UNTIL_ABSENT || this.#store.size === 0;
+    if (isSure && (!this.#isSynced || this.#store.size > 0)) this.#replace(new Map());
     return timers.absentMs;
   }
 
@@ -230,22 +233,21 @@ export class Reflector<O extends KubeObject, T extends object> {
     this.#state = "watching";
     const { client, path, query, random, clock } = this.#options;
     const beganMs = clock.monotonicMs();
-    const ending = new AbortController();
-    const onEnd = (): void => ending.abort();
-    this.#ending.signal.addEventListener("abort", onEnd, { once: true });
+    // Jitter, so that all watches that began together do not end together for ever.
+    const timeoutSeconds = Math.ceil(timers.watchSeconds * (1 + random()));
+    const asked = { ...query, resourceVersion: version, allowWatchBookmarks: true, timeoutSeconds };
+    let failure: unknown;
     try {
-      // Jitter, so that all watches that began together do not end together for ever.
-      const timeoutSeconds = Math.ceil(timers.watchSeconds * (1 + random()));
-      const asked = { ...query, resourceVersion: version, allowWatchBookmarks: true, timeoutSeconds };
-      await client.watch<O>(path, asked, (event) => this.#take(event), ending.signal);
-      if (this.#isEnded) return 0;
-      this.#watchEnded("ended", version);
-      return clock.monotonicMs() - beganMs < SHORTEST_WATCH_MS ? this.#backoffMs(undefined) : 0;
+      await client.watch<O>(path, asked, (event) => this.#take(event), this.#ending.signal);
     } catch (error) {
-      return this.#isEnded ? 0 : this.#watchFailed(error, version);
-    } finally {
-      this.#ending.signal.removeEventListener("abort", onEnd);
+      failure = error;
     }
+    if (this.#isEnded) return 0;
+    const isShort = clock.monotonicMs() - beganMs < SHORTEST_WATCH_MS;
+    if (!isShort) this.#failures = this.#expiries = 0;
+    if (failure !== undefined) return this.#watchFailed(failure, version);
+    this.#watchEnded("ended", version);
+    return isShort ? this.#backoffMs(undefined) : 0;
   }
 
   /** Throws to end the watch. */
@@ -255,13 +257,23 @@ export class Reflector<O extends KubeObject, T extends object> {
     const version = object.metadata?.resourceVersion;
     if (version === undefined) throw noAnswer("Unreadable", `An event of ${this.#options.path} has no resourceVersion`);
     if (this.#version !== undefined && isNotNewer(version, this.#version)) {
-      if (type !== "BOOKMARK") this.#options.metrics?.staleEvent?.(this.#options.path);
+      this.#takeStale(version, this.#version);
       return;
     }
     // A bookmark has no object, only a version (API concepts, "Watch bookmarks").
     if (type !== "BOOKMARK") this.#apply(keyOf(object), type === "DELETED" ? undefined : object);
     this.#version = version;
     this.#failures = this.#expiries = 0;
+  }
+
+  /** The same again is nothing new. A version before ours is that of a server whose history is another one. */
+  #takeStale(version: string, known: string): void {
+    const { metrics, path } = this.#options;
+    metrics?.staleEvent?.(path);
+    if (version === known) return;
+    this.#version = undefined;
+    this.#expiries += 1;
+    throw noAnswer("Unreadable", `WATCH ${path} went back from version ${known} to ${version}`);
   }
 
   #apply(key: string, object: O | undefined): void {
@@ -287,10 +299,10 @@ export class Reflector<O extends KubeObject, T extends object> {
     return this.#failed(error);
   }
 
-  /** Counts watches that broke and told nothing; some in a row, and their version is not trusted any more. */
+  /** Counts watches that a server which is there refused; some in a row, and their version is not trusted any more. */
   #watchEnded(end: WatchEnd, version: string): void {
     this.#options.metrics?.watchEnded?.(this.#options.path, end);
-    this.#fruitless = this.#version === version && end !== "ended" ? this.#fruitless + 1 : 0;
+    this.#fruitless = this.#version === version && end === "refused" ? this.#fruitless + 1 : 0;
     if (this.#fruitless >= FRUITLESS_WATCHES) this.#version = undefined;
   }
 
@@ -309,6 +321,7 @@ export class Reflector<O extends KubeObject, T extends object> {
 
   /** Once per reason, until a list or an event has come through. */
   #complain(error: unknown): void {
+    if (this.#failures < QUIET_FAILURES) return;
     const { log, path } = this.#options;
     const facts = { event: "kube-watch-interrupted", resource: path, error: describeError(error) };
     const complaint = error instanceof KubeError ? `${error.status} ${error.reason}` : facts.error;
@@ -335,6 +348,6 @@ function keyOf({ metadata }: KubeObject): string {
 
 function endOf(error: unknown): WatchEnd {
   if (!(error instanceof KubeError)) return "broken";
-  if (error.status > 0) return "refused";
+  if (error.status > 0 || error.reason === "Unreadable") return "refused";
   return error.reason === "TimedOut" ? "silent" : "broken";
 }

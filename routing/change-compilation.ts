@@ -60,18 +60,16 @@ class CompilationChange {
   make(removed: readonly Changeable[], added: readonly Changeable[]): EntryChanges | undefined {
     for (const document of removed) if (!this.#remove(document)) return undefined;
     for (const document of added) if (!this.#add(document)) return undefined;
+    for (const service of this.#services) if (!this.#judgeSelector(service)) return undefined;
     const pods = this.#compilePods();
-    const { slices, selectors } = this.#compilation;
-    // With its first slice, a Service's selector no longer counts, and with its last one gone, it does again.
-    if ([...this.#services].some((key) => slices.isLeftToSelector(key) !== selectors.has(key))) return undefined;
-    const services = [...this.#services].map((key) => slices.compile(key));
+    const services = [...this.#services].map((service) => this.#compilation.slices.compile(service));
     return {
       workloads: pods.map((part) => part.entry).filter((entry) => entry !== undefined),
       removedWorkloads: new Set(this.#before.map((part) => part.entry?.uid).filter((uid) => uid !== undefined)),
-      endpoints: [...pods.flatMap((part) => part.endpoints), ...services.flatMap((service) => service.after)],
+      endpoints: [...pods.flatMap((part) => part.endpoints), ...services.flatMap((service) => service.upserts)],
       removedEndpoints: new Set([
         ...this.#before.flatMap((part) => part.endpoints).map((endpoint) => endpoint.key),
-        ...services.flatMap((service) => service.before).map((endpoint) => endpoint.key),
+        ...services.flatMap((service) => service.removals),
       ]),
     };
   }
@@ -115,6 +113,17 @@ class CompilationChange {
 
   #serviceChanged(service: string | undefined): boolean {
     if (service !== undefined) this.#services.add(service);
+    return true;
+  }
+
+  /** With its first slice, a Service's selector no longer counts. With its last one gone, it does again: give up. */
+  #judgeSelector(service: string): boolean {
+    const { slices, selectors, pods } = this.#compilation;
+    if (slices.isLeftToSelector(service)) return selectors.has(service);
+    if (!selectors.remove(service)) return true;
+    for (const { document, endpoints } of pods.values()) {
+      if (endpoints.some((endpoint) => endpoint.service === service)) this.#pods.add(document);
+    }
     return true;
   }
 

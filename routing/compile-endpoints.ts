@@ -20,7 +20,7 @@ interface Selection {
  * of them have costs nothing, and one pod's endpoints are found without looking at other pods.
  */
 export class ServiceSelectors {
-  readonly #services: ReadonlySet<string>;
+  readonly #services: Set<string>;
   readonly #byLabel: ReadonlyMap<string, readonly Selection[]>;
   readonly #shared = new SharedValues();
 
@@ -43,12 +43,18 @@ export class ServiceSelectors {
     return this.#services.has(service);
   }
 
+  /** From now on the Service has no endpoints by its selector. False: it had none before. */
+  remove(service: string): boolean {
+    return this.#services.delete(service);
+  }
+
   endpointsOf(entry: WorkloadEntry, document: PodDocument): EndpointEntry[] {
     const { namespace, labels } = entry;
     const endpoints: EndpointEntry[] = [];
     for (const label in labels) {
       for (const { service, wanted } of this.#byLabel.get(labelKey(namespace, label, labels[label] ?? "")) ?? []) {
         if (!wanted.every(([name, value]) => labels[name] === value)) continue;
+        if (!this.#services.has(serviceKey(service))) continue;
         const ports = this.#shared.record(targetPorts(service, document));
         if (Object.keys(ports).length > 0) endpoints.push(toEntry(service, entry, document, ports));
       }

@@ -36,9 +36,9 @@ export function documentName({ kind, metadata }: Document): string {
   return "namespace" in metadata ? `${kind} ${metadata.namespace}/${metadata.name}` : `${kind} ${metadata.name}`;
 }
 
-/** `mesh.yaml:12`: where another document is. */
-export function placeOfDocument(document: Document): string {
-  return `${document.source.file}:${document.source.line}`;
+/** `mesh.yaml:12`: where another document is; where there are no lines, its name says it. */
+export function placeOfDocument({ source }: Document): string {
+  return source.line === 0 ? source.file : `${source.file}:${source.line}`;
 }
 
 /** At most a few of many names, for a sentence. */

@@ -31,8 +31,15 @@ export interface SliceFacts {
   readonly shared: SharedValues;
 }
 
-/** With its state said in any case, as long as it may yet be merged with another one. */
-type Draft = EndpointEntry & { readonly state: WorkloadState };
+/** An endpoint that may yet be merged with the same one of another slice. */
+interface Draft {
+  /** Without its state. */
+  readonly entry: EndpointEntry;
+  readonly state: WorkloadState;
+  /** What its state is when the entry says nothing. */
+  readonly usual: WorkloadState;
+}
+
 type SliceEndpoint = EndpointSliceDocument["endpoints"][number];
 type Ports = Readonly<Record<number, number>>;
 
@@ -66,18 +73,18 @@ export function compileSlices(
   facts: SliceFacts,
 ): EndpointEntry[] {
   const drafts = new Map<string, Draft>();
-  const defaults = new Map<string, WorkloadState>();
-  const add = (draft: Draft, usual: WorkloadState): void => {
-    const same = drafts.get(draft.key);
-    drafts.set(draft.key, same === undefined ? draft : merge(same, draft, facts.shared));
-    defaults.set(draft.key, usual);
+  const add = (draft: Draft): void => {
+    const { key } = draft.entry;
+    const same = drafts.get(key);
+    drafts.set(key, same === undefined ? draft : merge(same, draft, facts.shared));
   };
   for (const slice of [...slices].sort((a, b) => compareText(a.metadata.name, b.metadata.name))) {
     const ports = facts.shared.record(targetPorts(service, slice));
     if (Object.keys(ports).length === 0) continue;
     for (const endpoint of slice.endpoints) addEndpoint({ service, ports, endpoint, facts }, add);
   }
-  return [...drafts.values()].map((draft) => finish(draft, defaults.get(draft.key)));
+  // Most endpoints are in their pod's state: then it is not said twice.
+  return [...drafts.values()].map(({ entry, state, usual }) => (state === usual ? entry : { ...entry, state }));
 }
 
 interface EndpointFacts {
@@ -87,8 +94,7 @@ interface EndpointFacts {
   readonly facts: SliceFacts;
 }
 
-function addEndpoint(about: EndpointFacts, add: (draft: Draft, usual: WorkloadState) => void): void {
-  const { service, ports, endpoint, facts } = about;
+function addEndpoint({ service, ports, endpoint, facts }: EndpointFacts, add: (draft: Draft) => void): void {
   const address = addressOf(endpoint);
   if (address === undefined) return;
   const owner = facts.ownerOf(address);
@@ -96,21 +102,21 @@ function addEndpoint(about: EndpointFacts, add: (draft: Draft, usual: WorkloadSt
   const key = serviceKey(service);
   const hints = hintsOf(endpoint, facts);
   if (typeof owner === "object") {
-    const { entry, document } = owner;
+    const { document } = owner;
+    const { uid: workload, state: usual } = owner.entry;
     // The address has passed to another pod, and the slice has not heard of it.
-    if (meant !== undefined && `${meant.namespace}/${meant.name}` !== entry.uid) return;
-    const state = podState(service, endpoint, document);
+    if (meant !== undefined && `${meant.namespace}/${meant.name}` !== workload) return;
     const weight = weightOf(document);
-    const workload = entry.uid;
-    add({ key: `${key}|${workload}`, service: key, workload, ports, weight, state, ...hints }, entry.state);
+    const entry = { key: `${key}|${workload}`, service: key, workload, ports, weight, ...hints };
+    add({ entry, state: podState(service, endpoint, document), usual });
   } else if (owner === "node" || (owner === "nobody" && meant === undefined)) {
     const { nodeName, zone } = endpoint;
     const place = { ...(nodeName === undefined ? {} : { node: nodeName }), ...(zone ? { zone } : {}), ...hints };
     const state = sliceState(endpoint);
     for (const [target, some] of byTarget(ports)) {
-      const name = `${key}|${formatHostPort(address, target)}`;
-      const shared = facts.shared.record(some);
-      add({ key: name, service: key, address, ports: shared, weight: DEFAULT_WEIGHT, state, ...place }, "ready");
+      const about = { address, ports: facts.shared.record(some), weight: DEFAULT_WEIGHT, ...place };
+      const entry = { key: `${key}|${formatHostPort(address, target)}`, service: key, ...about };
+      add({ entry, state, usual: "ready" });
     }
   }
 }
@@ -171,11 +177,7 @@ function hintsOf({ hints }: SliceEndpoint, { followsHints, shared }: SliceFacts)
 /** The first one's word, in the order of the slices' names, but for the state. */
 function merge(first: Draft, second: Draft, shared: SharedValues): Draft {
   const state = BEST_STATE_FIRST.find((one) => one === first.state || one === second.state) ?? first.state;
-  const ports = first.ports === second.ports ? first.ports : shared.record({ ...second.ports, ...first.ports });
-  return { ...first, ports, state };
-}
-
-/** Most endpoints are in their pod's state: then it is not said twice. */
-function finish({ state, ...entry }: Draft, usual: WorkloadState | undefined): EndpointEntry {
-  return state === usual ? entry : { ...entry, state };
+  const [mine, others] = [first.entry.ports, second.entry.ports];
+  const ports = mine === others ? mine : shared.record({ ...others, ...mine });
+  return { ...first, entry: { ...first.entry, ports }, state };
 }

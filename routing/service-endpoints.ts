@@ -57,10 +57,21 @@ export interface PortOfService {
   readonly family: AddressFamily;
 }
 
-/** Remembered in the table until the Service, one of its endpoints, a node or the mesh settings change. */
+/** Not remembered: those who ask remember what they make of it. */
 export function chooseEndpoints(table: TableState, node: string, about: PortOfService): EndpointChoice {
   const { service, port, family } = about;
-  return table.derive(service.key, `endpoints ${port.port} ${family} ${node}`, () => choose(table, node, about));
+  const why = [`port ${port.port} of Service ${service.key}`];
+  const all = endpointsOfPort(table, about);
+  if (all.length === 0) why.push(`there is no endpoint of IPv${family}`);
+  const here = service.internalTrafficPolicy === "Local" ? all.filter((endpoint) => endpoint.node === node) : all;
+  if (here !== all) why.push(`${here.length} of ${all.length} endpoints are on this node, others do not count`);
+  const live = liveEndpoints(here, why);
+  const reachable = withTransport(table, node, weighted(live));
+  const sticky = (service.loadBalancer ?? table.mesh.loadBalancer) === "source-hash";
+  const zone = table.node(node)?.zone;
+  const hinted = byHints(reachable, node, zone, why);
+  const near = byLocality(hinted, service.locality ?? table.mesh.locality, node, zone, why);
+  return { chosen: near, live, sticky, why };
 }
 
 /** Undefined: there is no way that the mesh's encryption mode allows. */
@@ -112,22 +123,6 @@ function outside(
   const zone = entry.zone ?? (node === undefined ? undefined : table.node(node)?.zone);
   const key = formatHostPort(address, port);
   return { key, workload: undefined, node, zone, address, port, weight, state, hints: entry };
-}
-
-function choose(table: TableState, node: string, about: PortOfService): EndpointChoice {
-  const { service, port, family } = about;
-  const why = [`port ${port.port} of Service ${service.key}`];
-  const all = endpointsOfPort(table, about);
-  if (all.length === 0) why.push(`there is no endpoint of IPv${family}`);
-  const here = service.internalTrafficPolicy === "Local" ? all.filter((endpoint) => endpoint.node === node) : all;
-  if (here !== all) why.push(`${here.length} of ${all.length} endpoints are on this node, others do not count`);
-  const live = liveEndpoints(here, why);
-  const reachable = withTransport(table, node, weighted(live));
-  const sticky = (service.loadBalancer ?? table.mesh.loadBalancer) === "source-hash";
-  const zone = table.node(node)?.zone;
-  const hinted = byHints(reachable, node, zone, why);
-  const near = byLocality(hinted, service.locality ?? table.mesh.locality, node, zone, why);
-  return { chosen: near, live, sticky, why };
 }
 
 /** As kube-proxy does (KEP-1669): when nothing is ready, what is terminating is better than nothing. */

@@ -5,12 +5,14 @@
 import type { EndpointSliceDocument, ServiceDocument } from "../protocol/documents/document.ts";
 import type { EndpointEntry } from "../protocol/table.ts";
 import { addressesOfSlices, type AddressOwner, compileSlices, serviceOfSlice } from "./compile-slices.ts";
+import { sameValue } from "./same-value.ts";
 import { SharedValues } from "./shared-values.ts";
 
-/** What is behind a Service before and after it was compiled anew. */
+/** What is different behind a Service after it was compiled anew. */
 export interface EndpointsChange {
-  readonly before: readonly EndpointEntry[];
-  readonly after: readonly EndpointEntry[];
+  /** Keys. */
+  readonly removals: readonly string[];
+  readonly upserts: readonly EndpointEntry[];
 }
 
 export interface SlicedServicesOptions {
@@ -21,12 +23,14 @@ export interface SlicedServicesOptions {
   readonly ownerOf: (address: string) => AddressOwner;
 }
 
+const NO_SLICES: ReadonlySet<EndpointSliceDocument> = new Set();
+
 export class SlicedServices {
   readonly #options: SlicedServicesOptions;
   readonly #shared = new SharedValues();
   /** Also of Services that are not there (yet). */
   readonly #slices = new Map<string, Set<EndpointSliceDocument>>();
-  readonly #endpoints = new Map<string, readonly EndpointEntry[]>();
+  readonly #endpoints = new Map<string, ReadonlyMap<string, EndpointEntry>>();
   readonly #addresses = new Map<string, ReadonlySet<string>>();
   /** Nearly always one: an array costs a quarter of a set. */
   readonly #servicesByAddress = new Map<string, readonly string[]>();
@@ -66,23 +70,29 @@ export class SlicedServices {
   }
 
   compileAll(): EndpointEntry[] {
-    return [...this.#slices.keys()].flatMap((service) => this.compile(service).after);
+    return [...this.#slices.keys()].flatMap((service) => this.compile(service).upserts);
   }
 
+  /** What stayed the same stays the same object, and is not told. */
   compile(service: string): EndpointsChange {
     const { services, placed, ownerOf } = this.#options;
     const document = services.get(service);
-    const slices = document === undefined ? undefined : this.#slices.get(service);
-    const before = this.#endpoints.get(service) ?? [];
-    this.#index(service, slices === undefined ? new Set() : addressesOfSlices(slices));
-    if (document === undefined || slices === undefined) {
-      this.#endpoints.delete(service);
-      return { before, after: [] };
-    }
+    const slices = (document === undefined ? undefined : this.#slices.get(service)) ?? NO_SLICES;
+    this.#index(service, addressesOfSlices(slices));
+    const before = this.#endpoints.get(service) ?? new Map<string, EndpointEntry>();
+    const after = new Map<string, EndpointEntry>();
     const facts = { ownerOf, followsHints: !placed.has(service), shared: this.#shared };
-    const after = compileSlices(document, slices, facts);
-    this.#endpoints.set(service, after);
-    return { before, after };
+    const entries = document === undefined ? [] : compileSlices(document, slices, facts);
+    const upserts: EndpointEntry[] = [];
+    for (const entry of entries) {
+      const known = before.get(entry.key);
+      const isSame = sameValue(known, entry);
+      if (!isSame) upserts.push(entry);
+      after.set(entry.key, isSame && known !== undefined ? known : entry);
+    }
+    if (after.size === 0) this.#endpoints.delete(service);
+    else this.#endpoints.set(service, after);
+    return { upserts, removals: [...before.keys()].filter((key) => !after.has(key)) };
   }
 
   #index(service: string, addresses: ReadonlySet<string>): void {

@@ -169,8 +169,7 @@ function bridgeNetfilter({ sysctls, links }: HostFacts): Finding {
     .filter(({ kind, addresses }) => kind === "bridge" && addresses.length > 0)
     .map(({ name }) => name);
   if (bridges.length === 0) return ok("bridge netfilter", "on, and no bridge with an address is here");
-  const todo = "If pods are on it, look at the agent's /readyz: it says whether it can intercept there";
-  return warning("bridge netfilter", `on, with bridge ${bridges.join(", ")}`, todo);
+  return ok("bridge netfilter", `on: connections of pods on ${bridges.join(" or ")} are redirected`);
 }
 
 function reversePath({ sysctls }: HostFacts): Finding {
@@ -219,7 +218,7 @@ function stateDirectory({ state }: HostFacts): Finding {
 function clock({ clockSynchronised }: HostFacts): Finding {
   if (clockSynchronised === undefined) return ok("clock", "not known");
   if (clockSynchronised) return ok("clock", "synchronised");
-  const todo = "Run chrony or systemd-timesyncd: certificates are valid from a minute before they are made";
+  const todo = "Run chrony or systemd-timesyncd: certificates are valid from two minutes before they are made";
   return warning("clock", "the kernel says that nobody keeps it right", todo);
 }
 

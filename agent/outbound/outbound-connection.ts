@@ -11,7 +11,7 @@ import type { Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { WorkloadEntry } from "../../protocol/table.ts";
 import { formatHostPort } from "../../routing/address.ts";
-import type { ForwardDecision } from "../../routing/decide-connection.ts";
+import type { Candidate, ForwardDecision } from "../../routing/decide-connection.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import type { Attempt } from "../balance/attempt.ts";
 import type { Balancers } from "../balance/balancers.ts";
@@ -40,6 +40,8 @@ export interface OutboundFacts {
   readonly sourcePort: number;
   readonly destinationAddress: string;
   readonly destinationPort: number;
+  /** See DialledAddress. */
+  readonly redirected: boolean;
   readonly table: TableState;
   readonly decision: ForwardDecision;
 }
@@ -159,17 +161,17 @@ export class OutboundConnection {
 
   /** An endpoint of this node, outside the mesh, or (permissive) of a node without an agent. */
   #withoutTunnel({ candidate }: Attempt): void {
-    const { sourceAddress, sourcePort } = this.#facts;
-    // Pods see their client, and their answers come back here: they are addressed to a pod of this node. Who is no pod may
-    // not know the way to one, and is spoken to as the node, just as the cluster's masquerading would have it.
+    const { sourceAddress, sourcePort, redirected } = this.#facts;
     // Another port when there was a try before: from its own one the client may have a connection to this endpoint already.
     const source = { address: sourceAddress, port: this.#attempts > 1 ? ANY_PORT : sourcePort };
+    // Neighbours on a bridge would answer each other directly, past this host.
+    const areNeighbours = redirected && candidate.transport === "local";
     try {
       const socket = this.#plane.dial({
         address: candidate.address,
         port: candidate.port,
         mark: this.#plane.mark,
-        ...(candidate.workload === undefined ? {} : { source }),
+        ...(areNeighbours || !seesItsClient(candidate, sourceAddress) ? {} : { source }),
       });
       this.#use(new PlainStream(socket, this.#relay));
     } catch (error) {
@@ -320,4 +322,13 @@ export class OutboundConnection {
       path: transport,
     };
   }
+}
+
+/**
+ * A pod does, and its answers come back here: they are addressed to a pod of this node. Who is no pod may not know the
+ * way to one, and a pod drops what comes from its own address: both are spoken to as the node, as the cluster's
+ * masquerading would have it.
+ */
+function seesItsClient({ workload, address }: Candidate, client: string): boolean {
+  return workload !== undefined && address !== client;
 }

@@ -1,12 +1,13 @@
 /**
- * Accepts what TPROXY hands over from local pods: the socket's local address is what the pod dialled, its remote
- * address is the pod. Decides, and either forwards or resets with a log line that says why.
+ * Accepts what the rules hand over from local pods. Decides by the pod's address and what it dialled, and either forwards or
+ * resets with a log line that says why.
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { formatHostPort, normalizeAddress } from "../../routing/address.ts";
 import { decideConnection, type RefuseDecision } from "../../routing/decide-connection.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import { timers } from "../limits.ts";
+import { dialledAddress } from "../sockets/dialled-address.ts";
 import { listenOn } from "../sockets/listen-on.ts";
 import { resetSocket } from "../sockets/reset-socket.ts";
 import { logConnection } from "../telemetry/connection-log.ts";
@@ -44,13 +45,18 @@ export class OutboundListener {
 
   accept(socket: Socket): void {
     const sourceAddress = normalizeAddress(socket.remoteAddress ?? "");
-    const destinationAddress = normalizeAddress(socket.localAddress ?? "");
-    const { remotePort: sourcePort, localPort: destinationPort } = socket;
-    if (sourceAddress === undefined || destinationAddress === undefined || !sourcePort || !destinationPort) {
-      // The client was gone before it was accepted.
+    const { remotePort: sourcePort } = socket;
+    const dialled = dialledAddress(socket);
+    if (sourceAddress === undefined || !sourcePort || dialled === "gone") {
       socket.destroy();
       return;
     }
+    if (dialled === "unknown") {
+      this.#plane.metrics.refused("not-redirected");
+      reset(socket);
+      return;
+    }
+    const { address: destinationAddress, port: destinationPort, redirected } = dialled;
     const addresses = { sourceAddress, sourcePort, destinationAddress, destinationPort };
     const table = this.#plane.table();
     if (table === undefined) {
@@ -65,7 +71,7 @@ export class OutboundListener {
     const decision = decideConnection(table, { node: this.#plane.node, ...addresses });
     if (decision.kind === "refuse") this.#refuse(socket, table, decision, addresses);
     else if (!this.#plane.connections.admits(sourceAddress)) reset(socket);
-    else new OutboundConnection(this.#plane, { socket, table, decision, ...addresses }).start();
+    else new OutboundConnection(this.#plane, { socket, table, decision, redirected, ...addresses }).start();
   }
 
   #refuse(socket: Socket, table: TableState, decision: RefuseDecision, addresses: Addresses): void {

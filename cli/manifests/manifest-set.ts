@@ -52,10 +52,10 @@ export class ManifestSet {
   /** Of every object, in the order of `kubectl apply`. */
   references(): readonly ObjectReference[] {
     return this.#documents.map((one) => ({
-      apiVersion: text(one, ["apiVersion"]),
-      kind: text(one, ["kind"]),
-      name: text(one, ["metadata", "name"]),
-      namespace: text(one, ["metadata", "namespace"]),
+      apiVersion: textAt(one, ["apiVersion"]),
+      kind: textAt(one, ["kind"]),
+      name: textAt(one, ["metadata", "name"]),
+      namespace: textAt(one, ["metadata", "namespace"]),
     }));
   }
 }
@@ -72,15 +72,15 @@ const CONTAINER = ["spec", "template", "spec", "containers", 0] as const;
 /** Long lines stay as they are: a fold would be a difference that nobody asked for. */
 const PRINTING = { lineWidth: 0, flowCollectionPadding: false } as const;
 
-function text(document: Document, path: readonly string[]): string {
+function textAt(document: Document, path: readonly string[]): string {
   const value = document.getIn(path);
   return typeof value === "string" ? value : "";
 }
 
 /** As much of an object as deleting it needs. */
 function reference(document: Document): string {
-  const namespace = text(document, ["metadata", "namespace"]);
-  const metadata = { name: text(document, ["metadata", "name"]), ...(namespace === "" ? {} : { namespace }) };
-  const apiVersion = text(document, ["apiVersion"]);
-  return new Document({ apiVersion, kind: text(document, ["kind"]), metadata }).toString();
+  const namespace = textAt(document, ["metadata", "namespace"]);
+  const metadata = { name: textAt(document, ["metadata", "name"]), ...(namespace === "" ? {} : { namespace }) };
+  const apiVersion = textAt(document, ["apiVersion"]);
+  return new Document({ apiVersion, kind: textAt(document, ["kind"]), metadata }).toString();
 }

@@ -6,6 +6,4 @@ export const CONTROLLER = "hawser-controller";
 export const CONFIG_MAP = "hawser";
 /** Key of the Mesh document in the ConfigMap. */
 export const MESH_KEY = "mesh.yaml";
-export const AUTHORITY_SECRET = "hawser-ca";
 export const ROOTS_CONFIG_MAP = "hawser-ca-root";
-export const AGENTS_CONFIG_MAP = "hawser-agents";

@@ -13,7 +13,9 @@
 import type { Clock, Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { KubeError, type KubeClient, type KubeObject } from "../../kubernetes/kube-client.ts";
+import { isKubeStatus, type KubeClient, type KubeObject } from "../../kubernetes/kube-client.ts";
+import type { KubeMetrics } from "../../kubernetes/kube-metrics.ts";
+import { Reflector } from "../../kubernetes/reflector.ts";
 import {
   type AuthorityMaterial,
   newAuthorityCertificate,
@@ -22,7 +24,10 @@ import {
 } from "../authority-material.ts";
 import type { AuthorityStore } from "../authority-store.ts";
 import { timers } from "../limits.ts";
-import { readIfThere, WatchedObject } from "./watched-object.ts";
+import type { ConfigMapObject } from "./cluster-objects.ts";
+import { readIfThere } from "./read-if-there.ts";
+
+type OwnObject = "hawser-ca" | "hawser-ca-root";
 
 export interface AuthoritySecretOptions {
   readonly client: Pick<KubeClient, "get" | "watch" | "create" | "patch">;
@@ -33,15 +38,16 @@ export interface AuthoritySecretOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly log: Log;
-  readonly countFailure?: (object: "hawser-ca" | "hawser-ca-root") => void;
+  /** Of the watch. */
+  readonly watchMetrics?: KubeMetrics;
+  readonly countFailure?: (object: OwnObject) => void;
 }
+
+/** Of a Secret, in base64. */
+type SecretData = Readonly<Record<string, string>>;
 
 interface Secret extends KubeObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
-
-interface ConfigMap extends KubeObject {
-  readonly data?: Readonly<Record<string, string>>;
+  readonly data?: SecretData;
 }
 
 const SECRET = "hawser-ca";
@@ -53,86 +59,87 @@ export class AuthoritySecret implements AuthorityStore {
   readonly #options: AuthoritySecretOptions;
   readonly #secrets: string;
   readonly #configMaps: string;
-  readonly #object: WatchedObject<Secret>;
+  readonly #mirror: Reflector<Secret, SecretData>;
   #onMaterial: (material: AuthorityMaterial) => void = () => {};
   /** One after the other: reading a key takes a moment. */
   #taking: Promise<void> = Promise.resolve();
-  #version: string | undefined;
   #rootsPem: string | undefined;
   #repair: Timer | undefined;
   #retry: Timer | undefined;
   #publishing: Promise<void> = Promise.resolve();
-  #lastFailure = "";
+  /** Told last, of each object. */
+  readonly #failures: Record<OwnObject, string> = { "hawser-ca": "", "hawser-ca-root": "" };
   #closed = false;
 
   constructor(options: AuthoritySecretOptions) {
     this.#options = options;
     this.#secrets = `/api/v1/namespaces/${options.namespace}/secrets`;
     this.#configMaps = `/api/v1/namespaces/${options.namespace}/configmaps`;
-    this.#object = new WatchedObject<Secret>({
-      ...options,
+    const { watchMetrics: metrics, ...rest } = options;
+    this.#mirror = new Reflector<Secret, SecretData>({
+      ...rest,
+      ...(metrics === undefined ? {} : { metrics }),
       path: this.#secrets,
-      name: SECRET,
-      onObject: (object) => this.#found(object),
-      onFailure: (error) => this.#failed(SECRET, "read the certificate authority", error),
+      query: { fieldSelector: `metadata.name=${SECRET}` },
+      reduce: ({ data = {} }) => data,
+      onChange: (_key, data) => this.#found(data),
     });
   }
 
-  /** Why there is no authority yet, or why the newest one is not in force; for people. */
   get problem(): string {
-    return this.#lastFailure;
+    return this.#failures[SECRET];
   }
 
   /** Resolves once there is a usable authority, however long that takes. */
-  open(onChange: (material: AuthorityMaterial) => void): Promise<AuthorityMaterial> {
-    return new Promise((resolve) => {
+  async open(onChange: (material: AuthorityMaterial) => void): Promise<AuthorityMaterial> {
+    const opened = new Promise<AuthorityMaterial>((resolve) => {
       this.#onMaterial = (material) => {
         this.#onMaterial = onChange;
         resolve(material);
       };
-      this.#repair = this.#options.clock.every(timers.repairMs, () => this.#publishRoots());
-      this.#object.start();
     });
+    this.#mirror.start();
+    await this.#mirror.synced;
+    if (this.#mirror.size === 0) this.#found(undefined);
+    this.#repair = this.#options.clock.every(timers.repairMs, () => this.#publishRoots());
+    return await opened;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#repair?.cancel();
     this.#retry?.cancel();
-    await this.#object.close();
+    await this.#mirror.close();
     await this.#taking;
     await this.#publishing;
   }
 
-  #found(secret: Secret | undefined): void {
-    this.#taking = this.#taking.then(() => this.#take(secret));
+  #found(data: SecretData | undefined): void {
+    this.#taking = this.#taking.then(() => this.#take(data));
   }
 
   /** Never rejects. */
-  async #take(secret: Secret | undefined): Promise<void> {
+  async #take(data: SecretData | undefined): Promise<void> {
     if (this.#closed) return;
     try {
-      if (secret === undefined) {
+      if (data === undefined) {
         await this.#missing();
         return;
       }
-      const version = secret.metadata.resourceVersion;
-      if (version !== undefined && version === this.#version) return;
-      const material = await readAuthority(this.#texts(secret), this.#options.clock.nowMs());
-      this.#version = version;
-      this.#lastFailure = "";
+      const material = await readAuthority(this.#texts(data), this.#options.clock.nowMs());
+      this.#failures[SECRET] = "";
       this.#rootsPem = material.rootsPem;
       this.#publishRoots();
       this.#onMaterial(material);
     } catch (error) {
       this.#failed(
         SECRET,
-        secret === undefined ? "create the certificate authority" : "use the certificate authority",
+        data === undefined ? "create the certificate authority" : "use the certificate authority",
         error,
       );
       // Nothing will be told of what is not there.
-      if (secret === undefined)
-        this.#retry = this.#options.clock.after(timers.objectRetryMaxMs, () => this.#found(undefined));
+      if (data === undefined)
+        this.#retry = this.#options.clock.after(timers.authorityRetryMs, () => this.#found(undefined));
     }
   }
 
@@ -157,14 +164,14 @@ export class AuthoritySecret implements AuthorityStore {
       });
       log.info({ secret: `${namespace}/${SECRET}` }, "Certificate authority created");
     } catch (error) {
-      if (!(error instanceof KubeError) || error.status !== 409) throw error;
+      if (!isKubeStatus(error, 409)) throw error;
       log.info({ secret: `${namespace}/${SECRET}` }, "Another replica has created the certificate authority");
     }
   }
 
-  #texts(secret: Secret): Parameters<typeof readAuthority>[0] {
+  #texts(data: SecretData): Parameters<typeof readAuthority>[0] {
     const text = (key: string): { text: string; place: string } => ({
-      text: Buffer.from(secret.data?.[key] ?? "", "base64").toString(),
+      text: Buffer.from(data[key] ?? "", "base64").toString(),
       place: `${key} of the Secret ${this.#options.namespace}/${SECRET}`,
     });
     return { key: text("tls.key"), certificate: text("tls.crt"), further: [text("ca.crt"), text("extra-roots.pem")] };
@@ -176,6 +183,7 @@ export class AuthoritySecret implements AuthorityStore {
     this.#publishing = this.#publishing.then(async () => {
       try {
         await this.#writeRoots(rootsPem);
+        this.#failures[ROOTS] = "";
       } catch (error) {
         this.#failed(ROOTS, "publish the roots for agents", error);
       }
@@ -186,7 +194,7 @@ export class AuthoritySecret implements AuthorityStore {
     const { client, namespace } = this.#options;
     const data = { [ROOTS_KEY]: rootsPem };
     const path = `${this.#configMaps}/${ROOTS}`;
-    const there = await readIfThere<ConfigMap>(client, path);
+    const there = await readIfThere<ConfigMapObject>(client, path);
     if (there?.data?.[ROOTS_KEY] === rootsPem) return;
     if (there !== undefined) {
       await client.patch(path, "application/merge-patch+json", { data });
@@ -197,16 +205,16 @@ export class AuthoritySecret implements AuthorityStore {
       await client.create(this.#configMaps, { apiVersion: "v1", kind: "ConfigMap", metadata, data });
     } catch (error) {
       // Another replica: if it wrote something else, the next look repairs it.
-      if (!(error instanceof KubeError) || error.status !== 409) throw error;
+      if (!isKubeStatus(error, 409)) throw error;
     }
   }
 
   /** A line when the reason is new. */
-  #failed(object: "hawser-ca" | "hawser-ca-root", what: string, error: unknown): void {
+  #failed(object: OwnObject, what: string, error: unknown): void {
     this.#options.countFailure?.(object);
     const reason = `Cannot ${what}: ${describeError(error)}`;
-    if (reason === this.#lastFailure) return;
-    this.#lastFailure = reason;
+    if (reason === this.#failures[object]) return;
+    this.#failures[object] = reason;
     const facts = { object: `${this.#options.namespace}/${object}`, error: describeError(error) };
     this.#options.log.error(facts, `Cannot ${what}, what is in force stays`);
   }

@@ -5,14 +5,14 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { KubeClient } from "../../kubernetes/kube-client.ts";
-import type { Leadership } from "../leadership.ts";
 import type { ControllerMetrics } from "../metrics.ts";
 import type { Platform } from "../platform.ts";
-import type { Source } from "../source.ts";
 import { AuthoritySecret } from "./authority-secret.ts";
+import { KubernetesSource } from "./kubernetes-source.ts";
 import { LeaderLease } from "./leader-lease.ts";
 import { NodeCare } from "./node-care.ts";
 import { PresenceConfigMap } from "./presence-config-map.ts";
+import type { SourceMetrics } from "./source-metrics.ts";
 import { TokenReviews } from "./token-reviews.ts";
 
 export interface KubernetesPlatformOptions {
@@ -23,11 +23,8 @@ export interface KubernetesPlatformOptions {
   readonly identity: string;
   /** For the name of a new root. */
   readonly trustDomain: string;
-  readonly createSource: (leadership: Leadership) => Source & {
-    /** Names of the nodes that have the taint agent-not-ready now. */
-    nodesWithTaint(): readonly string[];
-  };
   readonly metrics: ControllerMetrics;
+  readonly sourceMetrics: SourceMetrics;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -35,11 +32,12 @@ export interface KubernetesPlatformOptions {
 }
 
 export function kubernetesPlatform(options: KubernetesPlatformOptions): Platform {
-  const { metrics, createSource } = options;
+  const { metrics, sourceMetrics } = options;
   const lease = new LeaderLease({ ...options, onChange: (isLeader) => metrics.leader.set(isLeader ? 1 : 0) });
-  const source = createSource(lease);
+  const source = new KubernetesSource({ ...options, isLeader: () => lease.isLeader, metrics: sourceMetrics });
   const presence = new PresenceConfigMap({
     ...options,
+    watchMetrics: sourceMetrics,
     countFailure: () => metrics.apiFailures.inc({ object: "hawser-agents" }),
   });
   const care = new NodeCare({
@@ -52,7 +50,11 @@ export function kubernetesPlatform(options: KubernetesPlatformOptions): Platform
   return {
     source,
     authenticator: new TokenReviews({ ...options, count: (result) => metrics.tokenReviews.inc({ result }) }),
-    authority: new AuthoritySecret({ ...options, countFailure: (object) => metrics.apiFailures.inc({ object }) }),
+    authority: new AuthoritySecret({
+      ...options,
+      watchMetrics: sourceMetrics,
+      countFailure: (object) => metrics.apiFailures.inc({ object }),
+    }),
     presence,
     start: () => {
       lease.start();

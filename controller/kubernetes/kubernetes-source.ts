@@ -19,7 +19,8 @@ import { reflectorBackoff } from "../../kubernetes/limits.ts";
 import { Reflector } from "../../kubernetes/reflector.ts";
 import type { Document } from "../../protocol/documents/document.ts";
 import type { Source, SourceState } from "../source.ts";
-import type { ConfigMapObject } from "./cluster-objects.ts";
+import { hasAgentTaint } from "./agent-taint.ts";
+import type { ConfigMapObject, NodeObject } from "./cluster-objects.ts";
 import { convertEndpointSlice, convertNamespace, convertNode, convertPod, convertService } from "./convert-objects.ts";
 import { EventRecorder } from "./event-recorder.ts";
 import { limits, timers } from "./limits.ts";
@@ -28,6 +29,8 @@ import { type ConvertedObject, withoutWrongKeys } from "./own-keys.ts";
 import { SharedJson } from "./shared-json.ts";
 import type { SourceMetrics } from "./source-metrics.ts";
 import { StoredSettings } from "./stored-settings.ts";
+import { RouteStatusWriter } from "./route-status-writer.ts";
+import { isDeepStrictEqual } from "node:util";
 
 export interface KubernetesSourceOptions {
   readonly client: KubeClient;
@@ -44,7 +47,7 @@ export interface KubernetesSourceOptions {
 /** Of the ConfigMap whose texts are the settings. */
 const SETTINGS_NAME = "hawser";
 
-type DocumentMirror = Pick<Reflector<KubeObject, ConvertedObject>, "start" | "synced" | "values" | "close">;
+type DocumentMirror = Pick<Reflector<KubeObject, ConvertedObject>, "start" | "synced" | "get" | "values" | "close">;
 
 interface SettingsObject {
   readonly uid: string | undefined;
@@ -54,7 +57,10 @@ interface SettingsObject {
 export class KubernetesSource implements Source {
   readonly #options: KubernetesSourceOptions;
   readonly #shared = new SharedJson();
+  readonly #nodes: DocumentMirror;
+  readonly #services: DocumentMirror;
   readonly #mirrors: readonly DocumentMirror[];
+  readonly #routes: RouteStatusWriter;
   readonly #settingsMirror: Reflector<ConfigMapObject, SettingsObject>;
   readonly #settings: MeshSettings;
   readonly #stored: StoredSettings;
@@ -75,13 +81,19 @@ export class KubernetesSource implements Source {
     const goodTexts = (): SettingTexts | undefined => this.#settings.goodTexts;
     this.#stored = new StoredSettings({ client, namespace, goodTexts, isLeader, clock, log });
     this.#events = new EventRecorder({ client, isLeader, limitHit: (limit) => metrics.limitHit(limit), clock, log });
+    this.#nodes = this.#mirror("/api/v1/nodes", convertNode);
+    this.#services = this.#mirror("/api/v1/services", convertService, () => this.#routes.servicesChanged());
     this.#mirrors = [
       this.#mirror("/api/v1/namespaces", convertNamespace),
-      this.#mirror("/api/v1/nodes", convertNode),
-      this.#mirror("/api/v1/services", convertService),
+      this.#nodes,
+      this.#services,
       this.#mirror("/apis/discovery.k8s.io/v1/endpointslices", convertEndpointSlice),
       this.#mirror("/api/v1/pods", convertPod),
     ];
+    this.#routes = new RouteStatusWriter({
+      ...options,
+      hasService: (of, name) => this.#services.get(`${of}/${name}`) !== undefined,
+    });
     this.#settingsMirror = this.#reflector<ConfigMapObject, SettingsObject>(
       `/api/v1/namespaces/${namespace}/configmaps`,
       ({ metadata, data = {} }) => ({ uid: metadata.uid, texts: data }),
@@ -90,12 +102,19 @@ export class KubernetesSource implements Source {
     );
   }
 
+  /** Names of the nodes that have the taint `hawser.dev/agent-not-ready` now. */
+  nodesWithTaint(): readonly string[] {
+    const tainted = [...this.#nodes.values()].filter(({ isTainted }) => isTainted === true);
+    return tainted.map(({ document }) => document.metadata.name);
+  }
+
   async start(onState: (state: SourceState) => void): Promise<void> {
     this.#onState = onState;
     this.#events.start();
     const all = [...this.#mirrors, this.#settingsMirror];
     for (const mirror of all) mirror.start();
     await Promise.all(all.map((mirror) => mirror.synced));
+    this.#routes.start();
     await this.#openSettings();
     await this.#firstState.promise;
   }
@@ -105,16 +124,30 @@ export class KubernetesSource implements Source {
     this.#settleTimer?.cancel();
     this.#storeTimer?.cancel();
     this.#events.close();
-    await Promise.all([...this.#mirrors, this.#settingsMirror].map((mirror) => mirror.close()));
+    await Promise.all([...this.#mirrors, this.#settingsMirror, this.#routes].map((part) => part.close()));
   }
 
   /** `convert` takes the objects that are at `path`. */
-  #mirror(path: string, convert: (object: never, shared: SharedJson) => Document | undefined): DocumentMirror {
+  #mirror(
+    path: string,
+    convert: (object: never, shared: SharedJson) => Document | undefined,
+    alsoTell: () => void = () => {},
+  ): DocumentMirror {
     const reduce = (object: KubeObject, before: ConvertedObject | undefined): ConvertedObject | undefined => {
       const document = convert(object as never, this.#shared);
-      return document === undefined ? undefined : this.#judged(object, withoutWrongKeys(document), before);
+      if (document === undefined) return undefined;
+      const converted = withoutWrongKeys(document);
+      this.#tellProblems(object, converted, before);
+      const isTainted = document.kind === "Node" && hasAgentTaint(object as NodeObject);
+      const known = before?.document;
+      // What is not part of the document changes without it.
+      const same = known !== undefined && isDeepStrictEqual(known, converted.document) ? known : converted.document;
+      return { document: same, problems: converted.problems, ...(isTainted ? { isTainted } : {}) };
     };
-    return this.#reflector(path, reduce, () => this.#changed());
+    return this.#reflector(path, reduce, () => {
+      alsoTell();
+      this.#changed();
+    });
   }
 
   #reflector<O extends KubeObject, T extends object>(
@@ -127,15 +160,17 @@ export class KubernetesSource implements Source {
     return new Reflector<O, T>({ client, path, query, reduce, onChange, metrics, clock, random, log });
   }
 
-  /** Tells on the object itself what is wrong with it, once. */
-  #judged(object: KubeObject, converted: ConvertedObject, before: ConvertedObject | undefined): ConvertedObject {
-    const { problems, document } = converted;
-    if (problems.length === 0 || problems.join("\n") === before?.problems.join("\n")) return converted;
+  /** On the object itself, once. */
+  #tellProblems(
+    object: KubeObject,
+    { problems, document }: ConvertedObject,
+    before: ConvertedObject | undefined,
+  ): void {
+    if (problems.length === 0 || problems.join("\n") === before?.problems.join("\n")) return;
     const { name, namespace, uid } = object.metadata;
     const { apiVersion, kind } = document;
     const about = { apiVersion, kind, name, namespace, uid };
     this.#events.record({ about, type: "Warning", reason: "AnnotationIgnored", message: problems.join("; ") });
-    return converted;
   }
 
   get #settingsNow(): SettingsObject | undefined {

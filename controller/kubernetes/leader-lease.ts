@@ -11,10 +11,10 @@
 import type { Clock, Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { KubeError, type KubeClient, type KubeObject } from "../../kubernetes/kube-client.ts";
+import { isKubeStatus, type KubeClient, type KubeObject, noAnswer } from "../../kubernetes/kube-client.ts";
 import type { Leadership } from "../leadership.ts";
 import { timers } from "../limits.ts";
-import { readIfThere } from "./watched-object.ts";
+import { readIfThere } from "./read-if-there.ts";
 
 export interface LeaderLeaseOptions {
   readonly client: Pick<KubeClient, "get" | "create" | "replace">;
@@ -107,13 +107,22 @@ export class LeaderLease implements Leadership {
     // Before the request: what it says is true of no later moment.
     const askedAtMs = this.#options.clock.monotonicMs();
     try {
-      const held = await this.#acquireOrRenew();
+      const held = await this.#inTime(this.#acquireOrRenew());
       this.#lastFailure = "";
       this.#renewedAtMs = held ? askedAtMs : undefined;
     } catch (error) {
       this.#failed(error);
     }
     this.#tell();
+  }
+
+  /** A request that hangs must not keep the next one from being made; what it still does is seen then. */
+  #inTime(work: Promise<boolean>): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const late = noAnswer("TimedOut", `The Lease had no answer within ${timers.leaseRenewMs} ms`);
+      const timer = this.#options.clock.after(timers.leaseRenewMs, () => reject(late));
+      void work.then(resolve, reject).finally(() => timer.cancel());
+    });
   }
 
   async #acquireOrRenew(): Promise<boolean> {
@@ -207,7 +216,7 @@ export class LeaderLease implements Leadership {
 
   /** A line when the reason is new. A conflict is another replica that was faster: nothing to tell. */
   #failed(error: unknown): void {
-    if (error instanceof KubeError && error.status === 409) return;
+    if (isKubeStatus(error, 409)) return;
     const reason = describeError(error);
     if (reason === this.#lastFailure) return;
     this.#lastFailure = reason;

@@ -15,6 +15,8 @@ export const limits = {
   eventsPerSecond: 1,
   /** Characters of an Event's message (core/v1 validation). */
   eventMessageCharacters: 1_024,
+  /** Statuses of routes written in one look, of which there is one a second. */
+  routeStatusesAtOnce: 10,
 } as const;
 
 export type SourceLimitName = keyof typeof limits;

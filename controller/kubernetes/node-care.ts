@@ -9,10 +9,12 @@
 import type { Clock, Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { KubeError, type KubeClient, type KubeObject } from "../../kubernetes/kube-client.ts";
+import { isKubeStatus, type KubeClient } from "../../kubernetes/kube-client.ts";
 import type { AgentPresence } from "../agent-presence.ts";
 import type { Leadership } from "../leadership.ts";
 import { timers } from "../limits.ts";
+import { AGENT_TAINT } from "./agent-taint.ts";
+import type { NodeObject } from "./cluster-objects.ts";
 
 export interface NodeCareOptions {
   readonly client: Pick<KubeClient, "get" | "patch">;
@@ -25,17 +27,7 @@ export interface NodeCareOptions {
   readonly log: Log;
 }
 
-interface Taint {
-  readonly key: string;
-  readonly value?: string;
-  readonly effect: string;
-}
-
-interface KubeNode extends KubeObject {
-  readonly spec?: { readonly taints?: readonly Taint[] };
-}
-
-export const AGENT_NOT_READY_TAINT = "hawser.dev/agent-not-ready";
+type Taints = NonNullable<NonNullable<NodeObject["spec"]>["taints"]>;
 
 export class NodeCare {
   readonly #options: NodeCareOptions;
@@ -97,12 +89,12 @@ export class NodeCare {
     const { client, count, log } = this.#options;
     try {
       const path = `/api/v1/nodes/${encodeURIComponent(node)}`;
-      const { spec } = await client.get<KubeNode>(path);
+      const { spec } = await client.get<NodeObject>(path);
       const patch = removalOf(spec?.taints ?? []);
       if (patch.length === 0) return;
       await client.patch(path, "application/json-patch+json", patch);
       count?.("removed");
-      log.info({ node, taint: AGENT_NOT_READY_TAINT }, "Taint removed, the node's agent is ready");
+      log.info({ node, taint: AGENT_TAINT }, "Taint removed, the node's agent is ready");
     } catch (error) {
       this.#failed(node, error);
     }
@@ -110,23 +102,20 @@ export class NodeCare {
 
   #failed(node: string, error: unknown): void {
     // Somebody else changed the taints, or the node is gone: the next look sees how it is now.
-    if (error instanceof KubeError && [404, 409, 422].includes(error.status)) return;
+    if (isKubeStatus(error, 404) || isKubeStatus(error, 409) || isKubeStatus(error, 422)) return;
     this.#options.count?.("failed");
     const reason = describeError(error);
     if (reason === this.#lastFailure) return;
     this.#lastFailure = reason;
-    this.#options.log.warn(
-      { node, taint: AGENT_NOT_READY_TAINT, error: reason },
-      "Cannot remove a taint, trying again",
-    );
+    this.#options.log.warn({ node, taint: AGENT_TAINT, error: reason }, "Cannot remove a taint, trying again");
   }
 }
 
 /** JSON patch (RFC 6902) that fails when the taints are not those that were read. From the last: indexes stay true. */
-function removalOf(taints: readonly Taint[]): object[] {
+function removalOf(taints: Taints): object[] {
   return taints
     .map((taint, index) => ({ taint, path: `/spec/taints/${index}` }))
-    .filter(({ taint }) => taint.key === AGENT_NOT_READY_TAINT)
+    .filter(({ taint }) => taint.key === AGENT_TAINT)
     .reverse()
     .flatMap(({ taint, path }) => [
       { op: "test", path, value: taint },

@@ -18,6 +18,8 @@ export interface ConvertedObject {
   readonly document: Document;
   /** In words, without the object's name. */
   readonly problems: readonly string[];
+  /** Of a node: it waits for its agent. */
+  readonly isTainted?: boolean;
 }
 
 const NO_PROBLEMS: readonly string[] = [];

@@ -12,10 +12,13 @@ import { backoffMs } from "../../core/backoff.ts";
 import type { Clock, Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { KubeError, type KubeClient, type KubeObject } from "../../kubernetes/kube-client.ts";
+import { isNotNewer } from "../../kubernetes/compare-versions.ts";
+import { isKubeStatus, type KubeClient } from "../../kubernetes/kube-client.ts";
+import { reflectorBackoff } from "../../kubernetes/limits.ts";
+import type { KubeMetrics } from "../../kubernetes/kube-metrics.ts";
+import { Reflector } from "../../kubernetes/reflector.ts";
 import type { AgentPresence } from "../agent-presence.ts";
-import { timers } from "../limits.ts";
-import { WatchedObject } from "./watched-object.ts";
+import type { ConfigMapObject } from "./cluster-objects.ts";
 
 export interface PresenceConfigMapOptions {
   readonly client: Pick<KubeClient, "get" | "watch" | "patch" | "create">;
@@ -24,11 +27,15 @@ export interface PresenceConfigMapOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly log: Log;
+  /** Of the watch. */
+  readonly watchMetrics?: KubeMetrics;
   readonly countFailure?: () => void;
 }
 
-interface ConfigMap extends KubeObject {
-  readonly data?: Readonly<Record<string, string>>;
+/** What is kept of the ConfigMap. */
+interface Marks {
+  readonly version: string | undefined;
+  readonly nodes: readonly string[];
 }
 
 const NAME = "hawser-agents";
@@ -36,7 +43,7 @@ const NAME = "hawser-agents";
 export class PresenceConfigMap implements AgentPresence {
   readonly #options: PresenceConfigMapOptions;
   readonly #path: string;
-  readonly #object: WatchedObject<ConfigMap>;
+  readonly #mirror: Reflector<ConfigMapObject, Marks>;
   #nodes: ReadonlySet<string> = new Set();
   /** Node -> whether it is to have a key. Not written yet. */
   readonly #pending = new Map<string, boolean>();
@@ -48,26 +55,26 @@ export class PresenceConfigMap implements AgentPresence {
   #failures = 0;
   #lastFailure = "";
   #onChange: () => void = () => {};
-  #onFirst: () => void = () => {};
   #closed = false;
 
   constructor(options: PresenceConfigMapOptions) {
     this.#options = options;
     this.#path = `/api/v1/namespaces/${options.namespace}/configmaps`;
-    this.#object = new WatchedObject<ConfigMap>({
-      ...options,
+    const { watchMetrics: metrics, ...rest } = options;
+    this.#mirror = new Reflector<ConfigMapObject, Marks>({
+      ...rest,
+      ...(metrics === undefined ? {} : { metrics }),
       path: this.#path,
-      name: NAME,
-      onObject: (object) => this.#take(object),
-      onFailure: (error) => this.#failed("read", error),
+      query: { fieldSelector: `metadata.name=${NAME}` },
+      reduce: ({ metadata, data = {} }) => ({ version: metadata.resourceVersion, nodes: Object.keys(data) }),
+      onChange: (_key, marks) => this.#take(marks),
     });
   }
 
   /** Resolves when the API server has answered, however long that takes. */
   async start(onChange: () => void): Promise<void> {
-    const first = new Promise<void>((resolve) => (this.#onFirst = resolve));
-    this.#object.start();
-    await first;
+    this.#mirror.start();
+    await this.#mirror.synced;
     this.#onChange = onChange;
   }
 
@@ -90,8 +97,7 @@ export class PresenceConfigMap implements AgentPresence {
   async close(): Promise<void> {
     this.#closed = true;
     this.#retry?.cancel();
-    this.#onFirst();
-    await this.#object.close();
+    await this.#mirror.close();
     await this.#writing;
   }
 
@@ -101,19 +107,17 @@ export class PresenceConfigMap implements AgentPresence {
     this.#write();
   }
 
-  #take(object: ConfigMap | undefined): void {
-    if (object === undefined) {
+  #take(marks: Marks | undefined): void {
+    if (marks === undefined) {
       for (const node of this.#nodes) if (!this.#pending.has(node)) this.#pending.set(node, true);
       this.#writtenVersion = undefined;
       this.#write();
-    } else {
-      const { resourceVersion } = object.metadata;
-      // On the way since before our own last write: that it lacks is no news.
-      if (isNewer(this.#writtenVersion, resourceVersion)) return;
-      this.#seenVersion = resourceVersion;
-      this.#replace(new Set(Object.keys(object.data ?? {})));
+      return;
     }
-    this.#onFirst();
+    // On the way since before our own last write: that it lacks is no news.
+    if (isNewer(this.#writtenVersion, marks.version)) return;
+    this.#seenVersion = marks.version;
+    this.#replace(new Set(marks.nodes));
   }
 
   #replace(nodes: ReadonlySet<string>): void {
@@ -139,7 +143,7 @@ export class PresenceConfigMap implements AgentPresence {
       this.#lastFailure = "";
       for (const [node, present] of changes) if (this.#pending.get(node) === present) this.#pending.delete(node);
     } catch (error) {
-      this.#failed("write", error);
+      this.#failed(error);
       this.#retryLater();
     }
   }
@@ -150,14 +154,16 @@ export class PresenceConfigMap implements AgentPresence {
     const data = Object.fromEntries([...changes].map(([node, present]) => [node, present ? since : null]));
     const { client } = this.#options;
     try {
-      const patched = await client.patch<ConfigMap>(`${this.#path}/${NAME}`, "application/merge-patch+json", { data });
+      const patched = await client.patch<ConfigMapObject>(`${this.#path}/${NAME}`, "application/merge-patch+json", {
+        data,
+      });
       return patched.metadata.resourceVersion;
     } catch (error) {
-      if (!(error instanceof KubeError) || error.status !== 404) throw error;
+      if (!isKubeStatus(error, 404)) throw error;
     }
     const metadata = { name: NAME, labels: { "app.kubernetes.io/name": "hawser" } };
     const present = Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null));
-    const created = await client.create<ConfigMap>(this.#path, {
+    const created = await client.create<ConfigMapObject>(this.#path, {
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata,
@@ -168,27 +174,26 @@ export class PresenceConfigMap implements AgentPresence {
 
   #retryLater(): void {
     const { clock, random } = this.#options;
-    const settings = { baseMs: timers.objectRetryBaseMs, maxMs: timers.objectRetryMaxMs };
-    this.#retry = clock.after(backoffMs(settings, this.#failures++, random), () => {
+    this.#retry = clock.after(backoffMs(reflectorBackoff, this.#failures++, random), () => {
       this.#retry = undefined;
       this.#write();
     });
   }
 
   /** A line when the reason is new. */
-  #failed(what: "read" | "write", error: unknown): void {
+  #failed(error: unknown): void {
     const { countFailure, log, namespace } = this.#options;
     countFailure?.();
-    const reason = `${what}: ${describeError(error)}`;
+    const reason = describeError(error);
     if (reason === this.#lastFailure) return;
     this.#lastFailure = reason;
-    const facts = { configMap: `${namespace}/${NAME}`, error: describeError(error) };
-    log.warn(facts, `Cannot ${what} the list of nodes with an agent, what is known of it stays in force`);
+    const facts = { configMap: `${namespace}/${NAME}`, error: reason };
+    log.warn(facts, "Cannot write which nodes have an agent, what is known of it stays in force");
   }
 }
 
-/** Versions of one object are numbers that grow. */
-function isNewer(version: string | undefined, than: string | undefined): boolean {
-  if (version === undefined || than === undefined) return version !== undefined;
-  return version.length === than.length ? version > than : version.length > than.length;
+/** Whether what is written is not seen yet. */
+function isNewer(written: string | undefined, seen: string | undefined): boolean {
+  if (written === undefined) return false;
+  return seen === undefined || !isNotNewer(written, seen);
 }

@@ -9,9 +9,11 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
-import { KubeError, type KubeClient } from "../../kubernetes/kube-client.ts";
+import type { KubeClient } from "../../kubernetes/kube-client.ts";
 import type { AgentAuthenticator, Authentication, AuthenticationRefusal } from "../agent-authenticator.ts";
 import { limits, timers } from "../limits.ts";
+import type { PodObject } from "./cluster-objects.ts";
+import { readIfThere } from "./read-if-there.ts";
 import { Turns } from "./turns.ts";
 
 export interface TokenReviewsOptions {
@@ -34,11 +36,6 @@ interface ReviewStatus {
   readonly audiences?: readonly string[];
   readonly error?: string;
   readonly user?: { readonly username?: string; readonly extra?: Readonly<Record<string, readonly string[]>> };
-}
-
-interface PodFacts {
-  readonly metadata: { readonly uid?: string };
-  readonly spec?: { readonly nodeName?: string };
 }
 
 /** What a token says of itself (RFC 7519), as far as it is looked at. */
@@ -150,14 +147,9 @@ export class TokenReviews implements AgentAuthenticator {
 
   /** API servers before 1.30 name only the pod. */
   async #nodeOfPod(name: string, uid: string): Promise<string | undefined> {
-    try {
-      const path = `/api/v1/namespaces/${this.#options.namespace}/pods/${encodeURIComponent(name)}`;
-      const pod = await this.#options.client.get<PodFacts>(path);
-      return pod.metadata.uid === uid ? pod.spec?.nodeName : undefined;
-    } catch (error) {
-      if (error instanceof KubeError && error.status === 404) return undefined;
-      throw error;
-    }
+    const path = `/api/v1/namespaces/${this.#options.namespace}/pods/${encodeURIComponent(name)}`;
+    const pod = await readIfThere<PodObject>(this.#options.client, path);
+    return pod?.metadata.uid === uid ? pod.spec?.nodeName : undefined;
   }
 
   #remember(digest: string, node: string, { exp }: Claims): void {

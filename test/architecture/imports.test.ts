@@ -93,7 +93,7 @@ const INNER_WALLS = [
   },
 ] as const;
 
-/** What makes the control side of an agent. */
+/** What makes the control side of an agent, and the compiler of the controller's. */
 const CONTROL_BENCH_PARTS = [
   "agent/control/channel-client.ts",
   "agent/control/decode-frame.ts",
@@ -107,6 +107,8 @@ const CONTROL_BENCH_PARTS = [
   "agent/worker/messages.ts",
   "agent/worker/resource-limits.ts",
   "routing/compile.ts",
+  "routing/diff.ts",
+  "routing/table-compiler.ts",
   "routing/table-state.ts",
 ] as const;
 
@@ -135,7 +137,7 @@ const DOORS = [
   ...CONTROL_BENCH_PARTS.map((to) => ({
     from: "bench/control/",
     to,
-    reason: "a thousand agents do not fit on a machine: the bench takes the parts of one that it measures",
+    reason: "a thousand agents do not fit on a machine: the bench takes the parts of the product that it measures",
   })),
 ] as const;
 

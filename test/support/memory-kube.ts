@@ -38,9 +38,13 @@ export class MemoryKube implements KubeClient {
   readonly #watchers = new Set<Watcher>();
   #version = 100;
 
-  async get<T>(path: string): Promise<T> {
+  /** A list where a name is selected. */
+  async get<T>(path: string, query: KubeQuery = {}): Promise<T> {
     await this.#begin("get", path);
-    return structuredClone(this.#find(path)) as T;
+    if (query["fieldSelector"] === undefined) return structuredClone(this.#find(path)) as T;
+    const object = this.objects.get(`${path}/${selectedName(query)}`);
+    const list = { metadata: { resourceVersion: String(this.#version) }, items: object === undefined ? [] : [object] };
+    return structuredClone(list) as T;
   }
 
   async create<T>(path: string, body: object): Promise<T> {
@@ -84,10 +88,10 @@ export class MemoryKube implements KubeClient {
     signal: AbortSignal,
   ): Promise<void> {
     await this.#begin("watch", path);
-    const name = String(query["fieldSelector"]).replace("metadata.name=", "");
-    const own = `${path}/${name}`;
+    const own = `${path}/${selectedName(query)}`;
     const there = this.objects.get(own);
-    if (query["resourceVersion"] === undefined && there !== undefined) onEvent({ type: "ADDED", object: there as T });
+    const known = Number(query["resourceVersion"]);
+    if (Number(there?.metadata.resourceVersion) > known) onEvent({ type: "MODIFIED", object: there as T });
     await new Promise<void>((resolve, reject) => {
       const watcher: Watcher = {
         path: own,
@@ -177,6 +181,10 @@ function stepwise(object: Json, steps: readonly JsonPatchStep[]): Json {
     }
   }
   return object;
+}
+
+function selectedName(query: KubeQuery): string {
+  return String(query["fieldSelector"]).replace("metadata.name=", "");
 }
 
 function isJson(value: unknown): value is Json {

@@ -16,6 +16,11 @@ test("a host of IPv6 may stand without brackets, as a manifest puts it together"
   t.deepEqual(metrics("localhost:0"), { host: "localhost", port: 0 });
 });
 
+test("how connections are handed over is the agent's choice unless it is asked for", (t) => {
+  t.is(parseSettings(REQUIRED).intercept, "auto");
+  t.is(parseSettings([...REQUIRED, "--intercept", "redirect"]).intercept, "redirect");
+});
+
 for (const wrong of [":15020", "192.0.2.7", "192.0.2.7:99999", "[192.0.2.7]:1", "not::v6::at:all:15020"]) {
   test(`no metrics port: ${wrong}`, (t) => {
     t.throws(() => parseSettings([...REQUIRED, "--metrics", wrong]), { code: "wrong-settings", message: /--metrics/ });

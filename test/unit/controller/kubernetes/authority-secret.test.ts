@@ -148,6 +148,6 @@ test("a start goes on when the API server does, and says why it waits", async (t
   await eventually("it is told", () => /Cannot create the certificate authority/.test(replica.log.text));
   t.regex(replica.store.problem, /no/);
   client.intercept = () => undefined;
-  replica.clock.advance(timers.objectRetryMaxMs);
+  replica.clock.advance(timers.authorityRetryMs);
   t.truthy((await opening).rootsPem);
 });

@@ -113,6 +113,19 @@ test("a leader whose process was suspended knows at once that it may be none any
   resolve();
 });
 
+test("a request that hangs does not keep the next one from being made", async (t) => {
+  const client = new MemoryKube();
+  const a = await new Replica(t, client, "a").start();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  client.intercept = () => promise;
+  await a.pass(timers.leaseRetryMs);
+  client.intercept = () => undefined;
+  await a.pass(timers.leaseRenewMs + timers.leaseRetryMs);
+  t.true(a.lease.isLeader);
+  t.deepEqual(a.changes, [true, false, true]);
+  resolve();
+});
+
 test("a leader without an API server is none after the renew deadline, and again when it is back", async (t) => {
   const client = new MemoryKube();
   const a = await new Replica(t, client, "a").start();

@@ -1,12 +1,13 @@
 import test, { type ExecutionContext } from "ava";
-import { AGENT_NOT_READY_TAINT, NodeCare } from "../../../../controller/kubernetes/node-care.ts";
+import { AGENT_TAINT } from "../../../../controller/kubernetes/agent-taint.ts";
+import { NodeCare } from "../../../../controller/kubernetes/node-care.ts";
 import { timers } from "../../../../controller/limits.ts";
 import { KubeError } from "../../../../kubernetes/kube-client.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 import { MemoryKube } from "../../../support/memory-kube.ts";
 import { RecordingLog } from "../../../support/recording-log.ts";
 
-const ours = { key: AGENT_NOT_READY_TAINT, effect: "NoSchedule" };
+const ours = { key: AGENT_TAINT, effect: "NoSchedule" };
 const other = { key: "node.kubernetes.io/disk-pressure", effect: "NoSchedule" };
 
 function bench(t: ExecutionContext) {
@@ -32,7 +33,7 @@ function bench(t: ExecutionContext) {
     nodesWithTaint: () =>
       [...client.objects.values()]
         .map(({ metadata }) => metadata.name)
-        .filter((name) => taintsOf(name).some((taint) => (taint as { key: string }).key === AGENT_NOT_READY_TAINT)),
+        .filter((name) => taintsOf(name).some((taint) => (taint as { key: string }).key === AGENT_TAINT)),
     count: (result) => results.push(result),
     clock,
     log,

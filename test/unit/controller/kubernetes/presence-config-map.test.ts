@@ -131,6 +131,9 @@ test("a watch that breaks is opened again, and what happened meanwhile is known"
   await eventually("it is watched", () => client.watches === 1);
   client.endWatches();
   client.put(PATH, { metadata: { name: "hawser-agents" }, data: { "node-4": "" } });
-  await a.has("node-4");
+  await eventually("it is watched again", () => {
+    a.clock.advance(1_000);
+    return a.presence.nodes.has("node-4");
+  });
   t.is(a.changes, 2);
 });
