@@ -39,7 +39,7 @@ function under({ by, place, outcomes }: Explanation): readonly Line[] {
   const at = place === undefined ? "" : ` (${place.file}:${place.line})`;
   return [
     ["route", `${kind} ${rule.route}, rule ${rule.index + 1}${name}${at}`],
-    ["match", `${describeMatch(match)}`],
+    ["match", describeMatch(match)],
   ];
 }
 

@@ -100,8 +100,15 @@ function mergeRoutes(
   return { rules, matches: places.map(({ match, position, index }) => toMatch(match, position, index)) };
 }
 
-function toMatch({ specificity: _, ...match }: SpecificMatch, rule: number, index: number): RouteMatch {
-  return { rule, index, ...match };
+function toMatch({ path, method, headers, query }: SpecificMatch, rule: number, index: number): RouteMatch {
+  return {
+    rule,
+    index,
+    path,
+    ...(method === undefined ? {} : { method }),
+    ...(headers === undefined ? {} : { headers }),
+    ...(query === undefined ? {} : { query }),
+  };
 }
 
 function reportParent(
