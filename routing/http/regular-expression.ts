@@ -1,22 +1,26 @@
 /**
  * Regular expressions of routes: RE2 syntax, for the whole text, in time linear in its length whatever the expression
- * (no backtracking). A test takes some 200 ns where a prefix takes 20, so a literal beginning is compared before.
+ * (no backtracking). A test takes some ten times as long as comparing a prefix, so a literal beginning is compared before.
  */
-import { RE2JS } from "re2js";
+import { RE2Set } from "re2js";
+import { MAX_EXPRESSION_BYTES } from "../limits.ts";
 
 export class RouteExpression {
   /** What every text begins with that the expression takes. */
   readonly literal: string;
-  readonly #expression: RE2JS;
+  /** A set of one: only of a set can the memory be bounded. */
+  readonly #expression: RE2Set;
 
   /** Throws what RE2 throws for an expression that it does not take; documents were checked for that. */
   constructor(pattern: string) {
     this.literal = literalStart(pattern);
-    this.#expression = RE2JS.compile(pattern);
+    this.#expression = new RE2Set(RE2Set.ANCHOR_BOTH, 0, MAX_EXPRESSION_BYTES);
+    this.#expression.add(pattern);
+    this.#expression.compile();
   }
 
   test(text: string): boolean {
-    return text.startsWith(this.literal) && this.#expression.testExact(text);
+    return text.startsWith(this.literal) && this.#expression.match(text).length > 0;
   }
 }
 
