@@ -56,8 +56,8 @@ function loadedApart(entries: readonly string[]): Plugin {
   const paths = new Set(entries.map((entry) => path.join(ROOT, entry)));
   return {
     name: "loaded-apart",
-    setup({ onResolve }) {
-      onResolve({ filter: /^\..*\.ts$/ }, ({ path: specifier, kind, resolveDir }) => {
+    setup(hooks) {
+      hooks.onResolve({ filter: /^\..*\.ts$/ }, ({ path: specifier, kind, resolveDir }) => {
         if (kind !== "dynamic-import" || !paths.has(path.join(resolveDir, specifier))) return undefined;
         return { path: `./${path.parse(specifier).name}.cjs`, external: true };
       });

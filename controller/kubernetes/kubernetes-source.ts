@@ -20,7 +20,7 @@ import { Reflector } from "../../kubernetes/reflector.ts";
 import type { Document } from "../../protocol/documents/document.ts";
 import type { Source, SourceState } from "../source.ts";
 import { hasAgentTaint } from "./agent-taint.ts";
-import type { ConfigMapObject, NodeObject } from "./cluster-objects.ts";
+import type { ConfigMapObject } from "./cluster-objects.ts";
 import { convertEndpointSlice, convertNamespace, convertNode, convertPod, convertService } from "./convert-objects.ts";
 import { EventRecorder } from "./event-recorder.ts";
 import { limits, timers } from "./limits.ts";
@@ -138,7 +138,7 @@ export class KubernetesSource implements Source {
       if (document === undefined) return undefined;
       const converted = withoutWrongKeys(document);
       this.#tellProblems(object, converted, before);
-      const isTainted = document.kind === "Node" && hasAgentTaint(object as NodeObject);
+      const isTainted = document.kind === "Node" && hasAgentTaint(object);
       const known = before?.document;
       // What is not part of the document changes without it.
       const same = known !== undefined && isDeepStrictEqual(known, converted.document) ? known : converted.document;

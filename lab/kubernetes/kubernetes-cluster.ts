@@ -252,7 +252,7 @@ export class KubernetesCluster implements LabCluster {
   /** Those whose programs are installed. Resolves when the kubelets have started them. */
   async #createPods(): Promise<readonly RunningPod[]> {
     const pods = this.#initial.pods.filter((pod) => skippedStatus(pod) === undefined);
-    await Promise.all(pods.map((pod) => this.#registrar?.createPod(pod)));
+    await Promise.all(pods.map(async (pod) => this.#registrar?.createPod(pod)));
     return Promise.all(
       pods.map((pod) => {
         const key = `${namespaceOf(pod)}/${pod.metadata.name}`;

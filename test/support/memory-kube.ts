@@ -120,7 +120,7 @@ export class MemoryKube implements KubeClient {
   /** To whoever watches the object, whatever is stored. */
   send(event: KubeWatchEvent<KubeObject>): void {
     const { name } = event.object.metadata;
-    for (const watcher of this.#watchers) if (watcher.path.endsWith(`/${name}`)) watcher.onEvent(event);
+    for (const watcher of this.#watchers) if (watcher.path.endsWith(`/${name}`)) deliver(watcher, event);
   }
 
   get watches(): number {
@@ -150,12 +150,21 @@ export class MemoryKube implements KubeClient {
   }
 
   #tell(path: string, type: "ADDED" | "MODIFIED" | "DELETED", object: KubeObject): void {
-    for (const watcher of this.#watchers) if (watcher.path === path) watcher.onEvent({ type, object });
+    for (const watcher of this.#watchers) if (watcher.path === path) deliver(watcher, { type, object });
   }
 
   #nextVersion(): string {
     this.#version += 1;
     return String(this.#version);
+  }
+}
+
+/** Whose reader throws, that watch ends, as KubeClient has it. */
+function deliver(watcher: Watcher, event: KubeWatchEvent<KubeObject>): void {
+  try {
+    watcher.onEvent(event);
+  } catch (error) {
+    watcher.end(error as Error);
   }
 }
 
