@@ -21,6 +21,7 @@ import { assignPolicies, compileServices, isRouted, serviceAddresses, serviceKey
 import type { AddressOwner } from "./compile-slices.ts";
 import { podAddresses, type WorkloadFacts } from "./compile-workloads.ts";
 import { compareText } from "./compare-text.ts";
+import { policiesInForce } from "./http/not-in-force.ts";
 import { SlicedServices } from "./sliced-services.ts";
 
 /** A table that has no number yet. */
@@ -91,7 +92,7 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
   for (const pod of podDocuments) claims.add(pod, podAddresses(pod, facts));
   for (const service of serviceDocuments) claims.add(service, serviceAddresses(service));
   const nodes = compileNodes(nodeDocuments, agentNodes, claims, problems);
-  const policies = assignPolicies(serviceDocuments, ofKind(unique, "TrafficPolicy"), problems);
+  const policies = assignPolicies(serviceDocuments, policiesInForce(unique, problems), problems);
   const services = compileServices(serviceDocuments, policies, mesh, claims, problems);
 
   const pods = new Map<string, PodPart>();

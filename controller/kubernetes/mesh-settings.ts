@@ -14,7 +14,7 @@
 import { type Document, documentName } from "../../protocol/documents/document.ts";
 import { parseDocuments, type ParsedDocuments } from "../../protocol/documents/parse-documents.ts";
 import { formatProblem } from "../../protocol/documents/problem.ts";
-import { isDocumentFile } from "../document-directory.ts";
+import { isDocumentFile } from "../../protocol/documents/document-file.ts";
 import { limits } from "./limits.ts";
 
 /** Key of the ConfigMap -> text. */

@@ -129,6 +129,11 @@ const DOORS = [
     to: "package.json",
     reason: "the version that every process reports",
   },
+  ...["decide-request.ts", "request-facts.ts", "route-index.ts"].map((file) => ({
+    from: "bench/routes.ts",
+    to: `routing/http/${file}`,
+    reason: "what a decision costs is measured where nothing else is in the way",
+  })),
   ...CONTROL_BENCH_PARTS.map((to) => ({
     from: "bench/control/",
     to,

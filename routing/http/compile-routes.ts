@@ -1,0 +1,131 @@
+/**
+ * HTTPRoutes, GRPCRoutes and the policies for them -> entries of the routing table, and what became of every route.
+ *
+ *   references to Services -> ports and groups -> rules with their backends and policies -> in order of precedence
+ *
+ * What is wrong with one backend or parent costs that one only; it is told as a condition and as a problem with its place.
+ */
+import type {
+  Document,
+  ReferenceGrantDocument,
+  ServiceDocument,
+  TrafficPolicyDocument,
+} from "../../protocol/documents/document.ts";
+import type { RouteStatus } from "../../protocol/route-status.ts";
+import type { RouteEntry, RouteMatch, RouteRule } from "../../protocol/route-table.ts";
+import { type CompileProblems, documentName } from "../compile-problems.ts";
+import { compareText } from "../compare-text.ts";
+import { comparePrecedence, type MatchPlace, type SpecificMatch } from "./compile-matches.ts";
+import { compileRules, type RouteParts } from "./compile-rules.ts";
+import { nearestOf } from "./nearest-of.ts";
+import { RequestPolicies } from "./request-policies.ts";
+import { BackendResolver } from "./resolve-backends.ts";
+import { attachRoutes, byKey, groupKey, type RouteDocument, type RouteParent } from "./route-parents.ts";
+import { routeStatuses } from "./route-statuses.ts";
+
+export interface RouteInput {
+  readonly services: readonly ServiceDocument[];
+  readonly routes: readonly RouteDocument[];
+  readonly policies: readonly TrafficPolicyDocument[];
+  /** Given: Services of other namespaces may be used only where one of these says so. */
+  readonly grants?: readonly ReferenceGrantDocument[];
+}
+
+export interface CompiledRoutes {
+  /** Sorted by key. */
+  readonly entries: readonly RouteEntry[];
+  /** Of the routes that refer to a Service. */
+  readonly statuses: readonly RouteStatus[];
+}
+
+export function compileRoutes(input: RouteInput, problems: CompileProblems): CompiledRoutes {
+  const services = byKey(input.services);
+  const routes = inOrder(input.routes);
+  const parents = attachRoutes(routes, services);
+  const policies = new RequestPolicies(inOrder(input.policies), routes, problems);
+  const attached = new Set(parents.map(({ route }) => route));
+  const resolver = new BackendResolver(services, input.grants);
+  const parts = new Map([...attached].map((route) => [route, compileRules(route, resolver, problems)]));
+  for (const parent of parents) reportParent(parent, services, problems);
+  return { entries: toEntries(parents, parts, policies), statuses: routeStatuses(parents, parts) };
+}
+
+/** By name: equal documents in any order of files give equal entries. */
+function inOrder<T extends Document>(documents: readonly T[]): readonly T[] {
+  return [...documents].sort((a, b) => compareText(documentName(a), documentName(b)));
+}
+
+function toEntries(
+  parents: readonly RouteParent[],
+  parts: ReadonlyMap<RouteDocument, RouteParts>,
+  policies: RequestPolicies,
+): readonly RouteEntry[] {
+  const groups = new Map<string, { parent: RouteParent; port: number; routes: Set<RouteDocument> }>();
+  for (const parent of parents) {
+    for (const port of parent.ports) {
+      const key = groupKey(parent.service, port, parent.consumer);
+      const group = groups.get(key) ?? { parent, port, routes: new Set<RouteDocument>() };
+      groups.set(key, group);
+      // Once, also when two references of a route lead to the port.
+      group.routes.add(parent.route);
+    }
+  }
+  const entries = [...groups].map(([key, { parent, port, routes }]): RouteEntry => {
+    const { service, consumer, route } = parent;
+    const merged = mergeRoutes([...routes], parts, policies, service);
+    return { key, service, port, ...(consumer === undefined ? {} : { consumer }), kind: route.kind, ...merged };
+  });
+  return entries.sort((a, b) => compareText(a.key, b.key));
+}
+
+function mergeRoutes(
+  routes: readonly RouteDocument[],
+  parts: ReadonlyMap<RouteDocument, RouteParts>,
+  policies: RequestPolicies,
+  service: string,
+): Pick<RouteEntry, "rules" | "matches"> {
+  const rules: RouteRule[] = [];
+  const places: (MatchPlace & { readonly position: number })[] = [];
+  for (const route of routes) {
+    for (const { rule, matches } of parts.get(route)?.rules ?? []) {
+      const document = route.spec.rules[rule.index];
+      if (document === undefined) continue;
+      const { creationTimestamp: created } = route.metadata;
+      const where = { created, route: rule.route, rule: rule.index, position: rules.length };
+      places.push(...matches.map((match, index) => ({ ...where, match, index })));
+      rules.push({ ...rule, ...policies.compile(route, document, service) });
+    }
+  }
+  places.sort(comparePrecedence);
+  return { rules, matches: places.map(({ match, position, index }) => toMatch(match, position, index)) };
+}
+
+function toMatch({ path, method, headers, query }: SpecificMatch, rule: number, index: number): RouteMatch {
+  return {
+    rule,
+    index,
+    path,
+    ...(method === undefined ? {} : { method }),
+    ...(headers === undefined ? {} : { headers }),
+    ...(query === undefined ? {} : { query }),
+  };
+}
+
+function reportParent(
+  { route, index, service, reason, message, wrongKey }: RouteParent,
+  services: ReadonlyMap<string, ServiceDocument>,
+  problems: CompileProblems,
+): void {
+  const path = ["spec", "parentRefs", index];
+  if (reason === "Conflicted") {
+    const expected = "one kind of route on a port";
+    problems.add(route, { code: "conflicting-route", path, found: message, expected, message });
+  } else if (reason === "NoMatchingParent" && wrongKey !== undefined) {
+    const known = services.has(service);
+    const expected = known
+      ? "a TCP port of a Service with an address"
+      : nearestOf(service, services.keys(), "an existing Service");
+    const about = known ? { found: message, message } : { found: `Service ${service}, which does not exist` };
+    problems.add(route, { code: "missing-target", path: [...path, wrongKey], expected, ...about });
+  }
+}
