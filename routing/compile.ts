@@ -18,6 +18,7 @@ import { CompileProblems, placeOfDocument } from "./compile-problems.ts";
 import { compileServices } from "./compile-services.ts";
 import { type CompiledPod, compileWorkloads, type WorkloadFacts } from "./compile-workloads.ts";
 import { compareText } from "./compare-text.ts";
+import { policiesInForce } from "./http/not-in-force.ts";
 
 /** A table that has no number yet. */
 export type TableContents = Omit<TableSnapshot, "epoch" | "sequence">;
@@ -65,7 +66,7 @@ export function compileAll({ documents, agentNodes, trustDomain }: CompileInput)
   };
   const compiled = compileWorkloads(ofKind(unique, "Pod"), facts, claims, problems);
   const serviceDocuments = ofKind(unique, "Service");
-  const services = compileServices(serviceDocuments, ofKind(unique, "TrafficPolicy"), mesh, claims, problems);
+  const services = compileServices(serviceDocuments, policiesInForce(unique, problems), mesh, claims, problems);
   const selectors = new ServiceSelectors(serviceDocuments);
   const pods = compiled.map((pod) => ({ ...pod, endpoints: selectors.endpointsOf(pod) }));
   const endpoints = pods.flatMap((pod) => pod.endpoints);

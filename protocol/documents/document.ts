@@ -5,6 +5,9 @@
  * the place it came from, so that what is found wrong later can still be shown in the text.
  */
 import type { z } from "zod";
+import { grpcRouteDocumentSchema } from "./gateway/grpc-route-document.ts";
+import { httpRouteDocumentSchema } from "./gateway/http-route-document.ts";
+import { referenceGrantDocumentSchema } from "./gateway/reference-grant-document.ts";
 import { endpointSliceDocumentSchema } from "./endpoint-slice-document.ts";
 import { meshDocumentSchema } from "./mesh-document.ts";
 import { namespaceDocumentSchema } from "./namespace-document.ts";
@@ -22,6 +25,9 @@ export const DOCUMENT_SCHEMAS = {
   EndpointSlice: endpointSliceDocumentSchema,
   Mesh: meshDocumentSchema,
   TrafficPolicy: trafficPolicyDocumentSchema,
+  HTTPRoute: httpRouteDocumentSchema,
+  GRPCRoute: grpcRouteDocumentSchema,
+  ReferenceGrant: referenceGrantDocumentSchema,
 } as const;
 
 export type DocumentKind = keyof typeof DOCUMENT_SCHEMAS;
@@ -44,6 +50,9 @@ export type ServiceDocument = z.output<typeof serviceDocumentSchema> & Sourced;
 export type EndpointSliceDocument = z.output<typeof endpointSliceDocumentSchema> & Sourced;
 export type MeshDocument = z.output<typeof meshDocumentSchema> & Sourced;
 export type TrafficPolicyDocument = z.output<typeof trafficPolicyDocumentSchema> & Sourced;
+export type HttpRouteDocument = z.output<typeof httpRouteDocumentSchema> & Sourced;
+export type GrpcRouteDocument = z.output<typeof grpcRouteDocumentSchema> & Sourced;
+export type ReferenceGrantDocument = z.output<typeof referenceGrantDocumentSchema> & Sourced;
 
 export type Document =
   | NamespaceDocument
@@ -52,7 +61,10 @@ export type Document =
   | ServiceDocument
   | EndpointSliceDocument
   | MeshDocument
-  | TrafficPolicyDocument;
+  | TrafficPolicyDocument
+  | HttpRouteDocument
+  | GrpcRouteDocument
+  | ReferenceGrantDocument;
 
 /** `Pod shop/catalog-1`, `Node node-1`: what makes a document unique. */
 export function documentName(document: Document): string {

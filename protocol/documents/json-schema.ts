@@ -15,6 +15,9 @@ export const KIND_JSON_SCHEMAS: { readonly [K in DocumentKind]: JsonSchema } = {
   EndpointSlice: written("EndpointSlice"),
   Mesh: written("Mesh"),
   TrafficPolicy: written("TrafficPolicy"),
+  HTTPRoute: written("HTTPRoute"),
+  GRPCRoute: written("GRPCRoute"),
+  ReferenceGrant: written("ReferenceGrant"),
 };
 
 /** One schema for any document. */

@@ -24,7 +24,12 @@ export type ProblemCode =
   | "unknown-node"
   | "missing-target"
   | "address-conflict"
-  | "conflicting-policy";
+  | "conflicting-policy"
+  | "conflicting-route"
+  | "not-permitted"
+  | "unknown-extension"
+  // Correct, and not in force
+  | "not-supported";
 
 /** Keys and list positions from the document's root. */
 export type ProblemPath = readonly (string | number)[];

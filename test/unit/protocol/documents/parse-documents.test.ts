@@ -114,7 +114,7 @@ const wrong: [string, string, string | RegExp, string, string][] = [
     TRAFFIC_POLICY,
     'targetRef:\n    group: ""\n    kind: Service\n    name: catalog\n',
     "⌖targetRef:\n    kind: Service\n",
-    " spec.targetRef.name: missing, expected a name of a-z, 0-9 and - with at most 63 characters",
+    " spec.targetRef.name: missing, expected a name of a-z, 0-9, - and . with at most 253 characters",
   ],
   ["an empty part", TRAFFIC_POLICY, /spec:.*$/s, "spec:⌖\n", " spec: expected a mapping, found an empty value"],
   [
@@ -276,14 +276,14 @@ const wrong: [string, string, string | RegExp, string, string][] = [
     POD,
     "kind: Pod",
     "kind: ⌖pod",
-    ' kind: expected one of the kinds Namespace, Node, Pod, Service, EndpointSlice, Mesh, TrafficPolicy, found text "pod", did you mean Pod',
+    ' kind: expected one of the kinds Namespace, Node, Pod, Service, EndpointSlice, Mesh, TrafficPolicy, HTTPRoute, GRPCRoute, ReferenceGrant, found text "pod", did you mean Pod',
   ],
   [
     "no kind",
     POD,
     "apiVersion: v1\nkind: Pod",
     "⌖apiVersion: v1",
-    " kind: missing, expected one of the kinds Namespace, Node, Pod, Service, EndpointSlice, Mesh, TrafficPolicy",
+    " kind: missing, expected one of the kinds Namespace, Node, Pod, Service, EndpointSlice, Mesh, TrafficPolicy, HTTPRoute, GRPCRoute, ReferenceGrant",
   ],
   [
     "another version",

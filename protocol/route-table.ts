@@ -1,0 +1,194 @@
+/**
+ * Routes as they travel in the routing table: what HTTPRoutes, GRPCRoutes and policies say about requests to one port of
+ * one Service, compiled so that whoever forwards needs no document and resolves nothing. Plain JSON, replaced whole.
+ *
+ * What is absent is not said: it has no effect, or the forwarder's own default.
+ */
+
+export type RouteKind = "HTTPRoute" | "GRPCRoute";
+
+/** All routes of one group for one port of one Service: the rules of several documents, merged. */
+export interface RouteEntry {
+  /** `shop/catalog:80`; with callers of one namespace only, `shop/catalog:80@team-a`. */
+  readonly key: string;
+  /** Key of the Service that is dialled. */
+  readonly service: string;
+  readonly port: number;
+  /**
+   * Absent: the producer's routes, for every caller. Else a consumer's: for callers of this namespace, who are then not
+   * under the producer's (GEP-1294).
+   */
+  readonly consumer?: string;
+  /** One kind only holds on a port: GRPCRoute before HTTPRoute. */
+  readonly kind: RouteKind;
+  readonly rules: readonly RouteRule[];
+  /** In order of precedence: a request is under the rule of the first one that it satisfies. */
+  readonly matches: readonly RouteMatch[];
+}
+
+export interface RouteMatch {
+  /** Position in the entry's `rules`. */
+  readonly rule: number;
+  /** Position in the rule's own list of matches, for whoever looks for it in the document. */
+  readonly index: number;
+  readonly path: RoutePathMatch;
+  readonly method?: string;
+  /** Names in lower case, each once. */
+  readonly headers?: readonly RouteValueMatch[];
+  readonly query?: readonly RouteValueMatch[];
+}
+
+/** `value` is in the normal spelling that requests' paths are brought to, except that of a regular expression. */
+export interface RoutePathMatch {
+  /**
+   *   exact    the whole path
+   *   prefix   whole segments; without a slash at the end, so "" is every path
+   *   suffix   the end of the path: a gRPC method of any service
+   *   regex    a regular expression (RE2) for the whole path
+   */
+  readonly type: "exact" | "prefix" | "suffix" | "regex";
+  readonly value: string;
+}
+
+/** Exactly one of `value` and `regex` is set; a regular expression is for the whole value. */
+export interface RouteValueMatch {
+  readonly name: string;
+  readonly value?: string;
+  readonly regex?: string;
+}
+
+export interface RouteRule {
+  /** `namespace/name` of the document. */
+  readonly route: string;
+  /** Position in the document's rules. */
+  readonly index: number;
+  readonly name?: string;
+  readonly filters?: RouteFilters;
+  readonly backends: readonly RouteBackend[];
+  readonly timeouts?: RouteTimeouts;
+  readonly retry?: RouteRetry;
+  readonly session?: RouteSession;
+}
+
+/** Why requests of a backend's share are answered with an error: a reason of the condition ResolvedRefs. */
+export type BackendProblem = "InvalidKind" | "BackendNotFound" | "RefNotPermitted" | "UnsupportedProtocol";
+
+export interface RouteTarget {
+  /** Key of the Service. */
+  readonly service: string;
+  readonly port: number;
+}
+
+export interface RouteBackend extends RouteTarget {
+  /** Share of the requests, relative to the sum of the rule's weights. */
+  readonly weight: number;
+  readonly problem?: BackendProblem;
+  /** Of requests that go to this backend, after the rule's. */
+  readonly filters?: RouteFilters;
+}
+
+/** Every filter occurs once in a list, but mirrors: so their order is not kept. */
+export interface RouteFilters {
+  readonly requestHeaders?: HeaderChanges;
+  readonly responseHeaders?: HeaderChanges;
+  readonly redirect?: RouteRedirect;
+  readonly rewrite?: RouteRewrite;
+  readonly mirrors?: readonly RouteMirror[];
+  readonly cors?: RouteCors;
+  /** `group/kind name` of an extension that nobody here knows: such requests are answered with an error, not let through. */
+  readonly unknownExtension?: string;
+}
+
+/** Applied in the order set, add, remove. Names in lower case. */
+export interface HeaderChanges {
+  readonly set?: readonly HeaderField[];
+  /** Appended to the values that are there. */
+  readonly add?: readonly HeaderField[];
+  readonly remove?: readonly string[];
+}
+
+export type HeaderField = readonly [name: string, value: string];
+
+export interface PathChange {
+  /** The whole path, with a query of its own where it has one; or the part that the prefix match has matched. */
+  readonly type: "full" | "prefix";
+  readonly value: string;
+}
+
+export interface RouteRedirect {
+  readonly status: number;
+  readonly scheme?: "http" | "https";
+  readonly hostname?: string;
+  readonly port?: number;
+  readonly path?: PathChange;
+}
+
+export interface RouteRewrite {
+  readonly hostname?: string;
+  readonly path?: PathChange;
+}
+
+export interface RouteMirror extends RouteTarget {
+  /** Of the requests, `numerator` in `denominator` are mirrored. */
+  readonly numerator: number;
+  readonly denominator: number;
+}
+
+export interface RouteCors {
+  readonly allowOrigins: readonly string[];
+  readonly allowCredentials: boolean;
+  readonly allowMethods: readonly string[];
+  readonly allowHeaders: readonly string[];
+  readonly exposeHeaders: readonly string[];
+  readonly maxAgeSeconds: number;
+}
+
+/** In milliseconds; 0 is without end. */
+export interface RouteTimeouts {
+  readonly requestMs?: number;
+  readonly perTryMs?: number;
+  readonly connectMs?: number;
+  readonly idleMs?: number;
+}
+
+/** What an attempt may end with to be repeated; a number is a status code. */
+export type RetryReason =
+  | "connect-failure"
+  | "reset"
+  | "refused-stream"
+  | "gateway-error"
+  | "5xx"
+  | "cancelled"
+  | "deadline-exceeded"
+  | "resource-exhausted"
+  | "unavailable"
+  | number;
+
+export interface RouteRetry {
+  /** After the first attempt. */
+  readonly attempts: number;
+  readonly on: readonly RetryReason[];
+  /** At least this long before the first retry. */
+  readonly backoffMs: number;
+  readonly budget: RetryBudget;
+}
+
+/** Retries are at most `percent` of the requests of the last interval, or the minimum while these are few (GEP-3388). */
+export interface RetryBudget {
+  readonly percent: number;
+  readonly intervalMs: number;
+  readonly minRetries: number;
+  readonly minRetriesIntervalMs: number;
+}
+
+/** GEP-1619. */
+export type RouteSession =
+  | {
+      readonly type: "cookie";
+      readonly name: string;
+      readonly path: string;
+      /** The cookie outlives the client's session, up to `timeoutMs`. */
+      readonly permanent: boolean;
+      readonly timeoutMs?: number;
+    }
+  | { readonly type: "header"; readonly name: string; readonly timeoutMs?: number };

@@ -1,0 +1,145 @@
+/**
+ * Timeouts and retries: what a rule says itself comes first, then the TrafficPolicy of the rule, of its route, and of the
+ * Service that is dialled. Each value is taken from the first that has it.
+ */
+import type { TrafficPolicyDocument } from "../../protocol/documents/document.ts";
+import type { RetryBudget, RetryReason, RouteRetry, RouteRule, RouteTimeouts } from "../../protocol/route-table.ts";
+import { type CompileProblems, placeOfDocument } from "../compile-problems.ts";
+import { nearestOf } from "./nearest-of.ts";
+import type { RouteDocument } from "./route-parents.ts";
+
+type PolicySpec = TrafficPolicyDocument["spec"];
+type HttpRule = Extract<RouteDocument, { kind: "HTTPRoute" }>["spec"]["rules"][number];
+
+const DEFAULT_ATTEMPTS = 1;
+const DEFAULT_BACKOFF_MS = 25;
+/** A retry stanza is for failed connections too, whatever its codes (GEP-1731). */
+const CONNECTION_ERRORS: readonly RetryReason[] = ["connect-failure", "reset", "refused-stream"];
+/** GEP-3388. */
+const DEFAULT_BUDGET: RetryBudget = { percent: 20, intervalMs: 10_000, minRetries: 10, minRetriesIntervalMs: 1_000 };
+
+export class RequestPolicies {
+  /** By `Service shop/catalog`, `HTTPRoute shop/catalog`, `HTTPRoute shop/catalog rule`. */
+  readonly #policies = new Map<string, TrafficPolicyDocument>();
+
+  constructor(policies: readonly TrafficPolicyDocument[], routes: readonly RouteDocument[], problems: CompileProblems) {
+    const targets = new Set(routes.flatMap(targetsOf));
+    for (const policy of policies) {
+      const target = targetOf(policy);
+      const earlier = this.#policies.get(target);
+      if (policy.spec.targetRef.kind === "Service") {
+        // What is wrong with those is found where Services are compiled.
+        if (earlier === undefined) this.#policies.set(target, policy);
+      } else if (!targets.has(target)) missingTarget(policy, target, routes, problems);
+      else if (earlier !== undefined) conflict(policy, target, earlier, problems);
+      else this.#policies.set(target, policy);
+    }
+  }
+
+  /** What a rule says and does not say, for requests to `service`. */
+  compile(
+    route: RouteDocument,
+    rule: RouteDocument["spec"]["rules"][number],
+    service: string,
+  ): Pick<RouteRule, "timeouts" | "retry"> {
+    const specs = this.#specs(route, rule.name, service);
+    const own = route.kind === "HTTPRoute" ? (rule as HttpRule) : undefined;
+    const timeouts = compileTimeouts(own?.timeouts, specs);
+    const retry = compileRetry(own?.retry, specs);
+    return { ...(timeouts === undefined ? {} : { timeouts }), ...(retry === undefined ? {} : { retry }) };
+  }
+
+  #specs(route: RouteDocument, rule: string | undefined, service: string): readonly PolicySpec[] {
+    const name = nameOf(route);
+    const targets = [rule === undefined ? "" : `${name} ${rule}`, name, `Service ${service}`];
+    return targets.map((target) => this.#policies.get(target)?.spec).filter((spec) => spec !== undefined);
+  }
+}
+
+function nameOf({ kind, metadata }: RouteDocument): string {
+  return `${kind} ${metadata.namespace}/${metadata.name}`;
+}
+
+function targetsOf(route: RouteDocument): readonly string[] {
+  const name = nameOf(route);
+  return [name, ...route.spec.rules.flatMap((rule) => (rule.name === undefined ? [] : [`${name} ${rule.name}`]))];
+}
+
+function targetOf({ metadata, spec: { targetRef } }: TrafficPolicyDocument): string {
+  const target = `${targetRef.kind} ${metadata.namespace}/${targetRef.name}`;
+  return targetRef.sectionName === undefined ? target : `${target} ${targetRef.sectionName}`;
+}
+
+function missingTarget(
+  policy: TrafficPolicyDocument,
+  target: string,
+  routes: readonly RouteDocument[],
+  problems: CompileProblems,
+): void {
+  const { targetRef } = policy.spec;
+  const route = routes.find((each) => target.startsWith(`${nameOf(each)} `));
+  if (route !== undefined) {
+    const names = route.spec.rules.map((rule) => rule.name).filter((name) => name !== undefined);
+    const expected =
+      names.length === 0 ? `a rule with a name, ${nameOf(route)} has none` : `one of the rules ${names.join(", ")}`;
+    const found = `rule ${targetRef.sectionName ?? ""}, which does not exist`;
+    problems.add(policy, { code: "missing-target", path: ["spec", "targetRef", "sectionName"], found, expected });
+    return;
+  }
+  const known = routes
+    .filter(({ kind }) => kind === targetRef.kind)
+    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  const expected = nearestOf(
+    `${policy.metadata.namespace}/${targetRef.name}`,
+    known,
+    `a ${targetRef.kind} of its namespace`,
+  );
+  const found = `${target}, which does not exist`;
+  problems.add(policy, { code: "missing-target", path: ["spec", "targetRef", "name"], found, expected });
+}
+
+function conflict(
+  policy: TrafficPolicyDocument,
+  target: string,
+  earlier: TrafficPolicyDocument,
+  problems: CompileProblems,
+): void {
+  const expected = `one, the first is ${earlier.metadata.name} (${placeOfDocument(earlier)})`;
+  const found = `a second TrafficPolicy for ${target}`;
+  problems.add(policy, { code: "conflicting-policy", path: ["spec", "targetRef", "name"], found, expected });
+}
+
+function compileTimeouts(own: HttpRule["timeouts"], specs: readonly PolicySpec[]): RouteTimeouts | undefined {
+  const given: readonly RouteTimeoutValues[] = [
+    { requestMs: own?.request, perTryMs: own?.backendRequest },
+    ...specs.map(({ timeouts = {} }) => timeouts),
+  ];
+  const timeouts: Record<string, number> = {};
+  for (const key of ["requestMs", "perTryMs", "connectMs", "idleMs"] as const) {
+    const value = given.find((each) => each[key] !== undefined)?.[key];
+    if (value !== undefined) timeouts[key] = value;
+  }
+  return Object.keys(timeouts).length === 0 ? undefined : timeouts;
+}
+
+type RouteTimeoutValues = { readonly [K in keyof RouteTimeouts]: RouteTimeouts[K] | undefined };
+
+/** Undefined: no retries. */
+function compileRetry(own: HttpRule["retry"], specs: readonly PolicySpec[]): RouteRetry | undefined {
+  const policies = specs.map(({ retries }) => retries).filter((retries) => retries !== undefined);
+  if (own === undefined && policies.length === 0) return undefined;
+  const attempts = own?.attempts ?? first(policies, "attempts") ?? DEFAULT_ATTEMPTS;
+  if (attempts === 0) return undefined;
+  const on =
+    own?.codes === undefined ? (first(policies, "on") ?? CONNECTION_ERRORS) : [...CONNECTION_ERRORS, ...own.codes];
+  return {
+    attempts,
+    on,
+    backoffMs: own?.backoff ?? first(policies, "backoffMs") ?? DEFAULT_BACKOFF_MS,
+    budget: first(policies, "budget") ?? DEFAULT_BUDGET,
+  };
+}
+
+function first<T, K extends keyof T>(values: readonly T[], key: K): T[K] | undefined {
+  return values.find((value) => value[key] !== undefined)?.[key];
+}
