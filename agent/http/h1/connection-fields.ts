@@ -89,7 +89,7 @@ export function splitList(list: string): string[] {
 
 function removeNamed(fields: Fields, options: readonly string[]): void {
   for (const option of options) {
-    if (option !== "close" && option !== "keep-alive" && option !== "upgrade") fields.remove(option);
+    if (option !== "close" && option !== "keep-alive" && option !== "upgrade") fields.delete(option);
   }
 }
 

@@ -37,16 +37,16 @@ export class Fields {
 
   /** In place of all of the same name. */
   set(name: string, value: string): void {
-    this.remove(name.toLowerCase());
+    this.delete(name.toLowerCase());
     this.add(name, value);
   }
 
-  /** `key` in lower case. Fields of the same name are one list (RFC 9110 section 5.2). */
+  /** `key` in lower case. Fields of the same name are one list (RFC 9110 section 5.2), cookies one line. */
   get(key: string): string | undefined {
     let joined: string | undefined;
     for (let index = this.keys.indexOf(key); index !== -1; index = this.keys.indexOf(key, index + 1)) {
       const value = this.values[index] as string;
-      joined = joined === undefined ? value : `${joined}, ${value}`;
+      joined = joined === undefined ? value : `${joined}${key === "cookie" ? "; " : ", "}${value}`;
     }
     return joined;
   }
@@ -56,7 +56,7 @@ export class Fields {
   }
 
   /** All of this name, `key` in lower case. */
-  remove(key: string): void {
+  delete(key: string): void {
     if (this.has(key)) this.keep((each) => each !== key);
   }
 
