@@ -32,6 +32,7 @@ type State = (typeof State)[keyof typeof State];
 
 /** Positions per field: begin and end of its name, begin and end of its value. */
 const MARKS_PER_FIELD = 4;
+const HTTP = "HTTP/";
 /** Most heads that come cut fit. */
 const HELD_BYTES = 2 * 1024;
 const NOTHING = Buffer.alloc(0);
@@ -122,7 +123,7 @@ export class HeadScanner {
         case State.line:
           at = skipWhile(this.#lineBytes, bytes, at, Math.min(end, base + httpLimits.startLineBytes));
           if (at - base >= httpLimits.startLineBytes) throw lineTooLong(this.#kind);
-          if (at < end) this.#endLine(bytes[at++] as number, at - 1 - base);
+          if (at < end) this.#endLine(bytes, at++, base);
           break;
         case State.lineLf:
         case State.valueLf:
@@ -162,10 +163,15 @@ export class HeadScanner {
     this.#state = State.line;
   }
 
-  #endLine(byte: number, position: number): void {
-    expectCr(byte);
-    if (position === this.#lineStart) throw new H1Error("bad-start-line", "The first line is empty");
-    this.#lineEnd = position;
+  #endLine(bytes: Buffer, at: number, base: number): void {
+    expectCr(bytes[at] as number);
+    const start = base + this.#lineStart;
+    if (at === start) throw new H1Error("bad-start-line", "The first line is empty");
+    // A server of another protocol may stop after its greeting: the rest of a head would be waited for in vain.
+    if (this.#kind === "response" && bytes.toString("latin1", start, start + HTTP.length) !== HTTP) {
+      throw new H1Error("bad-start-line", "A status line begins with HTTP/");
+    }
+    this.#lineEnd = at - base;
     this.#state = State.lineLf;
   }
 
