@@ -315,13 +315,13 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
     this.#exchange = undefined;
     this.#fail("refused", `${error.code}: ${error.message}`);
     this.#plane.metrics.refused(error.code);
-    const place = exchange === undefined ? "free" : exchange.refuse(error);
-    if (place === "free") {
+    const told = exchange === undefined ? "nothing" : exchange.refuse(error);
+    if (told === "nothing") {
       const response = { status: error.status, reason: error.code, text: error.message };
       this.write(writeOwnResponse(response, this.#head?.method ?? "GET", "close"));
     }
     // In the middle of an answer there is no place for another one.
-    if (place === "answering") resetSocket(this.#socket);
+    if (told === "a part") resetSocket(this.#socket);
     else this.#linger();
   }
 
