@@ -72,7 +72,7 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
   readonly #listeners = {
     data: (chunk: Buffer): void => this.#data(chunk),
     end: (): void => this.#ended(),
-    drain: (): void => this.#exchange?.clientDrained(),
+    drain: (): void => this.#drained(),
     error: (error: Error): void => this.#lost(error.message),
     close: (): void => this.#closed(),
   };
@@ -144,7 +144,7 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
 
   resumeRequest(): void {
     this.#isPaused = false;
-    if (this.#aheadBytes < httpLimits.pipelinedBytes) this.#socket.resume();
+    this.#resumeReading();
   }
 
   finished(keepOpen: boolean): void {
@@ -156,7 +156,7 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
     }
     if (this.#parser.isMidMessage) {
       this.#isDiscarding = true;
-      this.#socket.resume();
+      this.#resumeReading();
     } else this.#nextRequest();
   }
 
@@ -224,10 +224,11 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
     else this.#hold(chunk);
   }
 
-  /** Nothing is due but what comes: a request's head, or the rest of the present one. */
+  /** What comes is due: the rest of the present request, or another one of a client that reads its answers. */
   get #mayRead(): boolean {
     if (this.#state !== "serving" || this.#aheadBytes > 0) return false;
-    return this.#exchange === undefined || this.#parser.isMidMessage;
+    if (this.#parser.isMidMessage) return true;
+    return this.#exchange === undefined && this.#socket.writableLength <= limits.socketBufferBytes;
   }
 
   get #isIdle(): boolean {
@@ -263,15 +264,26 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
     if (this.isLeaving) this.#linger();
     // Whoever reads now goes on by itself.
     if (!this.#isReading) this.#readAhead();
-    this.#socket.resume();
+    this.#resumeReading();
   }
 
   #readAhead(): void {
-    while (this.#aheadBytes > 0 && this.#exchange === undefined && this.#state === "serving") {
-      const chunk = this.#ahead.length === 1 ? (this.#ahead[0] as Buffer) : Buffer.concat(this.#ahead);
-      this.#ahead = [];
-      this.#aheadBytes = 0;
-      this.#read(chunk);
+    if (this.#aheadBytes === 0) return;
+    const chunk = this.#ahead.length === 1 ? (this.#ahead[0] as Buffer) : Buffer.concat(this.#ahead);
+    this.#ahead = [];
+    this.#aheadBytes = 0;
+    this.#read(chunk);
+  }
+
+  #resumeReading(): void {
+    if (this.#aheadBytes < httpLimits.pipelinedBytes) this.#socket.resume();
+  }
+
+  #drained(): void {
+    if (this.#exchange !== undefined) this.#exchange.clientDrained();
+    else if (this.#state === "serving") {
+      this.#readAhead();
+      this.#resumeReading();
     }
   }
 

@@ -3,25 +3,34 @@ import { once } from "node:events";
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 
+/** A test, or whoever else ends. */
+export interface TearsDown {
+  teardown(close: () => void): void;
+}
+
 export interface Origin {
   readonly port: number;
   /** Connections accepted so far. */
   readonly accepted: number;
   readonly open: ReadonlySet<Socket>;
+  /** Before the test's end, when it dies. */
   close(): void;
 }
 
 /** A node:http server. Answers with method, path and body as JSON unless told otherwise. */
-export async function httpOrigin(listener: RequestListener = echo): Promise<Origin & { readonly server: HttpServer }> {
+export async function httpOrigin(
+  t: TearsDown,
+  listener: RequestListener = echo,
+): Promise<Origin & { readonly server: HttpServer }> {
   const server = createHttpServer({ keepAliveTimeout: 30_000 }, listener);
-  const origin = await listenAs(server);
+  const origin = await listenAs(t, server);
   return Object.assign(origin, { server });
 }
 
 /** A server that speaks what `onConnection` writes. */
-export async function rawOrigin(onConnection: (socket: Socket, index: number) => void): Promise<Origin> {
+export async function rawOrigin(t: TearsDown, onConnection: (socket: Socket, index: number) => void): Promise<Origin> {
   const server = createServer({ noDelay: true, allowHalfOpen: true });
-  const origin = await listenAs(server);
+  const origin = await listenAs(t, server);
   server.on("connection", (socket) => {
     socket.on("error", () => {});
     onConnection(socket, origin.accepted - 1);
@@ -57,7 +66,7 @@ export const echo: RequestListener = (request, response) => {
   });
 };
 
-async function listenAs(server: Server): Promise<Origin> {
+async function listenAs(t: TearsDown, server: Server): Promise<Origin> {
   const open = new Set<Socket>();
   let accepted = 0;
   server.on("connection", (socket: Socket) => {
@@ -68,15 +77,17 @@ async function listenAs(server: Server): Promise<Origin> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
+  const close = (): void => {
+    server.close();
+    for (const socket of open) socket.destroy();
+  };
+  t.teardown(close);
   return {
     port,
     get accepted() {
       return accepted;
     },
     open,
-    close() {
-      server.close();
-      for (const socket of open) socket.destroy();
-    },
+    close,
   };
 }

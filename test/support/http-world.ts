@@ -23,6 +23,7 @@ import type { RequestFacts } from "../../routing/http/request-facts.ts";
 import { TableState } from "../../routing/table-state.ts";
 import { candidate } from "./candidates.ts";
 import { eventually } from "./eventually.ts";
+import type { TearsDown } from "./http-origin.ts";
 import { NO_EJECTION } from "./outbound-world.ts";
 import { RecordingLog } from "./recording-log.ts";
 import { testTable, testWorkload } from "./test-tables.ts";
@@ -69,8 +70,10 @@ export class HttpWorld {
     this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#serve(socket));
   }
 
-  static async create(options: HttpWorldOptions = {}): Promise<HttpWorld> {
+  /** Closed at the test's end at the latest. */
+  static async create(t: TearsDown, options: HttpWorldOptions = {}): Promise<HttpWorld> {
     const world = new HttpWorld(options);
+    t.teardown(() => world.close());
     world.connections.start();
     world.#listener.listen(0, "127.0.0.1");
     await once(world.#listener, "listening");
@@ -184,9 +187,9 @@ const catalog: ServiceEntry = {
   key: "shop/catalog",
   namespace: "shop",
   name: "catalog",
-  vips: ["10.96.0.1"],
-  ports: [{ name: "http", port: 80 }],
-} as unknown as ServiceEntry;
+  clusterIps: ["10.96.0.1"],
+  ports: [{ name: "http", port: 80, protocol: "TCP" }],
+};
 
 /** An origin on this node, dialled directly. */
 export function localCandidate(port: number): Candidate {

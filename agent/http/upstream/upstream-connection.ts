@@ -160,6 +160,8 @@ export class UpstreamConnection implements StreamHandler {
   /** The user has what it wanted. True: the connection can carry another request; else it is closed. */
   release(): boolean {
     this.#user = undefined;
+    // Its client may have been slow; nobody reads an idle connection but us, for its end.
+    this.resume();
     const isWhole = this.#requestDone && this.#responseDone && !this.#isTainted;
     if (isWhole && !this.#parser.isClosed && !this.#peerEnded) return true;
     this.close("closed");

@@ -105,8 +105,11 @@ export class UpstreamPool {
 
   #closed(upstream: UpstreamConnection, entry: Entry, reason: CloseReason): void {
     this.#open.delete(upstream);
-    if (entry.counters === undefined) this.#plane.metrics.dial(reason === "connect-failed" ? "failed" : "refused");
-    else this.#plane.metrics.connectionClosed(entry.counters, reason);
+    const { metrics } = this.#plane;
+    if (entry.counters !== undefined) metrics.connectionClosed(entry.counters, reason);
+    else if (reason === "connect-failed") metrics.dial("failed");
+    // Else the client left before there was a verdict, or the far agent has refused.
+    else if (reason === "reset-by-peer") metrics.dial("refused");
   }
 
   #takeIdle(key: string): UpstreamConnection | undefined {

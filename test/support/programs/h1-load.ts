@@ -112,7 +112,10 @@ function bodyRate(framing: "length" | "chunked"): number {
 // What stands between.
 
 async function agent(originPort: number): Promise<void> {
-  const port = kind === "http" ? (await HttpWorld.create({ origins: [originPort] })).port : await relays(originPort);
+  const port =
+    kind === "http"
+      ? (await HttpWorld.create({ teardown() {} }, { origins: [originPort] })).port
+      : await relays(originPort);
   process.on("message", () => {
     const { user, system } = process.cpuUsage();
     tell({ cpuUs: user + system });

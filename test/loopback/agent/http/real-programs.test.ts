@@ -1,12 +1,13 @@
 /** Programs that are not ours as clients and servers: curl, nginx; and many requests, after which nothing is left. */
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { Agent, request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { eventually } from "../../../support/eventually.ts";
 import { answering, httpOrigin, rawOrigin } from "../../../support/http-origin.ts";
 import { HttpWorld } from "../../../support/http-world.ts";
@@ -17,7 +18,7 @@ const MEGABYTE = 1024 * 1024;
 
 test("curl: a large upload with 100-continue, keep-alive, HEAD, HTTP/1.0, compressed downloads", async (t) => {
   const directory = await temporaryDirectory(t);
-  const origin = await httpOrigin((request, response) => {
+  const origin = await httpOrigin(t, (request, response) => {
     const hash = createHash("sha256");
     let bytes = 0;
     request.on("data", (chunk: Buffer) => {
@@ -26,7 +27,7 @@ test("curl: a large upload with 100-continue, keep-alive, HEAD, HTTP/1.0, compre
     });
     request.on("end", () => response.end(`${request.method} ${bytes} ${hash.digest("hex")}\n`));
   });
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const file = path.join(directory, "upload");
   const content = Buffer.alloc(20 * MEGABYTE, "hawser");
   await writeFile(file, content);
@@ -37,21 +38,19 @@ test("curl: a large upload with 100-continue, keep-alive, HEAD, HTTP/1.0, compre
   t.is(upload.stdout, `PUT ${content.length} ${digest}\n`);
   t.true(upload.stderr.includes("< HTTP/1.1 100 Continue"));
   t.is(
-    await curl("-T", "-", "-H", "Transfer-Encoding: chunked", "--data-binary", `@${file}`, "-X", "POST", world.url),
+    await curl("-H", "Transfer-Encoding: chunked", "--data-binary", `@${file}`, world.url),
     `POST ${content.length} ${digest}\n`,
   );
   t.is((await curl(world.url, world.url, world.url)).split("\n").length, 4);
   t.regex(await curl("-I", world.url), /^HTTP\/1\.1 200 OK\r\n/);
   t.is(await curl("-0", world.url), `GET 0 ${createHash("sha256").digest("hex")}\n`);
   await world.settle();
-  world.close();
-  origin.close();
 });
 
 test("nginx: files of all sizes, ranges, conditions, errors", async (t) => {
   const directory = await temporaryDirectory(t);
-  const nginx = await startNginx(directory);
-  const world = await HttpWorld.create({ origins: [nginx.port] });
+  const nginx = await startNginx(t, directory);
+  const world = await HttpWorld.create(t, { origins: [nginx.port] });
   for (const bytes of [0, 1, 65_536, 3 * MEGABYTE]) {
     await writeFile(path.join(directory, "www", `file-${bytes}`), Buffer.alloc(bytes, "x"));
     const response = await fetch(`${world.url}/file-${bytes}`);
@@ -67,13 +66,11 @@ test("nginx: files of all sizes, ranges, conditions, errors", async (t) => {
   t.is((await fetch(`${world.url}/none`)).status, 404);
   t.is((await fetch(`${world.url}/file-1`, { method: "POST", body: "x".repeat(100_000) })).status, 405);
   t.is((await fetch(`${world.url}/file-1`, { method: "HEAD" })).headers.get("content-length"), "1");
-  world.close();
-  await nginx.stop();
 });
 
 test("10,000 requests one after the other leave nothing behind", async (t) => {
-  const origin = await rawOrigin(answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await rawOrigin(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const count = 10_000;
   const client = await world.connect();
   let answered = 0;
@@ -91,13 +88,11 @@ test("10,000 requests one after the other leave nothing behind", async (t) => {
   client.end();
   await world.settle();
   t.deepEqual(world.requests(), { "2xx answered": count });
-  world.close();
-  origin.close();
 });
 
 test("200 clients at once, of all kinds, leave nothing behind", async (t) => {
-  const origin = await httpOrigin();
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await httpOrigin(t);
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const agent = new Agent({ keepAlive: true, maxSockets: 200 });
   const before = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
   const requests = Array.from({ length: 2_000 }, (_, index) => ask(world.url, agent, index));
@@ -110,8 +105,6 @@ test("200 clients at once, of all kinds, leave nothing behind", async (t) => {
   await eventually("timers end", () => {
     return process.getActiveResourcesInfo().filter((name) => name === "Timeout").length <= before;
   });
-  world.close();
-  origin.close();
 });
 
 /** Every tenth leaves before it has its answer: 0. */
@@ -129,7 +122,7 @@ async function ask(url: string, agent: Agent, index: number): Promise<number> {
   });
 }
 
-async function startNginx(directory: string): Promise<{ port: number; stop(): Promise<void> }> {
+async function startNginx(t: ExecutionContext, directory: string): Promise<{ port: number }> {
   const port = 20_000 + (process.pid % 10_000);
   await mkdir(path.join(directory, "www"));
   const config = path.join(directory, "nginx.conf");
@@ -141,19 +134,15 @@ async function startNginx(directory: string): Promise<{ port: number; stop(): Pr
      server { listen 127.0.0.1:${port}; root ${directory}/www; } }`,
   );
   const child = spawn("nginx", ["-c", config, "-e", path.join(directory, "error.log")], { stdio: "ignore" });
-  const exited = new Promise<void>((resolve) => {
-    child.once("exit", () => resolve());
+  t.teardown(async () => {
+    const exited = once(child, "exit");
+    child.kill();
+    await exited;
   });
   await eventually(`nginx listens: ${await readFile(path.join(directory, "error.log"), "utf8").catch(() => "")}`, () =>
     canConnect(port),
   );
-  return {
-    port,
-    stop: async () => {
-      child.kill();
-      await exited;
-    },
-  };
+  return { port };
 }
 
 async function canConnect(port: number): Promise<boolean> {

@@ -15,8 +15,8 @@ interface Echoed {
 }
 
 test("a request reaches the server as it was, and its answer comes back", async (t) => {
-  const origin = await httpOrigin();
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await httpOrigin(t);
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const response = await fetch(`${world.url}/items?id=3`, {
     method: "POST",
     headers: { "x-user": "ann", "x-request-id": "r-1", traceparent: "00-ab-cd-01", "x-forwarded-for": "10.9.9.9" },
@@ -46,23 +46,19 @@ test("a request reaches the server as it was, and its answer comes back", async 
     route: "shop/catalog 0",
     bytesSent: 5,
   });
-  world.close();
-  origin.close();
 });
 
 test("a request without an id gets one", async (t) => {
-  const origin = await httpOrigin();
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await httpOrigin(t);
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const seen = (await (await fetch(world.url)).json()) as Echoed;
   t.regex(seen.headers["x-request-id"] ?? "", /^[0-9a-f-]{36}$/);
   t.is(seen.headers["traceparent"], undefined);
-  world.close();
-  origin.close();
 });
 
 test("requests over one connection share one to the server, and come back in order when pipelined", async (t) => {
-  const origin = await httpOrigin();
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await httpOrigin(t);
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   const count = 50;
@@ -76,12 +72,10 @@ test("requests over one connection share one to the server, and come back in ord
   t.is(origin.accepted, 1);
   client.end();
   await world.settle();
-  world.close();
-  origin.close();
 });
 
 test("chunked bodies and trailers pass both ways", async (t) => {
-  const origin = await httpOrigin((request, response) => {
+  const origin = await httpOrigin(t, (request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
@@ -91,7 +85,7 @@ test("chunked bodies and trailers pass both ways", async (t) => {
       response.end();
     });
   });
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write(
@@ -101,8 +95,6 @@ test("chunked bodies and trailers pass both ways", async (t) => {
   t.regex(probe.text, /\r\n5\r\nabcde\r\n0\r\nx-sum: 7\r\n\r\n$/);
   client.end();
   await world.settle();
-  world.close();
-  origin.close();
 });
 
 for (const [name, text, expected] of [
@@ -110,30 +102,29 @@ for (const [name, text, expected] of [
   ["an HTTP/1.1 server that closes", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nold body", "old body"],
 ] as const) {
   test(`${name}: the client's connection goes on`, async (t) => {
-    const origin = await rawOrigin((socket) => {
+    const origin = await rawOrigin(t, (socket) => {
       socket.once("data", () => socket.end(text));
     });
-    const world = await HttpWorld.create({ origins: [origin.port] });
+    const world = await HttpWorld.create(t, { origins: [origin.port] });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     for (let count = 0; count < 3; count += 1) t.is(await get(world.url, agent), expected);
     t.is(world.connections.size, 1);
     t.is(origin.accepted, 3);
     agent.destroy();
     await world.settle();
-    world.close();
-    origin.close();
   });
 }
 
 test("an HTTP/1.0 client gets no chunks and a closed connection, unless it asks to stay", async (t) => {
   const origin = await rawOrigin(
+    t,
     answering((count) =>
       count === 0
         ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
         : "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX: 1\r\n\r\n",
     ),
   );
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write("GET /1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
@@ -145,13 +136,11 @@ test("an HTTP/1.0 client gets no chunks and a closed connection, unless it asks 
   t.false(probe.text.toLowerCase().includes("transfer-encoding"));
   client.end();
   await world.settle();
-  world.close();
-  origin.close();
 });
 
 test("an absolute target goes on as a path, and its host counts", async (t) => {
-  const origin = await httpOrigin();
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await httpOrigin(t);
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write("GET http://other:81/x?y HTTP/1.1\r\nHost: catalog\r\nConnection: close\r\n\r\n");
@@ -160,13 +149,11 @@ test("an absolute target goes on as a path, and its host counts", async (t) => {
   t.true(probe.text.includes('"host":"other:81"'));
   client.end();
   await world.settle();
-  world.close();
-  origin.close();
 });
 
 test("HEAD has the length and no body, and the next request is understood", async (t) => {
-  const origin = await httpOrigin((_request, response) => response.end("twelve bytes"));
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await httpOrigin(t, (_request, response) => response.end("twelve bytes"));
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write("HEAD / HTTP/1.1\r\nHost: c\r\n\r\nGET / HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n");
@@ -175,17 +162,15 @@ test("HEAD has the length and no body, and the next request is understood", asyn
   t.is(origin.accepted, 1);
   client.end();
   await world.settle();
-  world.close();
-  origin.close();
 });
 
 test("what a route says about headers, path and host is done", async (t) => {
-  const origin = await httpOrigin((request, response) => {
+  const origin = await httpOrigin(t, (request, response) => {
     response.setHeader("set-cookie", ["a=1", "b=2"]);
     response.setHeader("x-secret", "1");
     response.end(JSON.stringify({ url: request.url, headers: request.headers }));
   });
-  const world = await HttpWorld.create({
+  const world = await HttpWorld.create(t, {
     origins: [origin.port],
     decide: (facts) =>
       forward(facts, {
@@ -202,13 +187,11 @@ test("what a route says about headers, path and host is done", async (t) => {
   t.is(response.headers.get("x-answer"), "2");
   t.is(response.headers.get("x-secret"), null);
   t.deepEqual(response.headers.getSetCookie(), ["a=1", "b=2", "c=3"]);
-  world.close();
-  origin.close();
 });
 
 test("a filter cannot touch framing, but may name the host", async (t) => {
-  const origin = await httpOrigin();
-  const world = await HttpWorld.create({
+  const origin = await httpOrigin(t);
+  const world = await HttpWorld.create(t, {
     origins: [origin.port],
     decide: (facts) =>
       forward(facts, {
@@ -227,12 +210,10 @@ test("a filter cannot touch framing, but may name the host", async (t) => {
   const seen = (await (await fetch(world.url, { method: "POST", body: "hello" })).json()) as Echoed;
   t.like(seen, { body: "hello" });
   t.like(seen.headers, { host: "named", "content-length": "5", "transfer-encoding": undefined });
-  world.close();
-  origin.close();
 });
 
 test("a redirect is answered without a server, and the connection goes on", async (t) => {
-  const world = await HttpWorld.create({
+  const world = await HttpWorld.create(t, {
     decide: () => ({
       kind: "respond",
       code: "redirect",
@@ -255,7 +236,6 @@ test("a redirect is answered without a server, and the connection goes on", asyn
   client.end();
   await world.settle();
   t.deepEqual(world.requests(), { "3xx redirect": 3 });
-  world.close();
 });
 
 for (const [code, status] of [
@@ -264,19 +244,18 @@ for (const [code, status] of [
   ["no-endpoints", 503],
 ] as const) {
   test(`${status} says ${code}`, async (t) => {
-    const world = await HttpWorld.create({
+    const world = await HttpWorld.create(t, {
       decide: () => ({ kind: "respond", code, status, headers: [], responseHeaders: [], reason: "so it is" }),
     });
     const response = await fetch(world.url);
     t.is(response.status, status);
     t.is(response.headers.get("hawser-reason"), code);
     t.is(await response.text(), `${code}: so it is\n`);
-    world.close();
   });
 }
 
 test("a service without endpoints: 503; one that does not exist: 500", async (t) => {
-  const world = await HttpWorld.create({
+  const world = await HttpWorld.create(t, {
     decide: (facts) =>
       forward(facts, facts.target === "/" ? {} : { backend: { service: "shop/gone", port: 80, weight: 1 } }),
   });
@@ -284,12 +263,11 @@ test("a service without endpoints: 503; one that does not exist: 500", async (t)
   const unknown = await fetch(`${world.url}/gone`);
   t.is(unknown.status, 500);
   t.is(unknown.headers.get("hawser-reason"), "unknown-service");
-  world.close();
 });
 
 test("a request that is no HTTP is refused with its reason, and the connection closes", async (t) => {
-  const origin = await httpOrigin();
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await httpOrigin(t);
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write(
@@ -303,12 +281,10 @@ test("a request that is no HTTP is refused with its reason, and the connection c
   await world.settle();
   t.is(origin.accepted, 0);
   t.like(await world.logged("connection"), { reason: "refused" });
-  world.close();
-  origin.close();
 });
 
 test("CONNECT is not supported", async (t) => {
-  const world = await HttpWorld.create();
+  const world = await HttpWorld.create(t);
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write("CONNECT other:443 HTTP/1.1\r\nHost: other:443\r\n\r\n");
@@ -316,7 +292,6 @@ test("CONNECT is not supported", async (t) => {
   t.regex(probe.text, /^HTTP\/1\.1 501 /);
   client.end();
   await world.settle();
-  world.close();
 });
 
 async function get(url: string, agent: Agent): Promise<string> {

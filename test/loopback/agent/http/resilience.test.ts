@@ -1,7 +1,7 @@
 /** Tries, timeouts, aborts and what is bounded, with raw origins and a clock that is moved by hand where time matters. */
 import test from "ava";
 import { httpLimits, httpTimers } from "../../../../agent/http/limits.ts";
-import { timers } from "../../../../agent/limits.ts";
+import { limits, timers } from "../../../../agent/limits.ts";
 import type { RouteRetry } from "../../../../protocol/route-table.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
@@ -25,92 +25,80 @@ const RETRY: RouteRetry = {
 };
 
 test("an endpoint that does not accept: another one, with the body", async (t) => {
-  const origin = await httpOrigin();
-  const world = await HttpWorld.create({ origins: [NOBODY, origin.port] });
+  const origin = await httpOrigin(t);
+  const world = await HttpWorld.create(t, { origins: [NOBODY, origin.port] });
   for (let count = 0; count < 4; count += 1) {
     const response = await fetch(world.url, { method: "POST", body: "hello" });
     t.is(response.status, 200);
     t.like(await response.json(), { body: "hello" });
   }
   t.deepEqual(world.requests(), { "2xx answered": 4 });
-  world.close();
-  origin.close();
 });
 
 test("no endpoint accepts: 503 says why, and failed connects eject", async (t) => {
   const ejection = { ...NO_EJECTION, consecutiveFailures: 1 };
-  const world = await HttpWorld.create({ origins: [NOBODY, 2], ejection });
+  const world = await HttpWorld.create(t, { origins: [NOBODY, 2], ejection });
   const response = await fetch(world.url, { method: "POST", body: "hello" });
   t.is(response.status, 503);
   t.is(response.headers.get("hawser-reason"), "no-endpoints");
   t.regex(await response.text(), /ECONNREFUSED/);
   t.like(await world.logged("request"), { reason: "no-endpoints", tries: 2 });
-  world.close();
 });
 
 test("a kept connection that its server has just closed: a request that may be repeated is", async (t) => {
   // Each connection answers once, then it is closed as soon as the next request is there.
-  const origin = await rawOrigin((socket) => {
+  const origin = await rawOrigin(t, (socket) => {
     socket.once("data", () => {
       socket.write(OK);
       socket.once("data", () => socket.resetAndDestroy());
     });
   });
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   for (let count = 0; count < 3; count += 1) t.is(await (await fetch(world.url)).text(), "ok");
   t.is(origin.accepted, 3);
   const posted = await fetch(world.url, { method: "POST", body: "pay 100" });
   t.is(posted.status, 502);
   t.is(posted.headers.get("hawser-reason"), "reset");
   t.deepEqual(world.requests(), { "2xx answered": 3, "5xx reset": 1 });
-  world.close();
-  origin.close();
 });
 
 test("a server that resets: 502, or another try when the route says so", async (t) => {
-  const origin = await rawOrigin((socket, index) => {
+  const origin = await rawOrigin(t, (socket, index) => {
     socket.once("data", () => (index % 2 === 0 ? socket.resetAndDestroy() : socket.write(OK)));
   });
-  const plain = await HttpWorld.create({ origins: [origin.port] });
+  const plain = await HttpWorld.create(t, { origins: [origin.port] });
   t.is((await fetch(plain.url)).headers.get("hawser-reason"), "reset");
   t.is(await (await fetch(plain.url)).text(), "ok");
-  plain.close();
-  const world = await HttpWorld.create({
+  const world = await HttpWorld.create(t, {
     origins: [origin.port],
     decide: (facts) => forward(facts, { rule: { retry: RETRY } }),
   });
   const response = await fetch(world.url, { method: "POST", body: "hello" });
   t.is(await response.text(), "ok");
   t.like(await world.logged("request"), { tries: 2, status: 200 });
-  world.close();
-  origin.close();
 });
 
 test("statuses are retried as the route says, and the last one is passed on", async (t) => {
   const unavailable = "HTTP/1.1 503 Unavailable\r\nContent-Length: 4\r\nX-Try: last\r\n\r\nbusy";
-  const origin = await rawOrigin(answering(unavailable));
-  const good = await rawOrigin(answering(OK));
+  const origin = await rawOrigin(t, answering(unavailable));
+  const good = await rawOrigin(t, answering(OK));
   const decide = (facts: Parameters<typeof forward>[0]) => forward(facts, { rule: { retry: RETRY } });
-  const world = await HttpWorld.create({ origins: [origin.port, good.port], decide });
+  const world = await HttpWorld.create(t, { origins: [origin.port, good.port], decide });
   for (let count = 0; count < 4; count += 1) {
     t.is(await (await fetch(world.url, { method: "PUT", body: "x" })).text(), "ok");
   }
-  world.close();
-  const busy = await HttpWorld.create({ origins: [origin.port], decide });
+  const busy = await HttpWorld.create(t, { origins: [origin.port], decide });
   const response = await fetch(busy.url);
   t.is(response.status, 503);
   t.is(await response.text(), "busy");
   t.is(response.headers.get("x-try"), "last");
   t.like(await busy.logged("request"), { tries: 3, status: 503, reason: "answered" });
-  busy.close();
-  origin.close();
-  good.close();
 });
 
 test("retries end when the budget is spent", async (t) => {
-  const origin = await rawOrigin(answering("HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n"));
+  const origin = await rawOrigin(t, answering("HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n"));
   const budget = { percent: 20, intervalMs: 60_000, minRetries: 0, minRetriesIntervalMs: 60_000 };
-  const world = await HttpWorld.create({
+  const world = await HttpWorld.create(t, {
     origins: [origin.port],
     decide: (facts) => forward(facts, { rule: { retry: { ...RETRY, backoffMs: 0, budget } } }),
   });
@@ -118,13 +106,11 @@ test("retries end when the budget is spent", async (t) => {
   for (let index = 0; index < count; index += 1) t.is((await fetch(world.url)).status, 503);
   const tries = world.log.lines.reduce((sum, { fields }) => sum + ((fields["tries"] as number | undefined) ?? 0), 0);
   t.is(tries, count * 1.2);
-  world.close();
-  origin.close();
 });
 
 test("a body beyond the bound is sent once", async (t) => {
   const seen: number[] = [];
-  const origin = await rawOrigin((socket, index) => {
+  const origin = await rawOrigin(t, (socket, index) => {
     let bytes = 0;
     socket.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
@@ -132,21 +118,19 @@ test("a body beyond the bound is sent once", async (t) => {
       if (bytes > httpLimits.replayBytes + 1_000) socket.resetAndDestroy();
     });
   });
-  const world = await HttpWorld.create({
+  const world = await HttpWorld.create(t, {
     origins: [origin.port],
     decide: (facts) => forward(facts, { rule: { retry: RETRY } }),
   });
   const response = await fetch(world.url, { method: "PUT", body: Buffer.alloc(httpLimits.replayBytes * 4) });
   t.is(response.headers.get("hawser-reason"), "reset");
   t.is(origin.accepted, 1);
-  world.close();
-  origin.close();
 });
 
 test("a route's timeout for the request: 504, and the server's connection is given up", async (t) => {
   const clock = new FakeClock();
-  const origin = await rawOrigin(() => {});
-  const world = await HttpWorld.create({
+  const origin = await rawOrigin(t, () => {});
+  const world = await HttpWorld.create(t, {
     clock,
     origins: [origin.port],
     decide: (facts) => forward(facts, { rule: { timeouts: { requestMs: 300 } } }),
@@ -164,13 +148,12 @@ test("a route's timeout for the request: 504, and the server's connection is giv
   t.deepEqual(world.requests(), { "5xx request-timeout": 1, "none client-gone": 1 });
   world.close();
   t.is(clock.pendingTimers, 0);
-  origin.close();
 });
 
 test("a route's timeout for a try: another try, then 504", async (t) => {
   const clock = new FakeClock();
-  const origin = await rawOrigin(() => {});
-  const world = await HttpWorld.create({
+  const origin = await rawOrigin(t, () => {});
+  const world = await HttpWorld.create(t, {
     clock,
     origins: [origin.port],
     decide: (facts) => forward(facts, { rule: { timeouts: { perTryMs: 100 }, retry: { ...RETRY, attempts: 1 } } }),
@@ -188,15 +171,14 @@ test("a route's timeout for a try: another try, then 504", async (t) => {
   await world.settle();
   world.close();
   t.is(clock.pendingTimers, 0);
-  origin.close();
 });
 
 test("a timeout in the middle of an answer: the client is reset, not given a part as the whole", async (t) => {
   const clock = new FakeClock();
-  const origin = await rawOrigin((socket) => {
+  const origin = await rawOrigin(t, (socket) => {
     socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart"));
   });
-  const world = await HttpWorld.create({
+  const world = await HttpWorld.create(t, {
     clock,
     origins: [origin.port],
     decide: (facts) => forward(facts, { rule: { timeouts: { requestMs: 300 } } }),
@@ -209,23 +191,19 @@ test("a timeout in the middle of an answer: the client is reset, not given a par
   await probe.saw("error ECONNRESET");
   await world.settle();
   t.deepEqual(world.requests(), { "2xx request-timeout": 1 });
-  world.close();
-  origin.close();
 });
 
 test("an answer that breaks off: the client is reset", async (t) => {
-  const origin = await rawOrigin((socket) => {
+  const origin = await rawOrigin(t, (socket) => {
     socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n"));
   });
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write(GET);
   await probe.saw("error ECONNRESET");
   await world.settle();
   t.deepEqual(world.requests(), { "2xx answer-cut-short": 1 });
-  world.close();
-  origin.close();
 });
 
 for (const [name, text] of [
@@ -234,21 +212,19 @@ for (const [name, text] of [
   ["101 that nobody asked for", "HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"],
 ] as const) {
   test(`a server's answer with ${name} is a 502`, async (t) => {
-    const origin = await rawOrigin((socket) => {
+    const origin = await rawOrigin(t, (socket) => {
       socket.once("data", () => socket.write(text));
     });
-    const world = await HttpWorld.create({ origins: [origin.port] });
+    const world = await HttpWorld.create(t, { origins: [origin.port] });
     const response = await fetch(world.url);
     t.is(response.status, 502);
     t.is(response.headers.get("hawser-reason"), "bad-response");
-    world.close();
-    origin.close();
   });
 }
 
 test("bytes behind an answer are nobody's: the connection is not used again", async (t) => {
-  const origin = await rawOrigin(answering(`${OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`));
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await rawOrigin(t, answering(`${OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`));
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write(GET + GET + GET);
@@ -257,13 +233,11 @@ test("bytes behind an answer are nobody's: the connection is not used again", as
   t.is(origin.accepted, 3);
   client.end();
   await world.settle();
-  world.close();
-  origin.close();
 });
 
 test("a client that leaves cancels its request at the server", async (t) => {
-  const origin = await rawOrigin(() => {});
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await rawOrigin(t, () => {});
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   for (const leave of ["end", "resetAndDestroy"] as const) {
     const client = await world.connect();
     client.write(GET);
@@ -274,13 +248,11 @@ test("a client that leaves cancels its request at the server", async (t) => {
   }
   await world.settle();
   t.deepEqual(world.requests(), { "none client-gone": 2 });
-  world.close();
-  origin.close();
 });
 
 test("a client that leaves in the middle of its body cancels it at the server", async (t) => {
-  const origin = await rawOrigin((socket) => socket.resume());
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await rawOrigin(t, (socket) => socket.resume());
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   client.write(post(100, "part"));
   await eventually("the server has it", () => origin.open.size === 1);
@@ -289,13 +261,11 @@ test("a client that leaves in the middle of its body cancels it at the server", 
   client.destroy();
   await world.settle();
   t.deepEqual(world.requests(), { "none client-gone": 1 });
-  world.close();
-  origin.close();
 });
 
 test("a client that has said that it is its last request may end its side and still get the answer", async (t) => {
-  const origin = await rawOrigin(answering(OK));
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await rawOrigin(t, answering(OK));
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.end("GET / HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n");
@@ -303,15 +273,13 @@ test("a client that has said that it is its last request may end its side and st
   t.true(probe.text.endsWith("ok"));
   await world.settle();
   t.deepEqual(world.requests(), { "2xx answered": 1 });
-  world.close();
-  origin.close();
 });
 
 test("an answer before the body has come: passed on, and the connection closes", async (t) => {
-  const origin = await rawOrigin((socket) => {
+  const origin = await rawOrigin(t, (socket) => {
     socket.once("data", () => socket.write("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"));
   });
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write(post(1_000_000, "part"));
@@ -319,13 +287,11 @@ test("an answer before the body has come: passed on, and the connection closes",
   t.regex(probe.text, /^HTTP\/1\.1 413 /);
   client.end();
   await world.settle();
-  world.close();
-  origin.close();
 });
 
 test("half a head for too long: 408", async (t) => {
   const clock = new FakeClock();
-  const world = await HttpWorld.create({ clock });
+  const world = await HttpWorld.create(t, { clock });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write("GET / HTTP/1.1\r\nHo");
@@ -345,8 +311,8 @@ test("half a head for too long: 408", async (t) => {
 
 test("half a body and then nothing: 408, and the server's connection is given up", async (t) => {
   const clock = new FakeClock();
-  const origin = await rawOrigin((socket) => socket.resume());
-  const world = await HttpWorld.create({ clock, origins: [origin.port] });
+  const origin = await rawOrigin(t, (socket) => socket.resume());
+  const world = await HttpWorld.create(t, { clock, origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write(post(100, "part"));
@@ -358,13 +324,11 @@ test("half a body and then nothing: 408, and the server's connection is given up
   client.end();
   await world.settle();
   t.deepEqual(world.requests(), { "4xx slow-body": 1 });
-  world.close();
-  origin.close();
 });
 
 test("what a client sends ahead is bounded", async (t) => {
-  const origin = await rawOrigin(() => {});
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const origin = await rawOrigin(t, () => {});
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const client = await world.connect();
   client.write(GET);
   await eventually("the server has it", () => origin.open.size === 1);
@@ -374,18 +338,51 @@ test("what a client sends ahead is bounded", async (t) => {
   await eventually("it is not read any more", () => agentSide?.isPaused() === true);
   t.true((agentSide?.bytesRead ?? 0) < 1024 * 1024);
   client.destroy();
-  world.close();
-  origin.close();
+});
+
+test("a client that asks and asks and does not read its answers is not read any more", async (t) => {
+  const world = await HttpWorld.create(t, {
+    decide: () => ({ kind: "respond", code: "no-match", status: 404, headers: [], responseHeaders: [], reason: "no" }),
+  });
+  const client = await world.connect();
+  client.pause();
+  client.write(Buffer.from(GET.repeat(1_000_000)));
+  const agentSide = await eventually("it is paused", () => [...world.sockets].find((socket) => socket.isPaused()));
+  t.true(agentSide.writableLength < 2 * limits.socketBufferBytes, `${agentSide.writableLength} bytes`);
+  const read = agentSide.bytesRead;
+  client.resume();
+  await eventually("it is read again when it reads", () => agentSide.bytesRead > 2 * read);
+  client.destroy();
+  await world.settle();
+});
+
+test("a slow reader's connection to the server is as good as any for the next request", async (t) => {
+  const body = "x".repeat(3 * limits.socketBufferBytes);
+  const origin = await rawOrigin(t, answering(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`));
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
+  for (let count = 0; count < 3; count += 1) {
+    const client = await world.connect();
+    client.write(GET);
+    await eventually("the agent holds some of it", () =>
+      [...world.sockets].some((socket) => socket.writableLength > 0),
+    );
+    const probe = new PodProbe(client);
+    await eventually("all of it has come", () => probe.bytes > body.length);
+    client.destroy();
+  }
+  await world.settle();
+  t.is(origin.accepted, 1);
 });
 
 test("idle connections to servers end with their time, or the server's own", async (t) => {
   const clock = new FakeClock();
   const origin = await rawOrigin(
+    t,
     answering(
       (count) => `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${count > 0 ? "Keep-Alive: timeout=5\r\n" : ""}\r\nok`,
     ),
   );
-  const world = await HttpWorld.create({ clock, origins: [origin.port] });
+  const world = await HttpWorld.create(t, { clock, origins: [origin.port] });
   const client = await world.connect();
   const probe = new PodProbe(client);
   client.write(GET);
@@ -402,14 +399,13 @@ test("idle connections to servers end with their time, or the server's own", asy
   await world.settle();
   world.close();
   t.is(clock.pendingTimers, 0);
-  origin.close();
 });
 
 test("a drain ends idle connections at once, and busy ones with their answer", async (t) => {
-  const origin = await httpOrigin((_request, response) => {
+  const origin = await httpOrigin(t, (_request, response) => {
     setTimeout(() => response.end("done"), 50);
   });
-  const world = await HttpWorld.create({ origins: [origin.port] });
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
   const [idle, busy] = [await world.connect(), await world.connect()];
   const [idleProbe, busyProbe] = [new PodProbe(idle), new PodProbe(busy)];
   busy.write(GET);
@@ -422,6 +418,4 @@ test("a drain ends idle connections at once, and busy ones with their answer", a
   idle.end();
   busy.end();
   await world.settle();
-  world.close();
-  origin.close();
 });
