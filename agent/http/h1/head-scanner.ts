@@ -210,9 +210,9 @@ export class HeadScanner {
     const fields = new Fields();
     for (let index = 0; index < marks.length; index += MARKS_PER_FIELD) {
       const name = text.slice(marks[index], marks[index + 1]);
-      const end = trimEnd(text, marks[index + 2] as number, marks[index + 3] as number);
-      if (text.charCodeAt(end) === HTAB) refuseTabBehind(name);
-      fields.addParsed(name, text.slice(marks[index + 2], end));
+      const valueEnd = trimEnd(text, marks[index + 2] as number, marks[index + 3] as number);
+      if (text.charCodeAt(valueEnd) === HTAB) refuseTabBehind(name);
+      fields.addParsed(name, text.slice(marks[index + 2], valueEnd));
     }
     this.fields = fields;
     this.line = text.slice(this.#lineStart, this.#lineEnd);

@@ -1,6 +1,6 @@
 /** Which accepted connections are looked into: those to a port of a Service that has a router, and no others. */
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import type { RequestRouter } from "../../../../agent/http/request-router.ts";
 import { OutboundListener } from "../../../../agent/outbound/outbound-listener.ts";
@@ -18,7 +18,11 @@ async function listen(t: ExecutionContext, router: RequestRouter | undefined, en
   const server = createServer({ allowHalfOpen: true });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  t.teardown(() => server.close());
+  const accepted = new Set<Socket>();
+  t.teardown(() => {
+    server.close();
+    for (const socket of accepted) socket.destroy();
+  });
   const { port } = server.address() as AddressInfo;
   const service: ServiceEntry = {
     key: "shop/catalog",
@@ -54,7 +58,10 @@ async function listen(t: ExecutionContext, router: RequestRouter | undefined, en
       return router;
     },
   });
-  server.on("connection", (socket) => listener.accept(socket));
+  server.on("connection", (socket) => {
+    accepted.add(socket);
+    listener.accept(socket);
+  });
   return { url: `http://127.0.0.1:${port}`, asked, log: world.log };
 }
 

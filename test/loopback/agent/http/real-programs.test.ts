@@ -97,7 +97,7 @@ test("200 clients at once, of all kinds, leave nothing behind", async (t) => {
   const before = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
   const requests = Array.from({ length: 2_000 }, (_, index) => ask(world.url, agent, index));
   const statuses = new Set(await Promise.all(requests));
-  t.deepEqual([...statuses].sort(), [0, 200]);
+  t.deepEqual(statuses, new Set([0, 200]));
   t.true(world.dials <= 200 + 2_000 / 10, `${world.dials} dials`);
   agent.destroy();
   await world.settle();

@@ -94,9 +94,10 @@ test("requests of one connection share a stream, which names the pod they come f
 test("a far end that does not reach its server: the request goes to another endpoint, body and all", async (t) => {
   const { tunnels, world } = await worlds(t, [candidate("a"), candidate("b", { address: "10.244.2.9" })]);
   const seen: string[] = [];
+  const servers: FarServer[] = [];
   tunnels.onStream = (stream) => {
     if (seen.push(stream.request.authority) === 1) stream.refuse(503, { "hawser-reason": "connection refused" });
-    else new FarServer(stream);
+    else servers.push(new FarServer(stream));
   };
   const client = await world.connect();
   const probe = new PodProbe(client);
