@@ -15,6 +15,7 @@ import { WorkerMetrics } from "../../agent/telemetry/worker-metrics.ts";
 import type { TunnelPool } from "../../agent/tunnel/tunnel-pool.ts";
 import { ConnectionRegistry } from "../../agent/worker/connection-registry.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
+import type { Log } from "../../core/log.ts";
 import type { RouteBackend, RouteRule, RouteTarget } from "../../protocol/route-table.ts";
 import type { EjectionSettings, ServiceEntry } from "../../protocol/table.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
@@ -37,6 +38,8 @@ export interface HttpWorldOptions {
   readonly ejection?: EjectionSettings;
   readonly pool?: TunnelPool;
   readonly random?: () => number;
+  /** Where lines go instead of `log`. */
+  readonly otherLog?: Log;
 }
 
 export class HttpWorld {
@@ -49,7 +52,6 @@ export class HttpWorld {
   /** Sockets of accepted clients and of dialled origins that are not closed. */
   readonly sockets = new Set<Socket>();
   dials = 0;
-  readonly facts: RequestFacts[] = [];
   readonly #options: HttpWorldOptions;
   readonly #endpoints: BackendEndpoints;
   readonly #table = new TableState(testTable({ workloads: [testWorkload("shop/client")] }));
@@ -143,10 +145,7 @@ export class HttpWorld {
 
   get #router(): RequestRouter {
     return {
-      decide: (facts) => {
-        this.facts.push(facts);
-        return this.#options.decide?.(facts) ?? forward(facts);
-      },
+      decide: (facts) => this.#options.decide?.(facts) ?? forward(facts),
       endpoints: (backend: RouteTarget) => (backend.service === catalog.key ? this.#endpoints : undefined),
     };
   }
@@ -155,7 +154,7 @@ export class HttpWorld {
     const plane = createHttpPlane({
       node: "node-1",
       clock: this.clock,
-      log: this.log,
+      log: this.#options.otherLog ?? this.log,
       metrics: this.metrics,
       writes: new WriteCoalescer(),
       connections: this.connections,

@@ -14,6 +14,8 @@ import { writeRequestHead } from "../../../agent/http/h1/write-head.ts";
 import { PlainStream } from "../../../agent/relay/plain-stream.ts";
 import { Relay } from "../../../agent/relay/relay.ts";
 import { WriteCoalescer } from "../../../agent/relay/write-coalescer.ts";
+import { LogRelay } from "../../../agent/telemetry/log-relay.ts";
+import { systemClock } from "../../../core/clock.ts";
 import { HttpWorld } from "../http-world.ts";
 
 interface Load {
@@ -38,6 +40,7 @@ const ANSWER = Buffer.from(
 const MEGABYTE = 1024 * 1024;
 const HEADS = 200_000;
 const BODY_MEGABYTES = 4_096;
+const METRICS_PERIOD_MS = 1_000;
 /** What one read of a socket gives at most. */
 const READ_BYTES = 64 * 1024;
 
@@ -112,15 +115,20 @@ function bodyRate(framing: "length" | "chunked"): number {
 // What stands between.
 
 async function agent(originPort: number): Promise<void> {
-  const port =
-    kind === "http"
-      ? (await HttpWorld.create({ teardown() {} }, { origins: [originPort] })).port
-      : await relays(originPort);
+  const port = await (kind === "http" ? requests(originPort) : relays(originPort));
   process.on("message", () => {
     const { user, system } = process.cpuUsage();
     tell({ cpuUs: user + system });
   });
   tell({ port });
+}
+
+/** With a log as data workers have it, at its usual level. */
+async function requests(originPort: number): Promise<number> {
+  const otherLog = new LogRelay({ clock: systemClock, level: "info", post() {} });
+  const world = await HttpWorld.create({ teardown() {} }, { origins: [originPort], otherLog });
+  systemClock.every(METRICS_PERIOD_MS, () => world.metrics.collect());
+  return world.port;
 }
 
 /** As a connection to an endpoint of this node that is not looked into. */
