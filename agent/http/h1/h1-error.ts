@@ -34,7 +34,6 @@ const STATUS = {
   "head-too-large": 431,
   "too-many-fields": 431,
   "trailers-too-large": 431,
-  "body-too-large": 413,
   /** Bytes after a message that was said to be the last one. */
   "after-close": 400,
   /** Only a part of a message came in time. */
