@@ -174,8 +174,7 @@ export class Exchange implements ForwardingOwner {
     this.#state = "answering";
     this.#report.status = response.status;
     this.#keepOpen = passage.keepOpen;
-    this.#answer.begin(passage.framing.body);
-    client.write(head);
+    this.#answer.begin(head, passage.framing.body);
   }
 
   onBody(content: Buffer): void {

@@ -134,9 +134,8 @@ export class UpstreamConnection implements StreamHandler {
     this.#user?.onReady();
   }
 
-  sendHead(head: Buffer, body: BodyKind): boolean {
-    this.#body.begin(body);
-    return this.#write(head);
+  sendHead(head: Buffer, body: BodyKind): void {
+    this.#body.begin(head, body);
   }
 
   /** False: wait for `onDrain`. */

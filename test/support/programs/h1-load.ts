@@ -99,7 +99,7 @@ function bodyRate(framing: "length" | "chunked"): number {
     bytes += out.length;
     return true;
   });
-  writer.begin(framing);
+  writer.begin(Buffer.alloc(0), framing);
   const parsing = createRequestParser({ onHead() {}, onBody: (content) => void writer.write(content), onEnd() {} });
   const total = BODY_MEGABYTES * MEGABYTE;
   const field = framing === "length" ? `Content-Length: ${total}` : "Transfer-Encoding: chunked";

@@ -357,10 +357,11 @@ test("a client that asks and asks and does not read its answers is not read any 
 });
 
 test("a slow reader's connection to the server is as good as any for the next request", async (t) => {
-  const body = "x".repeat(3 * limits.socketBufferBytes);
+  // More than the kernel's buffers hold.
+  const body = "x".repeat(16 * 1024 * 1024);
   const origin = await rawOrigin(t, answering(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`));
   const world = await HttpWorld.create(t, { origins: [origin.port] });
-  for (let count = 0; count < 3; count += 1) {
+  for (let count = 0; count < 2; count += 1) {
     const client = await world.connect();
     client.write(GET);
     await eventually("the agent holds some of it", () =>

@@ -28,11 +28,15 @@ test("a request is read as it was written", (t) => {
 
 test("a response is read as it was written, chunked and with trailers", (t) => {
   const fields = fieldsOf(["X", "1"]);
-  const pieces = [
-    writeResponseHead({ status: 200, reason: "OK", fields, framing: { body: "chunked", length: undefined } }),
-  ];
+  const head = writeResponseHead({
+    status: 200,
+    reason: "OK",
+    fields,
+    framing: { body: "chunked", length: undefined },
+  });
+  const pieces: Buffer[] = [];
   const writer = new BodyWriter((bytes) => pieces.push(bytes) > 0);
-  writer.begin("chunked");
+  writer.begin(head, "chunked");
   const bodies = [latin1("small"), Buffer.alloc(5_000, "x"), latin1("!")];
   for (const body of bodies) writer.write(body);
   writer.end(fieldsOf(["X-Sum", "9"]));
@@ -46,10 +50,29 @@ test("large content is not copied", (t) => {
   const writer = new BodyWriter((bytes) => pieces.push(bytes) > 0);
   const content = Buffer.alloc(5_000);
   for (const body of ["length", "chunked"] as const) {
-    writer.begin(body);
+    writer.begin(latin1("head"), body);
     writer.write(content);
   }
   t.is(pieces.filter((piece) => piece === content).length, 2);
+});
+
+test("a head leaves with the first of its body, or by itself when that is late, or there is none", async (t) => {
+  const pieces: string[] = [];
+  const writer = new BodyWriter((bytes) => pieces.push(bytes.toString()) > 0);
+  writer.begin(latin1("1 "), "length");
+  writer.write(latin1("body"));
+  writer.write(latin1("more"));
+  writer.end(undefined);
+  writer.begin(latin1("2 "), "none");
+  writer.end(undefined);
+  writer.begin(latin1("3 "), "chunked");
+  writer.end(undefined);
+  writer.begin(latin1("4 "), "until-close");
+  writer.end(undefined);
+  writer.begin(latin1("5 "), "length");
+  await Promise.resolve();
+  writer.write(latin1("late"));
+  t.deepEqual(pieces, ["1 body", "more", "2 ", "3 0\r\n\r\n", "4 ", "5 ", "late"]);
 });
 
 test("fields are found, changed and removed whatever their case", (t) => {
