@@ -13,11 +13,14 @@ import { join } from "node:path";
 import type { Clock, Timer } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { TimedLog } from "../core/pino-log.ts";
-import type { DeltaMessage, HelloMessage, SnapshotMessage } from "../protocol/channel.ts";
+import type { DeltaMessage, HelloMessage, RootsMessage, SnapshotMessage } from "../protocol/channel.ts";
 import { TableState } from "../routing/table-state.ts";
 import { AdminServer } from "./admin/admin-server.ts";
 import { configDump } from "./admin/config-dump.ts";
+import { setReadyFile } from "./admin/ready-file.ts";
 import { ChannelClient } from "./control/channel-client.ts";
+import { ChannelTrust } from "./control/channel-trust.ts";
+import { ControllerAbsence } from "./control/controller-absence.ts";
 import { TableStore } from "./control/table-store.ts";
 import { CertificateManager } from "./identity/certificate-manager.ts";
 import { CertificateStore } from "./identity/certificate-store.ts";
@@ -52,7 +55,10 @@ export class Agent {
   readonly #requests: RequestThread;
   readonly #certificates: CertificateManager;
   readonly #channel: ChannelClient;
-  readonly #admin: AdminServer;
+  readonly #channelTrust: ChannelTrust;
+  readonly #absence: ControllerAbsence;
+  /** The admin port, and the one for scrapers of other machines. */
+  readonly #servers: readonly AdminServer[];
   readonly #ports: ReservedPorts;
   readonly #workers: WorkerPool;
   readonly #interception: Interception;
@@ -64,12 +70,18 @@ export class Agent {
   constructor(options: AgentOptions) {
     const { settings, clock, log, random } = options;
     this.#options = options;
+    this.#absence = new ControllerAbsence(clock);
     this.#metrics = new AgentMetrics({ clock, version: options.version, processMetrics: true });
     this.#store = new TableStore({
       directory: settings.stateDir,
       clock,
       log,
       count: (event) => this.#metrics.controlEvent("table-store", event),
+    });
+    this.#channelTrust = new ChannelTrust({
+      caFile: settings.caFile,
+      learntFile: join(settings.stateDir, "controller-roots.pem"),
+      log,
     });
     this.#channel = this.#createChannel();
     this.#requests = new RequestThread({ clock });
@@ -85,7 +97,7 @@ export class Agent {
     this.#ports = reservePorts();
     this.#workers = this.#createWorkers();
     this.#interception = this.#createInterception();
-    this.#admin = this.#createAdmin();
+    this.#servers = this.#createServers();
   }
 
   async start(): Promise<void> {
@@ -95,7 +107,9 @@ export class Agent {
     await mkdir(settings.stateDir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
       log.error({ error: describeError(error) }, "Cannot create the state directory, nothing will survive a restart");
     });
-    this.#admin.start();
+    // One that an earlier life in the same pod has left.
+    setReadyFile(settings.readyFile, false, log);
+    for (const server of this.#servers) server.start();
     const [snapshot] = await Promise.all([this.#store.load(), this.#interception.start()]);
     if (snapshot !== undefined) this.#table = new TableState(snapshot);
     await this.#certificates.start();
@@ -122,8 +136,8 @@ export class Agent {
     const superseded = await this.#interception.superseded();
     log.info({ event: "stopping", reason, superseded, drainMs: settings.drainMs }, "Agent stops");
     for (const timer of this.#timers) timer.cancel();
-    // The successor waits for the admin port.
-    await this.#admin.close();
+    setReadyFile(settings.readyFile, false, log);
+    await this.#closeServers();
     this.#channel.send({ kind: "goodbye", removed: !superseded && !settings.keepRules });
     // The rules of an agent without successor stay until its last connection has ended: none may continue in clear.
     const aborted = await this.#workers.drain({ deadlineMs: settings.drainMs, keepListening: !superseded });
@@ -141,17 +155,22 @@ export class Agent {
       urls: settings.controllers,
       credentials: () => ({
         token: readFileSync(settings.tokenFile, "utf8").trim(),
-        roots: readFileSync(settings.caFile, "utf8"),
+        roots: this.#channelTrust.roots(),
       }),
       ...(settings.controllerName === undefined ? {} : { servername: settings.controllerName }),
       hello: () => this.#hello(),
       onTable: (message) => this.#tableMessage(message),
+      onRoots: (message) => this.#rootsMessage(message),
       onOpen: () => {
+        this.#absence.ended();
         this.#metrics.channelConnected(true);
         this.#report();
         this.#certificates.retryNow();
       },
-      onClose: () => this.#metrics.channelConnected(false),
+      onClose: () => {
+        this.#absence.began();
+        this.#metrics.channelConnected(false);
+      },
       clock,
       random,
       log,
@@ -187,6 +206,7 @@ export class Agent {
       node: settings.node,
       ports: { outbound: this.#ports.outbound, inbound: this.#ports.inbound },
       backend: settings.backend,
+      intercept: settings.intercept,
       guard: {
         encryption: settings.encryptionBeforeTable,
         clusterCidrs: settings.clusterCidrs,
@@ -196,29 +216,45 @@ export class Agent {
       clock,
       log,
       onRepair: () => this.#metrics.ruleRepair(),
+      // Probes and scrapers ask a port of the node, and from now on mean the other agent.
+      onSuperseded: () => void this.#closeServers(),
       count: (event) => this.#metrics.controlEvent("netfilter", event),
     });
   }
 
-  #createAdmin(): AdminServer {
-    const { settings, clock, log, version } = this.#options;
-    return new AdminServer({
-      host: settings.adminHost,
-      port: settings.adminPort,
+  #createServers(): readonly AdminServer[] {
+    const { settings, clock, log } = this.#options;
+    const common = {
       clock,
       log,
-      pending: () => this.#pending(),
+      pending: () => [...this.#pending(), ...this.#absence.pending()],
       metrics: { contentType: this.#metrics.contentType, text: () => this.#metrics.text() },
-      configDump: () =>
-        configDump({
-          version,
-          node: settings.node,
-          instance: this.#instance,
-          settings: { ...settings },
-          table: this.#table?.toSnapshot(),
-          certificates: this.#certificates.bundles().values(),
-          interception: this.#interception.describe(),
-        }),
+    };
+    const admin = new AdminServer({
+      name: "admin",
+      ...settings.admin,
+      ...common,
+      configDump: () => this.#configDump(),
+    });
+    if (settings.metrics === undefined) return [admin];
+    return [admin, new AdminServer({ name: "metrics", ...settings.metrics, ...common })];
+  }
+
+  /** A successor waits for the ports. */
+  async #closeServers(): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.close()));
+  }
+
+  #configDump(): unknown {
+    const { settings, version } = this.#options;
+    return configDump({
+      version,
+      node: settings.node,
+      instance: this.#instance,
+      settings: { ...settings },
+      table: this.#table?.toSnapshot(),
+      certificates: this.#certificates.bundles().values(),
+      interception: this.#interception.describe(),
     });
   }
 
@@ -252,6 +288,18 @@ export class Agent {
     await this.#interception.update(table);
     this.#store.save(() => table.toSnapshot());
     this.#metrics.tableApplied(table.sequence);
+  }
+
+  #rootsMessage({ roots, issuer }: RootsMessage): void {
+    try {
+      this.#certificates.setRoots(roots, issuer);
+      void this.#channelTrust.learn(roots);
+      // Whether a former root can go is decided by what agents report.
+      this.#report();
+    } catch (error) {
+      const facts = { error: describeError(error) };
+      this.#options.log.error(facts, "Roots of the controller cannot be used, those in force stay");
+    }
   }
 
   #wantCertificates(): void {
@@ -292,6 +340,7 @@ export class Agent {
     const ready = pending.length === 0;
     if (ready === this.#reportedReady) return;
     this.#reportedReady = ready;
+    setReadyFile(this.#options.settings.readyFile, ready, this.#options.log);
     if (ready) this.#options.log.info({ event: "ready", sequence: this.#table?.sequence }, "Agent is ready");
     else this.#options.log.warn({ event: "not-ready", pending }, "Agent is not ready");
     this.#report();
@@ -303,7 +352,14 @@ export class Agent {
       kind: "report",
       // A node that has said good-bye must not be taken for served again when the channel comes back meanwhile.
       ready: this.#reportedReady && this.#stopping === undefined,
-      counters: { connectionsOpened, sentBytes, receivedBytes, refused, tunnelsOpen },
+      counters: {
+        connectionsOpened,
+        sentBytes,
+        receivedBytes,
+        refused,
+        tunnelsOpen,
+        formerIssuerCertificates: this.#certificates.formerIssuerCount,
+      },
     });
   }
 }

@@ -63,8 +63,11 @@ export const timers = {
   idleConnectionMs: 24 * 3_600_000,
   /** The same once one side has ended. */
   halfClosedMs: 3_600_000,
-  /** TCP keep-alive towards pods: finds dead peers long before the idle timer. */
-  keepAliveMs: 60_000,
+  /**
+   * TCP keep-alive towards pods: finds dead peers long before the idle timer, and keeps conntrack from forgetting the
+   * connection, which it does after 60 s without a packet once one side has ended (nf_conntrack_tcp_timeout_close_wait).
+   */
+  keepAliveMs: 30_000,
   /** PING on every tunnel. */
   pingMs: 10_000,
   /** Silence after a PING that means the tunnel is dead. */

@@ -1,10 +1,17 @@
-/** Entry point of the agent: reads the settings once, starts, and stops in order on SIGTERM or SIGINT. */
+/**
+ * Entry point of the agent: reads the settings once, starts, and stops in order on SIGTERM or SIGINT. What is done once
+ * instead (`--check`, `--remove-traces`) is a program of its own beside it: an agent that serves does not hold it.
+ */
 import { systemClock } from "../core/clock.ts";
 import { describeError, HawserError } from "../core/errors.ts";
 import { createPinoLog } from "../core/pino-log.ts";
+import { packageVersion } from "../core/version.ts";
 import { Agent } from "./agent.ts";
-import { packageVersion } from "./version.ts";
 import { type AgentSettings, parseSettings } from "./settings.ts";
+import { threadEntry } from "./thread-entry.ts";
+
+/** Words that ask for something else than to serve. */
+const ONCE: readonly string[] = ["--check", "--remove-traces"];
 
 function settingsOrExit(): AgentSettings {
   try {
@@ -16,32 +23,40 @@ function settingsOrExit(): AgentSettings {
   }
 }
 
-const settings = settingsOrExit();
-const log = createPinoLog({ level: settings.logLevel, base: { component: "agent", node: settings.node } });
+function serve(): void {
+  const settings = settingsOrExit();
+  const log = createPinoLog({ level: settings.logLevel, base: { component: "agent", node: settings.node } });
 
-// The rules stay: traffic stops rather than going in clear, until another agent adopts them.
-function crash(error: unknown, message: string): never {
-  log.error({ event: "crash", error: describeError(error), stack: error instanceof Error ? error.stack : "" }, message);
-  log.flush();
-  process.exit(1);
-}
-process.on("uncaughtException", (error) => crash(error, "Agent crashed"));
-process.on("unhandledRejection", (error) => crash(error, "Agent crashed"));
-
-const agent = new Agent({ settings, version: packageVersion, clock: systemClock, log, random: Math.random });
-
-let stopping = false;
-async function stop(signal: string): Promise<void> {
-  if (stopping) {
-    log.warn({ signal }, "Second signal: agent exits at once, its rules stay");
+  // The rules stay: traffic stops rather than going in clear, until another agent adopts them.
+  function crash(error: unknown, message: string): never {
+    log.error(
+      { event: "crash", error: describeError(error), stack: error instanceof Error ? error.stack : "" },
+      message,
+    );
     log.flush();
     process.exit(1);
   }
-  stopping = true;
-  await agent.stop(signal);
-  log.flush();
-  process.exit(0);
-}
-for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => void stop(signal));
+  process.on("uncaughtException", (error) => crash(error, "Agent crashed"));
+  process.on("unhandledRejection", (error) => crash(error, "Agent crashed"));
 
-agent.start().catch((error: unknown) => crash(error, "Agent cannot start"));
+  const agent = new Agent({ settings, version: packageVersion, clock: systemClock, log, random: Math.random });
+
+  let stopping = false;
+  async function stop(signal: string): Promise<void> {
+    if (stopping) {
+      log.warn({ signal }, "Second signal: agent exits at once, its rules stay");
+      log.flush();
+      process.exit(1);
+    }
+    stopping = true;
+    await agent.stop(signal);
+    log.flush();
+    process.exit(0);
+  }
+  for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => void stop(signal));
+
+  agent.start().catch((error: unknown) => crash(error, "Agent cannot start"));
+}
+
+if (process.argv.some((word) => ONCE.includes(word))) void import(threadEntry("./once-main.ts", import.meta.url).href);
+else serve();

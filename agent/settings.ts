@@ -3,10 +3,12 @@
  * All mistakes are reported by one start.
  */
 import { Command, Option } from "commander";
+import { isIPv6 } from "node:net";
 import ipaddr from "ipaddr.js";
 import { HawserError } from "../core/errors.ts";
 import type { LogLevel } from "../core/log.ts";
 import { AGENT_ADMIN_PORT } from "../protocol/ports.ts";
+import { INTERCEPT_SETTINGS, type InterceptSetting } from "./netfilter/intercept-mode.ts";
 import { ENGINE_NAMES, type EngineName } from "./tunnel/engine-name.ts";
 import type { EncryptionMode } from "../protocol/table.ts";
 
@@ -23,15 +25,27 @@ export interface AgentSettings {
   readonly nodeCidrs: readonly string[];
   readonly encryptionBeforeTable: EncryptionMode;
   readonly backend: "auto" | "nft" | "legacy";
+  readonly intercept: InterceptSetting;
   readonly engine: EngineName;
   readonly workers: number;
-  readonly adminHost: string;
-  readonly adminPort: number;
+  readonly admin: HostPort;
+  /** For scrapers of other machines: metrics and probes only. Undefined: not opened. */
+  readonly metrics: HostPort | undefined;
+  /** Exists while this agent is ready: for a probe that must not ask another agent of the node by mistake. */
+  readonly readyFile: string | undefined;
   readonly logLevel: LogLevel;
   readonly drainMs: number;
   /** Leave the rules in place at an orderly stop without a successor: closed rather than clear. */
   readonly keepRules: boolean;
 }
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+const MAX_PORT = 65_535;
+export const DEFAULT_STATE_DIR = "/var/lib/hawser";
 
 /** More threads than this fight for the same tunnels without moving more bytes. */
 const MAX_WORKERS = 64;
@@ -47,9 +61,12 @@ interface Raw {
   readonly nodeCidrs: string[];
   readonly encryptionBeforeTable: EncryptionMode;
   readonly backend: AgentSettings["backend"];
+  readonly intercept: InterceptSetting;
   readonly tunnelEngine: EngineName;
   readonly workers: string;
   readonly admin: string;
+  readonly metrics?: string;
+  readonly readyFile?: string;
   readonly logLevel: LogLevel;
   readonly drain: string;
   readonly keepRules?: boolean;
@@ -65,8 +82,6 @@ export function parseSettings(argv: readonly string[]): AgentSettings {
     if (value === undefined || value === "") problems.push(`${name} is required`);
     return value ?? "";
   };
-  const admin = /^(?:\[([0-9a-fA-F:]+)\]|([^:]+)):(\d{1,5})$/.exec(raw.admin);
-  if (admin === null) problems.push(`--admin must be host:port, it is "${raw.admin}"`);
   const settings: AgentSettings = {
     node: required(raw.node, "--node (HAWSER_NODE)"),
     stateDir: raw.stateDir,
@@ -78,10 +93,12 @@ export function parseSettings(argv: readonly string[]): AgentSettings {
     nodeCidrs: checkedCidrs(raw.nodeCidrs, "--node-cidrs", problems),
     encryptionBeforeTable: raw.encryptionBeforeTable,
     backend: raw.backend,
+    intercept: raw.intercept,
     engine: raw.tunnelEngine,
     workers: checkedInteger(raw.workers, "--workers", 1, MAX_WORKERS, problems),
-    adminHost: admin?.[1] ?? admin?.[2] ?? "",
-    adminPort: Number(admin?.[3]),
+    admin: checkedHostPort(raw.admin, "--admin", problems),
+    metrics: optional(raw.metrics, (text) => checkedHostPort(text, "--metrics", problems)),
+    readyFile: optional(raw.readyFile, (path) => path),
     logLevel: raw.logLevel,
     drainMs: checkedInteger(raw.drain, "--drain", 0, 3_600, problems) * 1_000,
     keepRules: raw.keepRules ?? false,
@@ -95,9 +112,12 @@ function command(): Command {
   const list = (value: string): string[] => value.split(",").filter((entry) => entry !== "");
   const option = (flags: string, env: string, description: string): Option => new Option(flags, description).env(env);
   return new Command("agent")
-    .description("The Hawser agent of one node: intercepts, encrypts and balances traffic between nodes.")
+    .description(
+      "The Hawser agent of one node: intercepts, encrypts and balances traffic between nodes.\n" +
+        "Instead of that: --check [--json] looks whether this host is fit, --remove-traces takes away what agents left.",
+    )
     .addOption(option("--node <name>", "HAWSER_NODE", "name of this node"))
-    .addOption(option("--state-dir <path>", "HAWSER_STATE_DIR", "table, keys and ownership").default("/var/lib/hawser"))
+    .addOption(option("--state-dir <path>", "HAWSER_STATE_DIR", "table, keys and ownership").default(DEFAULT_STATE_DIR))
     .addOption(option("--controller <urls>", "HAWSER_CONTROLLER", "wss://host:port, comma separated").argParser(list))
     .addOption(option("--controller-name <name>", "HAWSER_CONTROLLER_NAME", "name in the controller's certificate"))
     .addOption(option("--token-file <path>", "HAWSER_TOKEN_FILE", "token that proves which node this is"))
@@ -121,6 +141,11 @@ function command(): Command {
         .default("auto"),
     )
     .addOption(
+      option("--intercept <how>", "HAWSER_INTERCEPT", "how the rules hand connections over; auto: as the host needs it")
+        .choices(INTERCEPT_SETTINGS)
+        .default("auto"),
+    )
+    .addOption(
       option("--tunnel-engine <name>", "HAWSER_TUNNEL_ENGINE", "what speaks HTTP/2 in tunnels")
         .choices(ENGINE_NAMES)
         .default("framing"),
@@ -132,6 +157,10 @@ function command(): Command {
       ),
     )
     .addOption(
+      option("--metrics <host:port>", "HAWSER_METRICS", "port for scrapers of other machines, without /config_dump"),
+    )
+    .addOption(option("--ready-file <path>", "HAWSER_READY_FILE", "a file that exists while this agent is ready"))
+    .addOption(
       option("--log-level <level>", "HAWSER_LOG_LEVEL", "least level that is logged")
         .choices(["debug", "info", "warn", "error"])
         .default("info"),
@@ -140,6 +169,21 @@ function command(): Command {
       option("--drain <seconds>", "HAWSER_DRAIN_SECONDS", "time for open connections at SIGTERM").default("25"),
     )
     .addOption(option("--keep-rules", "HAWSER_KEEP_RULES", "leave the rules at a stop: closed rather than clear"));
+}
+
+/** An empty text is as good as none: manifests set variables they have no value for. */
+function optional<T>(text: string | undefined, read: (text: string) => T): T | undefined {
+  return text === undefined || text === "" ? undefined : read(text);
+}
+
+/** IPv6 in brackets or without: `$(HOST_IP):15020` of a manifest has none, and the port is what follows the last colon. */
+function checkedHostPort(text: string, flag: string, problems: string[]): HostPort {
+  const [, bracketed, plain = "", digits] = /^(?:\[([^\]]+)\]|(.+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  const isHost = bracketed === undefined && !plain.includes(":") ? plain !== "" : isIPv6(host);
+  if (!isHost || !(port <= MAX_PORT)) problems.push(`${flag} must be host:port, it is "${text}"`);
+  return { host, port };
 }
 
 function checkedUrl(url: string, problems: string[]): string {

@@ -65,7 +65,7 @@ export class TestBench implements AsyncDisposable {
     return hostPid(this.#record.initPid, agent?.pid ?? 0);
   }
 
-  /** The loopback port of an agent's listener, out of its rules. */
+  /** The (first) port of an agent's listener, out of its rules. */
   async listenerPort(node: NodeName, direction: "OUTBOUND" | "INBOUND"): Promise<number> {
     const rules = await this.onNode(node, ["iptables-nft", "-t", "mangle", "-S", `HAWSER-${direction}`]);
     const port = /--on-port (\d+)/.exec(rules)?.[1];

@@ -6,7 +6,7 @@ import path from "node:path";
 import { HawserError } from "../core/errors.ts";
 import { connectLab } from "../lab/lab-client.ts";
 import type { Lab } from "../lab/lab-client.ts";
-import type { LabStatus } from "../lab/lab-status.ts";
+import type { LabPodStatus, LabStatus } from "../lab/lab-status.ts";
 import { renderLabStatus } from "./render-lab-status.ts";
 
 interface CommonFlags {
@@ -35,6 +35,13 @@ export function addLabCommands(program: Command): void {
     .option(...NAME)
     .passThroughOptions()
     .action((target: string, argv: string[], flags: CommonFlags) => withLab(flags, (one) => exec(one, target, argv)));
+  lab
+    .command("kubectl")
+    .description("kubectl as the admin of the lab's API server: hawser lab kubectl -- get pods -A")
+    .argument("<arguments...>")
+    .option(...NAME)
+    .passThroughOptions()
+    .action((args: string[], flags: CommonFlags) => withLab(flags, (one) => kubectl(one, args)));
   lab
     .command("rules")
     .description("What the agent of a node made in the kernel: iptables, ipsets, policy routes.")
@@ -70,10 +77,19 @@ async function printRules(lab: Lab, node: string, flags: CommonFlags): Promise<v
 
 /** Exits with the program's own exit code. */
 async function exec(lab: Lab, target: string, argv: readonly string[]): Promise<void> {
-  // commander leaves the `--` that ends our own options where it is.
-  const command = argv[0] === "--" ? argv.slice(1) : argv;
-  const child = await lab.spawn(target, command, { stdio: "inherit" });
+  const child = await lab.spawn(target, withoutSeparator(argv), { stdio: "inherit" });
   process.exitCode = await exitCodeOf(child);
+}
+
+/** Exits with kubectl's exit code. */
+async function kubectl(lab: Lab, args: readonly string[]): Promise<void> {
+  const child = await lab.spawnKubectl(withoutSeparator(args), { stdio: "inherit" });
+  process.exitCode = await exitCodeOf(child);
+}
+
+/** commander leaves the `--` that ends our own options where it is. */
+function withoutSeparator(argv: readonly string[]): readonly string[] {
+  return argv[0] === "--" ? argv.slice(1) : argv;
 }
 
 async function printLog(lab: Lab, source: string, follow: boolean): Promise<void> {
@@ -87,7 +103,10 @@ async function exitCodeOf(child: ReturnType<typeof spawn>): Promise<number> {
   return code ?? 1;
 }
 
+/** On an API server controllers and agents are pods: one of the newest is shown. */
 function logFile(status: LabStatus, source: string): string {
+  const byName = status.kubernetes === undefined ? undefined : meshPod(status, source);
+  if (byName !== undefined) return podLog(byName);
   if (source === "controller" || source === "cluster") return `${source}.log`;
   if (status.nodes.some((node) => node.name === source)) return `agent-${source}.log`;
   const pods = status.pods.filter((pod) => pod.uid === source || pod.name === source);
@@ -95,5 +114,19 @@ function logFile(status: LabStatus, source: string): string {
   if (pod === undefined || pods.length > 1) {
     throw new HawserError("no-source", `There is no log of ${source}: name controller, cluster, a node or a pod`);
   }
+  return podLog(pod);
+}
+
+function podLog(pod: LabPodStatus): string {
   return `pods/${pod.namespace}.${pod.name}.log`;
+}
+
+/** The controller, or a node's agent. */
+function meshPod(status: LabStatus, source: string): LabPodStatus | undefined {
+  const node = source === "controller" ? undefined : source.replace(/^agent-/, "");
+  const component = node === undefined ? "controller" : "agent";
+  return status.pods.findLast((pod) => {
+    const isMesh = pod.labels["app.kubernetes.io/name"] === "hawser";
+    return isMesh && pod.labels["app.kubernetes.io/component"] === component && (node ?? pod.node) === pod.node;
+  });
 }

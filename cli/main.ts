@@ -1,14 +1,7 @@
-/** The `hawser` command. Every subcommand group is a file of its own that adds itself to the program. */
-import { Command } from "commander";
-import { describeError } from "../core/errors.ts";
+/** The `hawser` command of a checkout: everything. Every group of commands is a file of its own that adds itself. */
+import { addClusterCommands } from "./cluster-commands.ts";
+import { addDocumentCommands } from "./document-commands.ts";
 import { addLabCommands } from "./lab-commands.ts";
+import { runProgram } from "./run-program.ts";
 
-const program = new Command("hawser").description("A service mesh without sidecars.").enablePositionalOptions();
-addLabCommands(program);
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  console.error(describeError(error));
-  process.exitCode = 1;
-}
+void runProgram(addClusterCommands, addDocumentCommands, addLabCommands);

@@ -1,11 +1,13 @@
 /** `hawser lab status` as text (pure): one block per kind, columns aligned. */
 import type { LabStatus } from "../lab/lab-status.ts";
+import { columns } from "./columns.ts";
 
 export function renderLabStatus(status: LabStatus): string {
   const mesh = status.mesh ? `mesh ${status.encryption ?? ""}` : "no mesh";
   const ready = status.readySeconds === undefined ? status.detail : `ready after ${status.readySeconds.toFixed(1)} s`;
   return [
     `lab ${status.name}: ${mesh}, ${ready}`,
+    ...(status.kubernetes === undefined ? [] : [`kubeconfig ${status.kubernetes.kubeconfig} (inside the lab)`]),
     "",
     ...columns(["NODE", "ADDRESSES", "POD CIDRS"], nodeRows(status)),
     ...(status.mesh ? ["", ...columns(["PROCESS", "PID", "STATE", "TABLE", "MB", "CPU S"], processRows(status))] : []),
@@ -34,15 +36,4 @@ function processRows({ agents, controller }: LabStatus): readonly (readonly stri
 
 function podRows(status: LabStatus): readonly (readonly string[])[] {
   return status.pods.map((pod) => [pod.uid, pod.node, pod.state, pod.ips.join(" "), pod.reason ?? ""]);
-}
-
-function columns(header: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  const all = [header, ...rows];
-  const widths = header.map((_, index) => Math.max(...all.map((row) => row[index]?.length ?? 0)));
-  return all.map((row) =>
-    row
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
 }

@@ -18,6 +18,7 @@ import {
   type ControllerMessage,
   type HelloMessage,
   PACKED_ENCODING,
+  type RootsMessage,
   type SignMessage,
 } from "../protocol/channel.ts";
 import type { SignedAnswer } from "./certificate-signer.ts";
@@ -31,8 +32,11 @@ import type { TableMessage } from "./table-message.ts";
 
 /** What a session may ask of the controller: narrower than what the controller can do. */
 export interface SessionHost {
+  /** Of the table in force; undefined before there is one. */
+  readonly epoch: string | undefined;
   nextMessage(have: TablePosition | undefined): TableMessage | undefined;
   snapshotMessage(): TableMessage | undefined;
+  roots(): RootsMessage;
   sign(node: string, csrPem: string): Promise<SignedAnswer>;
   greeted(session: AgentSession): void;
   /** The agent had the table's change number `before` in force, now it has that of `session.applied`. */
@@ -76,10 +80,14 @@ export class AgentSession {
   /** What was sent last. */
   #position: TablePosition | undefined;
   #applied: TablePosition | undefined;
+  /** It comes from another replica: what that one knew is given a moment to arrive here as well. */
+  #handover: Timer | undefined;
   /** It could not take what was sent: only snapshots until it takes one. */
   #refusing = false;
   #ready = false;
   #counters: Readonly<Record<string, number>> = {};
+  /** No report has come since it was told what to trust. */
+  #rootsUnanswered = false;
   #leaving = false;
   #signing = 0;
   #silentPings = 0;
@@ -102,6 +110,11 @@ export class AgentSession {
     // `close` always follows.
     socket.on("error", (error) => this.#socketFailed(error));
     socket.on("close", () => this.#closed());
+  }
+
+  /** It may have certificates of another issuer than the one that signs now: it says so, or has not said anything yet. */
+  get hasFormerIssuer(): boolean {
+    return this.#rootsUnanswered || (this.#counters["formerIssuerCertificates"] ?? 0) > 0;
   }
 
   /** Empty before hello. */
@@ -145,6 +158,7 @@ export class AgentSession {
 
   /** Sends what the agent lacks, as far as the socket has room; goes on by itself when it has again. */
   deliver(): void {
+    if (this.#handover !== undefined) return;
     const { socket, host, metrics } = this.#options;
     while (this.#state === "serving" && socket.readyState === WebSocket.OPEN && !this.#sender.busy) {
       const next = this.#next(host);
@@ -157,6 +171,13 @@ export class AgentSession {
       metrics.messagesSent.inc({ kind: next.kind });
       this.#sender.send(next.frame(this.#readsPacked), () => this.deliver());
     }
+  }
+
+  /** What to trust from now on; an agent that has not said hello yet is told then. */
+  tellRoots(message: RootsMessage): void {
+    if (!this.serving) return;
+    this.#rootsUnanswered = true;
+    this.#send(message);
   }
 
   /** Called every `pingMs`. */
@@ -235,6 +256,7 @@ export class AgentSession {
       case "report":
         this.#ready = message.ready;
         this.#counters = message.counters;
+        this.#rootsUnanswered = false;
         this.#options.host.reported(this);
         return;
       case "goodbye":
@@ -264,7 +286,23 @@ export class AgentSession {
     const { node, instance, version, have } = hello;
     log.info({ node, instance, version, have }, "Agent connected");
     host.greeted(this);
+    // Before the table: whom it names, the agent must be able to trust.
+    this.tellRoots(host.roots());
+    if (this.#comesFromElsewhere()) this.#handOver();
     this.deliver();
+  }
+
+  #comesFromElsewhere(): boolean {
+    const { epoch } = this.#options.host;
+    return this.#position !== undefined && epoch !== undefined && this.#position.epoch !== epoch;
+  }
+
+  /** An agent without a table is never kept waiting: this one has a good table, perhaps newer than ours. */
+  #handOver(): void {
+    this.#handover = this.#options.clock.after(timers.handoverMs, () => {
+      this.#handover = undefined;
+      this.deliver();
+    });
   }
 
   #takeApplied({ epoch, sequence }: TablePosition): void {
@@ -330,6 +368,7 @@ export class AgentSession {
   #closed(): void {
     this.#state = "closed";
     this.#helloTimer.cancel();
+    this.#handover?.cancel();
     this.#options.host.closed(this);
   }
 }

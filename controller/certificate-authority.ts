@@ -11,17 +11,8 @@ import type { webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
 import type { Clock } from "../core/clock.ts";
+import type { AuthorityMaterial } from "./authority-material.ts";
 import { timers } from "./limits.ts";
-
-export interface AuthorityMaterial {
-  readonly key: webcrypto.CryptoKey;
-  /** The certificate of `key`. */
-  readonly certificate: x509.X509Certificate;
-  /** PEM of what lies between a leaf and the roots: empty unless `certificate` is an intermediate. */
-  readonly intermediatesPem: string;
-  /** PEM of every root to trust. */
-  readonly rootsPem: string;
-}
 
 export interface IssuedCertificate {
   /** PEM: the leaf, then intermediates. */
@@ -42,12 +33,22 @@ interface LeafProfile {
 }
 
 export class CertificateAuthority {
-  readonly #material: AuthorityMaterial;
+  #material: AuthorityMaterial;
   readonly #clock: Clock;
 
   constructor(material: AuthorityMaterial, clock: Clock) {
     this.#material = material;
     this.#clock = clock;
+  }
+
+  /** What is issued from now on is signed with it. */
+  use(material: AuthorityMaterial): void {
+    this.#material = material;
+  }
+
+  /** SHA-256 of the certificate that signs, in lower-case hex. */
+  get issuer(): string {
+    return this.#material.issuer;
   }
 
   /** PEM of every root to trust. */

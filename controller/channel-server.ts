@@ -1,6 +1,9 @@
 /**
  * The controller's end of every agent's channel: TLS 1.3, a bearer token that proves the node, then one AgentSession per
  * WebSocket. What is not a valid upgrade costs a TLS handshake and one short answer.
+ *
+ *   upgrade --path, subprotocol--> authenticate --node of the table--> session
+ *                 \-- 404, 400        \-- 401, 503         \-- 403
  */
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage } from "node:http";
@@ -10,11 +13,12 @@ import { WebSocketServer, type WebSocket } from "ws";
 import type { Clock, Timer } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { CHANNEL_PATH, CHANNEL_SUBPROTOCOL } from "../protocol/channel.ts";
+import type { RootsMessage } from "../protocol/channel.ts";
 import type { TableSnapshot } from "../protocol/table.ts";
+import { type AgentAuthenticator, isTemporary } from "./agent-authenticator.ts";
 import { AgentSession, CloseCode, type SessionHost } from "./agent-session.ts";
 import type { CertificateSigner } from "./certificate-signer.ts";
 import type { Convergence } from "./convergence.ts";
-import type { JoinTokens } from "./join-tokens.ts";
 import { limits, timers } from "./limits.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { MessageRate } from "./message-rate.ts";
@@ -31,8 +35,12 @@ export interface ServerCertificate {
 export interface ChannelServerOptions {
   readonly listen: ListenAddress;
   readonly certificate: ServerCertificate;
-  readonly tokens: Pick<JoinTokens, "nodeOf">;
-  readonly history: Pick<TableHistory, "nextMessage" | "snapshotMessage">;
+  readonly authenticator: AgentAuthenticator;
+  /** Whether the table has this node: nobody else has anything to do here. */
+  readonly isNode: (node: string) => boolean;
+  readonly history: Pick<TableHistory, "current" | "nextMessage" | "snapshotMessage">;
+  /** What agents are to trust at this moment. */
+  readonly roots: () => RootsMessage;
   readonly signer: Pick<CertificateSigner, "sign">;
   readonly convergence: Convergence;
   /** The node has an agent that is ready. */
@@ -44,7 +52,8 @@ export interface ChannelServerOptions {
   readonly log: Log;
 }
 
-const BEARER = /^Bearer ([A-Za-z0-9_-]{1,256})$/;
+/** RFC 6750 2.1, b64token: join tokens and JWTs are made of fewer characters. */
+const BEARER = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/;
 
 export class ChannelServer implements SessionHost {
   readonly #options: ChannelServerOptions;
@@ -110,6 +119,12 @@ export class ChannelServer implements SessionHost {
     this.#server?.setSecureContext(secureContext(certificate));
   }
 
+  /** What agents are to trust has changed: all are told at once. */
+  announceRoots(): void {
+    const message = this.#options.roots();
+    for (const session of this.#sessions) session.tellRoots(message);
+  }
+
   /** There is a new table: everyone who can take it gets it now; nodes that are no longer in it lose their channel. */
   publish(table: TableSnapshot): void {
     const nodes = new Set(table.nodes.map((node) => node.name));
@@ -137,12 +152,20 @@ export class ChannelServer implements SessionHost {
 
   // SessionHost
 
+  get epoch(): string | undefined {
+    return this.#options.history.current?.epoch;
+  }
+
   nextMessage(have: TablePosition | undefined): TableMessage | undefined {
     return this.#options.history.nextMessage(have);
   }
 
   snapshotMessage(): TableMessage | undefined {
     return this.#options.history.snapshotMessage();
+  }
+
+  roots(): RootsMessage {
+    return this.#options.roots();
   }
 
   sign(node: string, csrPem: string): ReturnType<CertificateSigner["sign"]> {
@@ -189,18 +212,39 @@ export class ChannelServer implements SessionHost {
       this.#refuse(socket, refusal.status, refusal.reason);
       return;
     }
-    const node = this.#options.tokens.nodeOf(BEARER.exec(request.headers.authorization ?? "")?.[1] ?? "");
-    if (node === undefined) {
-      this.#logStranger(request.socket.remoteAddress);
-      this.#refuse(socket, "401 Unauthorized", "token");
-      return;
-    }
-    this.#sockets?.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket, node));
+    void this.#admit(request, socket, head);
   }
 
-  #logStranger(address: string | undefined): void {
-    if (!this.#strangerLogs.take()) return;
-    this.#options.log.warn({ address }, "Channel refused: the token is not that of a node of the table");
+  async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const address = request.socket.remoteAddress;
+    const answer = await this.#authenticate(request.headers.authorization ?? "");
+    if (socket.destroyed) return;
+    if ("refused" in answer) {
+      this.#logStranger({ address, reason: answer.refused, detail: answer.detail });
+      this.#refuse(
+        socket,
+        isTemporary(answer.refused) ? "503 Service Unavailable" : "401 Unauthorized",
+        answer.refused,
+      );
+    } else if (!this.#options.isNode(answer.node)) {
+      this.#logStranger({ address, reason: "unknown-node", detail: `the table has no node ${answer.node}` });
+      this.#refuse(socket, "403 Forbidden", "unknown-node");
+    } else {
+      this.#sockets?.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket, answer.node));
+    }
+  }
+
+  #authenticate(authorization: string): ReturnType<AgentAuthenticator["authenticate"]> {
+    const token = BEARER.exec(authorization)?.[1];
+    if (token !== undefined && token.length <= limits.tokenBytes)
+      return this.#options.authenticator.authenticate(token);
+    if (token !== undefined) this.#options.metrics.limitHit("tokenBytes");
+    return Promise.resolve({ refused: "token", detail: "there is no bearer token of a usable length" });
+  }
+
+  /** Anybody may knock: what is said about it is bounded, the counter has them all. */
+  #logStranger(facts: { address: string | undefined; reason: RefusedConnectionReason; detail: string }): void {
+    if (this.#strangerLogs.take()) this.#options.log.warn(facts, "Channel refused");
   }
 
   #refuse(socket: Duplex, status: string, reason: RefusedConnectionReason): void {

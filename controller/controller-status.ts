@@ -10,6 +10,8 @@ export interface StatusFacts {
   readonly convergence: ConvergenceSummary;
   readonly problems: readonly string[];
   readonly settled: boolean;
+  /** Of the certificate that signs now, undefined before there is one. */
+  readonly issuer: string | undefined;
   /** Monotonic. */
   readonly nowMs: number;
   readonly wallClockMs: number;
@@ -37,15 +39,24 @@ export interface ControllerStatus {
   readonly stragglers: readonly string[];
   /** Nodes with an agent in the table and none connected. */
   readonly missing: readonly string[];
+  /**
+   * Nodes whose connected agent still has certificates of another issuer than the one that signs now: while there are any,
+   * or `missing` ones, a former root must stay among the trusted ones. With several replicas each tells of its own agents.
+   */
+  readonly formerIssuer: readonly string[];
   readonly converged: ConvergenceSummary;
   /** False while a newer table is on its way: a change of documents or agents is not judged yet. */
   readonly settled: boolean;
   readonly problems: readonly string[];
+  /** SHA-256 of the certificate that signs now. */
+  readonly issuer: string | undefined;
 }
 
 export function controllerStatus(facts: StatusFacts): ControllerStatus {
   const { table, convergence, problems, settled } = facts;
-  const agents = [...facts.sessions].filter((session) => session.serving).map((session) => agentStatus(session, facts));
+  const serving = [...facts.sessions].filter((session) => session.serving);
+  const agents = serving.map((session) => agentStatus(session, facts));
+  const former = serving.filter((session) => session.hasFormerIssuer);
   const connected = new Set(agents.map((agent) => agent.node));
   const behind = agents.filter((agent) => agent.applied !== table?.sequence);
   const lost = (table?.nodes ?? []).filter((node) => node.agent && !connected.has(node.name));
@@ -58,8 +69,10 @@ export function controllerStatus(facts: StatusFacts): ControllerStatus {
     agents: agents.slice(0, limits.listedAgents),
     stragglers: behind.slice(0, limits.listedAgents).map((agent) => agent.node),
     missing: lost.slice(0, limits.listedAgents).map((node) => node.name),
+    formerIssuer: former.slice(0, limits.listedAgents).map((session) => session.node),
     converged: convergence,
     settled,
+    issuer: facts.issuer,
     problems: problems.slice(0, limits.loggedProblems),
   };
 }

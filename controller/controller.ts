@@ -1,34 +1,38 @@
 /**
- * The control plane in one object: source -> table -> agents, and the certificate authority.
+ * The control plane in one object: source -> table -> agents, and the certificate authority. What it stands on (files, a
+ * Kubernetes cluster) is a Platform.
  *
  *   source --> TableBuilder --> TableHistory --> ChannelServer --> agents
- *                  ^   \-> StateFiles, JoinTokens, IdentityPlacement
- *                  +------- a node's agent is ready / removed ------+
+ *                  ^   \-> StateFiles, Platform.setNodes, IdentityPlacement
+ *                  +--- AgentPresence <--- a node's agent is ready / removed ---+
+ *
+ *   AuthorityStore --> CertificateAuthority --> server certificate, agents' certificates, roots for agents
+ *
+ * No agent is let in before presence, authority and a first judged state of the documents are there: a table that lacks
+ * what was not read yet would be obeyed like any other.
  */
-import { join } from "node:path";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { TableSnapshot } from "../protocol/table.ts";
 import { AdminServer } from "./admin-server.ts";
-import { openAuthority } from "./authority-files.ts";
+import type { AuthorityMaterial } from "./authority-material.ts";
 import { CertificateAuthority } from "./certificate-authority.ts";
 import { CertificateSigner } from "./certificate-signer.ts";
 import { ChannelServer } from "./channel-server.ts";
 import { Convergence } from "./convergence.ts";
 import { controllerStatus } from "./controller-status.ts";
 import { IdentityPlacement } from "./identity-placement.ts";
-import { JoinTokens } from "./join-tokens.ts";
 import type { ListenAddress } from "./listen-address.ts";
-import { ControllerMetrics } from "./metrics.ts";
+import type { ControllerMetrics } from "./metrics.ts";
+import { nodeNames, type Platform } from "./platform.ts";
 import { ServerIdentity } from "./server-identity.ts";
-import type { Source } from "./source.ts";
-import { StateFiles } from "./state-files.ts";
-import { TableBuilder } from "./table-builder.ts";
+import type { StateFiles } from "./state-files.ts";
+import { TableBuilder, type Verdict } from "./table-builder.ts";
 import { TableHistory } from "./table-history.ts";
 
 export interface ControllerOptions {
-  readonly source: Source;
-  readonly stateDirectory: string;
+  readonly platform: Platform;
+  readonly stateFiles: StateFiles;
   readonly listen: ListenAddress;
   readonly admin: ListenAddress;
   /** DNS names and IP addresses under which agents dial. */
@@ -36,7 +40,7 @@ export interface ControllerOptions {
   /** Used when the Mesh document names none, and in the name of a new root. */
   readonly trustDomain: string;
   readonly leafLifetimeMs: number;
-  readonly metrics?: ControllerMetrics;
+  readonly metrics: ControllerMetrics;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -52,72 +56,99 @@ export class Controller {
   readonly #metrics: ControllerMetrics;
   readonly #history = new TableHistory();
   readonly #convergence: Convergence;
-  readonly #stateFiles: StateFiles;
-  readonly #tokens: JoinTokens;
   readonly #builder: TableBuilder;
   #placement: IdentityPlacement | undefined;
+  /** Of the table in force. */
+  #nodes: ReadonlySet<string> = new Set();
   #epoch = "";
+  /** What is waited for at the start, for people. */
+  #step = "start";
+  #authority: CertificateAuthority | undefined;
   #serverIdentity: ServerIdentity | undefined;
   #channel: ChannelServer | undefined;
   #admin: AdminServer | undefined;
 
   constructor(options: ControllerOptions) {
-    const { clock, log, stateDirectory } = options;
+    const { clock, log, platform, stateFiles, trustDomain } = options;
     this.#options = options;
-    this.#metrics = options.metrics ?? new ControllerMetrics();
-    const count = (): void => this.#metrics.storeFailures.inc();
+    this.#metrics = options.metrics;
     this.#convergence = new Convergence(clock, (ms) => this.#metrics.convergenceSeconds.observe(ms / 1_000));
-    this.#stateFiles = new StateFiles({ directory: stateDirectory, clock, log, count });
-    this.#tokens = new JoinTokens({ directory: join(stateDirectory, "tokens"), log, count });
     this.#builder = new TableBuilder({
       history: this.#history,
-      trustDomain: options.trustDomain,
-      stateFiles: this.#stateFiles,
+      trustDomain,
+      stateFiles,
+      agentNodes: () => platform.presence.nodes,
       onPublished: (table) => this.#published(table),
-      onJudged: (problems) => this.#judged(problems),
+      onJudged: (verdict) => this.#judged(verdict),
       clock,
       log,
     });
   }
 
-  /** Rejects when the authority's files cannot be used or the port cannot be had; wrong documents are no reason. */
+  /** Rejects when the authority cannot be used or the port cannot be had; wrong documents are no reason. */
   async start(): Promise<ControllerPorts> {
-    const remembered = await this.#stateFiles.load();
-    const authority = await this.#openAuthority();
+    const { platform, stateFiles } = this.#options;
     const adminPort = await this.#startAdmin();
+    const remembered = await stateFiles.load();
+    this.#step = "the list of nodes with an agent";
+    await platform.presence.start(() => void this.#builder.agentsChanged());
+    this.#step = "the certificate authority";
+    const authority = new CertificateAuthority(
+      await platform.authority.open((material) => void this.#authorityChanged(material)),
+      this.#options.clock,
+    );
+    this.#useAuthority(authority);
+    this.#step = "documents";
     await this.#builder.restore(remembered);
-    await this.#options.source.start((state) => void this.#builder.setState(state));
+    await platform.source.start((state) => void this.#builder.setState(state));
     // An agent must not be sent the table of yesterday first: wait until the documents are judged.
     await this.#builder.settled();
-    return { channel: await this.#startChannel(authority), admin: adminPort };
+    this.#step = "the channel's port";
+    const channel = await this.#startChannel(authority);
+    platform.start();
+    return { channel, admin: adminPort };
   }
 
-  /** Orderly: agents are told, files are written. */
+  /** Orderly: what only a leader may do is given up, agents are told, files are written. */
   async close(): Promise<void> {
-    await this.#options.source.close();
+    const { platform, stateFiles } = this.#options;
+    await platform.source.close();
+    await platform.close();
+    await platform.authority.close();
     this.#serverIdentity?.close();
     await this.#channel?.close();
+    await platform.presence.close();
     await this.#builder.settled();
-    await this.#stateFiles.flush();
+    await stateFiles.flush();
     await this.#admin?.close();
   }
 
-  async #openAuthority(): Promise<CertificateAuthority> {
-    const { clock, log, stateDirectory, trustDomain } = this.#options;
-    const material = await openAuthority({ directory: stateDirectory, trustDomain, clock, log });
-    const authority = new CertificateAuthority(material, clock);
+  #useAuthority(authority: CertificateAuthority): void {
+    this.#authority = authority;
     this.#metrics.authorityExpiry.set(authority.notAfterMs / 1_000);
-    return authority;
+  }
+
+  /** First our own certificate: an agent that trusts the new roots only must find one that leads to them. */
+  async #authorityChanged(material: AuthorityMaterial): Promise<void> {
+    const authority = this.#authority;
+    if (authority === undefined) return;
+    authority.use(material);
+    this.#useAuthority(authority);
+    this.#options.log.info({ issuer: authority.issuer }, "The certificate authority has changed, agents are told");
+    await this.#serverIdentity?.renew();
+    this.#channel?.announceRoots();
   }
 
   async #startChannel(authority: CertificateAuthority): Promise<number> {
-    const { clock, log, serverNames, listen, leafLifetimeMs } = this.#options;
+    const { clock, log, platform, serverNames, listen, leafLifetimeMs } = this.#options;
     const serverIdentity = new ServerIdentity({ authority, names: serverNames, clock, log });
     const channel = new ChannelServer({
       listen,
       certificate: await serverIdentity.issue(),
-      tokens: this.#tokens,
+      authenticator: platform.authenticator,
+      isNode: (node) => this.#nodes.has(node),
       history: this.#history,
+      roots: () => ({ kind: "roots", roots: authority.rootsPem, issuer: authority.issuer }),
       signer: new CertificateSigner({
         authority,
         placement: () => this.#placement,
@@ -126,8 +157,8 @@ export class Controller {
         count: (result) => this.#metrics.signRequests.inc({ result }),
       }),
       convergence: this.#convergence,
-      onReady: (node) => void this.#builder.setAgent(node),
-      onRemoved: (node) => void this.#builder.clearAgent(node),
+      onReady: (node) => platform.presence.add(node),
+      onRemoved: (node) => platform.presence.remove(node),
       metrics: this.#metrics,
       clock,
       log,
@@ -158,33 +189,38 @@ export class Controller {
     this.#metrics.tableSequence.set(table.sequence);
     this.#convergence.published(table.sequence, table.epoch !== this.#epoch);
     this.#epoch = table.epoch;
+    this.#nodes = nodeNames(table);
     // First the tokens: a node that was removed must not come back while its channel is being closed.
-    const tokensReady = this.#tokens.setNodes(new Set(table.nodes.map((node) => node.name)));
+    const nodesSet = this.#options.platform.setNodes(this.#nodes);
     this.#channel?.publish(table);
-    await tokensReady;
+    await nodesSet;
   }
 
-  #judged(problems: number): void {
+  #judged({ problems, refused }: Verdict): void {
     this.#metrics.documentProblems.set(problems);
-    if (problems > 0) this.#metrics.documentsRefused.inc();
+    if (refused) this.#metrics.documentsRefused.inc();
   }
 
   #pending(): string[] {
     const pending: string[] = [];
+    const { problem } = this.#options.platform.authority;
+    if (this.#channel === undefined) pending.push(problem === "" ? this.#step : `${this.#step} (${problem})`);
     if (this.#history.current === undefined) pending.push("documents without problems");
-    if (this.#channel === undefined) pending.push("the channel's port");
     return pending;
   }
 
   #status(): object {
-    return controllerStatus({
+    const { platform } = this.#options;
+    const status = controllerStatus({
       table: this.#history.current,
       sessions: this.#channel?.sessions ?? [],
       convergence: this.#convergence.summary(),
-      problems: this.#builder.problems,
-      settled: this.#builder.isSettled,
+      problems: [platform.authority.problem, ...this.#builder.problems].filter((problem) => problem !== ""),
+      settled: this.#builder.isSettled && platform.presence.isSettled,
+      issuer: this.#authority?.issuer,
       nowMs: this.#options.clock.monotonicMs(),
       wallClockMs: this.#options.clock.nowMs(),
     });
+    return { ...status, ...platform.status() };
   }
 }

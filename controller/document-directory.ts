@@ -11,6 +11,7 @@ import { join } from "node:path";
 import type { Stats } from "node:fs";
 import { describeError } from "../core/errors.ts";
 import type { Document } from "../protocol/documents/document.ts";
+import { isDocumentFile } from "../protocol/documents/document-file.ts";
 import { MAX_FILE_BYTES } from "../protocol/documents/limits.ts";
 import { fileTooLarge, parseDocuments } from "../protocol/documents/parse-documents.ts";
 import { formatProblem } from "../protocol/documents/problem.ts";
@@ -35,11 +36,6 @@ interface ReadFile {
 
 /** Files looked at together: as many as Node's thread pool takes at once, several times over. */
 const FILES_AT_ONCE = 32;
-
-/** Whether the directory would read a file of this name. */
-export function isDocumentFile(name: string): boolean {
-  return /^[^.].*\.ya?ml$/.test(name);
-}
 
 export class DocumentDirectory {
   readonly #path: string;

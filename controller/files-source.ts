@@ -11,7 +11,8 @@ import { basename } from "node:path";
 import type { Clock, Timer } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import { type DirectoryReading, DocumentDirectory, isDocumentFile } from "./document-directory.ts";
+import { isDocumentFile } from "../protocol/documents/document-file.ts";
+import { type DirectoryReading, DocumentDirectory } from "./document-directory.ts";
 import { timers } from "./limits.ts";
 import type { Source, SourceState } from "./source.ts";
 

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { writeFileAtomic } from "../core/write-file-atomic.ts";
+import type { AgentAuthenticator, Authentication } from "./agent-authenticator.ts";
 
 export interface JoinTokensOptions {
   readonly directory: string;
@@ -27,7 +28,7 @@ const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 /** RFC 1123 subdomain: also what keeps a node's name inside the directory. */
 const NODE_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
-export class JoinTokens {
+export class JoinTokens implements AgentAuthenticator {
   readonly #options: JoinTokensOptions;
   readonly #byDigest = new Map<string, Known>();
   readonly #digestByNode = new Map<string, string>();
@@ -59,11 +60,11 @@ export class JoinTokens {
     for (const node of nodes) if (!this.#digestByNode.has(node)) await this.#add(node);
   }
 
-  /** The node that this token belongs to. */
-  nodeOf(token: string): string | undefined {
+  async authenticate(token: string): Promise<Authentication> {
     const digest = digestOf(token);
     const known = this.#byDigest.get(digest.toString("hex"));
-    return known !== undefined && timingSafeEqual(known.digest, digest) ? known.node : undefined;
+    if (known !== undefined && timingSafeEqual(known.digest, digest)) return { node: known.node };
+    return { refused: "token", detail: "the token is not that of a node of the table" };
   }
 
   async #add(node: string): Promise<void> {

@@ -5,7 +5,7 @@ export const limits = {
   documentFiles: 50_000,
   /** Bytes of all documents: about 400,000 pods. */
   documentsBytes: 256 * 1024 * 1024,
-  /** Problems logged for one refused state; the rest is told as a number. */
+  /** Problems logged for one refused state, or for one change of what is wrong; the rest is told as a number. */
   loggedProblems: 100,
 
   // The channel
@@ -20,6 +20,16 @@ export const limits = {
   /** Messages an agent may send at once, and every second: 8 certificate requests under way are the most it has to say. */
   messageBurst: 2_000,
   messagesPerSecond: 500,
+  /** A bearer token: projected tokens have about 1 KB, more with many long names. Headers as a whole may have 8 KiB. */
+  tokenBytes: 6 * 1024,
+  /**
+   * Tokens that the API server judges at once (500 a second, measured on two cores; the client has 8 requests at once, and
+   * the Lease must not wait), and connections that wait for their turn: all agents of a large cluster.
+   */
+  tokenReviews: 4,
+  tokenReviewsWaiting: 5_000,
+  /** Tokens that were found good a moment ago. */
+  knownTokens: 10_000,
   /** Log lines about strangers without a token, at once and every second; the counter has them all. */
   strangerLogBurst: 20,
   strangerLogsPerSecond: 1,
@@ -53,8 +63,17 @@ export const timers = {
   rescanMs: 2_000,
   /** TLS handshake and HTTP upgrade of a connection that has not shown a token yet. */
   handshakeMs: 5_000,
+  /** From an agent's token to the word on it, time in the queue included: an agent gives up its dial after 5 s. */
+  authenticationMs: 4_000,
+  /** A good token is taken again without asking: agents that redial after a hiccup. A deleted pod's is void after this. */
+  knownTokenMs: 10_000,
   /** Upgrade to hello. */
   helloMs: 5_000,
+  /**
+   * An agent that has another replica's table gets ours after this: a watch that is behind the other's by less never takes
+   * an agent back in time. Once per change of replica, and it has a table meanwhile.
+   */
+  handoverMs: 1_000,
   /** WebSocket ping, and silence after which an agent counts as gone. */
   pingMs: 5_000,
   silenceMs: 20_000,
@@ -73,6 +92,25 @@ export const timers = {
   rootLifetimeMs: 10 * 365 * 24 * 3_600_000,
   /** Certificates begin this much in the past (at most a tenth of their life), for nodes whose clocks are behind. */
   backdateMs: 120_000,
+  /** How often the files of the authority are looked at: they change a few times in a decade. */
+  authorityCheckMs: 1_000,
+
+  // Kubernetes
+  /** An authority that could not be created is tried again after this. */
+  authorityRetryMs: 2_000,
+  /** What others may have changed or removed (the roots for agents) is looked at this often. */
+  repairMs: 30_000,
+  /** Lease: as client-go's defaults, which every operator knows. Who was not renewed for `leaseMs` may be replaced. */
+  leaseMs: 15_000,
+  /** A leader that could not renew for this long is none any more: well before another one may begin. */
+  leaseRenewMs: 10_000,
+  leaseRetryMs: 2_000,
+  /** Longest request for the Lease at an orderly stop: then it ends by itself. */
+  leaseReleaseMs: 1_000,
+  /** How often the leader looks for nodes with a taint to remove, and for agents of nodes that are gone. */
+  nodeCareMs: 1_000,
+  /** An agent's mark for a node that the leader has never seen: its own watch may be behind. */
+  unknownNodeMs: 60_000,
   /** Pause between tries to bind the admin port. */
   adminRetryMs: 1_000,
 } as const;

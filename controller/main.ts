@@ -1,20 +1,29 @@
 /**
  * The controller's process: reads flags and environment once, starts a Controller, ends it in order on SIGTERM.
  */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
-import type { LogLevel } from "../core/log.ts";
+import type { Log, LogLevel } from "../core/log.ts";
 import { createPinoLog } from "../core/pino-log.ts";
+import { openKubeClient } from "../kubernetes/open-kube-client.ts";
 import { parseDurationMs } from "../protocol/documents/duration.ts";
 import { CONTROL_PORT, CONTROLLER_ADMIN_PORT } from "../protocol/ports.ts";
 import { Controller } from "./controller.ts";
-import { FilesSource } from "./files-source.ts";
+import { filesPlatform } from "./files-platform.ts";
+import { kubernetesPlatform } from "./kubernetes/kubernetes-platform.ts";
+import { SourceMetrics } from "./kubernetes/source-metrics.ts";
 import { parseListenAddress, type ListenAddress } from "./listen-address.ts";
 import { ControllerMetrics } from "./metrics.ts";
+import type { Platform } from "./platform.ts";
+import { StateFiles } from "./state-files.ts";
 
 interface Settings {
-  readonly documents: string;
+  readonly source: "files" | "kubernetes";
+  readonly documents?: string;
+  readonly namespace: string;
   readonly state: string;
   readonly listen: ListenAddress;
   readonly admin: ListenAddress;
@@ -53,10 +62,23 @@ function readSettings(): Settings {
   const option = (flags: string, env: string, description: string): Option =>
     new Option(flags, description).env(`HAWSER_CONTROLLER_${env}`);
   const level = option("--log-level <level>", "LOG_LEVEL", "least urgent lines to log");
-  return new Command("hawser-controller")
+  const command = new Command("hawser-controller");
+  const settings = command
     .description("Compiles the cluster's documents into one routing table for all agents, and signs their certificates")
-    .addOption(option("--documents <dir>", "DOCUMENTS", "directory of YAML documents").makeOptionMandatory())
-    .addOption(option("--state <dir>", "STATE", "directory for keys, tokens and the last table").makeOptionMandatory())
+    .addOption(
+      option("--source <name>", "SOURCE", "what the mesh stands on: documents in files, or a Kubernetes cluster")
+        .choices(["files", "kubernetes"])
+        .default("files"),
+    )
+    .addOption(option("--documents <dir>", "DOCUMENTS", "files: directory of YAML documents"))
+    .addOption(option("--namespace <name>", "NAMESPACE", "kubernetes: Hawser's own").default("hawser-system"))
+    .addOption(
+      option(
+        "--state <dir>",
+        "STATE",
+        "directory for the last table; files: for keys and tokens too",
+      ).makeOptionMandatory(),
+    )
     .addOption(
       option("--listen <address>", "LISTEN", "where agents connect; without a host: IPv4 and IPv6")
         .argParser(address)
@@ -87,16 +109,48 @@ function readSettings(): Settings {
     .addOption(level.choices(["debug", "info", "warn", "error"]).default("info"))
     .parse()
     .opts<Settings>();
+  if (settings.source === "files" && settings.documents === undefined) {
+    command.error("error: --documents (HAWSER_CONTROLLER_DOCUMENTS) is required with --source files");
+  }
+  return settings;
 }
 
-async function main(): Promise<void> {
-  const settings = readSettings();
-  const log = createPinoLog({ level: settings.logLevel, base: { component: "controller" } });
+interface PlatformParts {
+  readonly settings: Settings;
+  readonly stateFiles: StateFiles;
+  readonly metrics: ControllerMetrics;
+  readonly log: Log;
+}
+
+async function createPlatform({ settings, stateFiles, metrics, log }: PlatformParts): Promise<Platform> {
+  const { namespace, trustDomain } = settings;
+  if (settings.source === "kubernetes") {
+    const sourceMetrics = new SourceMetrics(metrics.registry);
+    const client = await openKubeClient({ environment: process.env, metrics: sourceMetrics });
+    // The pod's name is unique at any time, the rest tells its lives apart.
+    const identity = `${hostname()}_${randomUUID()}`;
+    const parts = { client, namespace, identity, trustDomain, metrics, sourceMetrics };
+    return kubernetesPlatform({ ...parts, clock: systemClock, random: Math.random, log });
+  }
+  return filesPlatform({
+    documentsDirectory: settings.documents ?? "",
+    stateDirectory: settings.state,
+    stateFiles,
+    trustDomain,
+    countFailure: () => metrics.storeFailures.inc(),
+    clock: systemClock,
+    log,
+  });
+}
+
+async function createController(settings: Settings, log: Log): Promise<Controller> {
   const metrics = new ControllerMetrics();
   metrics.collectProcessMetrics();
-  const controller = new Controller({
-    source: new FilesSource({ directory: settings.documents, clock: systemClock, log }),
-    stateDirectory: settings.state,
+  const countFailure = (): void => metrics.storeFailures.inc();
+  const stateFiles = new StateFiles({ directory: settings.state, clock: systemClock, log, count: countFailure });
+  return new Controller({
+    platform: await createPlatform({ settings, stateFiles, metrics, log }),
+    stateFiles,
     listen: settings.listen,
     admin: settings.admin,
     serverNames: [...new Set([...settings.serverName, ...LOOPBACK_NAMES])],
@@ -106,6 +160,9 @@ async function main(): Promise<void> {
     clock: systemClock,
     log,
   });
+}
+
+function stopOnSignals(controller: Controller, log: Log & { flush(): void }): void {
   const stop = (signal: string): void => {
     log.info({ signal }, "Controller stops");
     const exit = (): never => {
@@ -117,14 +174,22 @@ async function main(): Promise<void> {
   };
   process.once("SIGTERM", () => stop("SIGTERM"));
   process.once("SIGINT", () => stop("SIGINT"));
+}
+
+async function main(): Promise<void> {
+  const settings = readSettings();
+  const log = createPinoLog({ level: settings.logLevel, base: { component: "controller" } });
+  let controller: Controller | undefined;
   try {
+    controller = await createController(settings, log);
+    stopOnSignals(controller, log);
     const ports = await controller.start();
     log.info({ event: "listening", port: ports.channel, adminPort: ports.admin }, "Controller listens for agents");
   } catch (error) {
     log.error({ error: describeError(error) }, "Controller cannot start");
     log.flush();
     process.exitCode = 1;
-    await controller.close();
+    await controller?.close();
   }
 }
 

@@ -2,10 +2,12 @@
  * Every metric of the controller, in a registry of its own. Labels have a fixed set of values.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { AuthenticationRefusal } from "./agent-authenticator.ts";
 import type { LimitName } from "./limits.ts";
 
 export type RefusedConnectionReason =
-  | "token"
+  | AuthenticationRefusal
+  | "unknown-node"
   | "path"
   | "protocol"
   | "tls"
@@ -26,7 +28,7 @@ export class ControllerMetrics {
   });
   readonly documentProblems = new Gauge({
     name: "hawser_controller_document_problems",
-    help: "Problems for which the newest state of the documents is not in force, 0 when it is",
+    help: "Problems for which the newest state of the documents, or a part of it, is not in force, 0 when all of it is",
     registers: this.#registers,
   });
   readonly documentsRefused = new Counter({
@@ -83,6 +85,30 @@ export class ControllerMetrics {
   readonly authorityExpiry = new Gauge({
     name: "hawser_controller_ca_expiry_seconds",
     help: "When the certificate authority's certificate ends, in seconds since the Unix epoch",
+    registers: this.#registers,
+  });
+
+  readonly tokenReviews = new Counter({
+    name: "hawser_controller_token_reviews_total",
+    help: "Tokens of agents that the API server was asked about, by result; what a cache knew is not among them",
+    labelNames: ["result"],
+    registers: this.#registers,
+  });
+  readonly leader = new Gauge({
+    name: "hawser_controller_leader",
+    help: "1 while this replica holds the Lease: it alone writes what only one may write",
+    registers: this.#registers,
+  });
+  readonly taints = new Counter({
+    name: "hawser_controller_taint_removals_total",
+    help: "Nodes whose taint agent-not-ready was removed, by result",
+    labelNames: ["result"],
+    registers: this.#registers,
+  });
+  readonly apiFailures = new Counter({
+    name: "hawser_controller_api_failures_total",
+    help: "Objects of Hawser's own that could not be read or written in the API server, by object",
+    labelNames: ["object"],
     registers: this.#registers,
   });
 

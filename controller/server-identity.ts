@@ -22,6 +22,7 @@ export class ServerIdentity {
   readonly #options: ServerIdentityOptions;
   #timer: Timer | undefined;
   #renewAtMs = 0;
+  #onRenewed: (certificate: ServerCertificate) => void = () => {};
 
   constructor(options: ServerIdentityOptions) {
     this.#options = options;
@@ -38,15 +39,22 @@ export class ServerIdentity {
     return { keyPem: pair.privateKey.export({ format: "pem", type: "pkcs8" }), chainPem };
   }
 
-  /** Calls back with a new certificate at half life. */
+  /** Calls back with a new certificate at half life, and whenever `renew` is called. */
   watch(onRenewed: (certificate: ServerCertificate) => void): void {
-    const { clock, log } = this.#options;
+    const { clock } = this.#options;
+    this.#onRenewed = onRenewed;
     this.#timer = clock.every(timers.serverCertificateCheckMs, () => {
-      if (clock.nowMs() < this.#renewAtMs) return;
-      this.issue().then(onRenewed, (error: unknown) => {
-        log.error({ error: describeError(error) }, "Cannot renew the controller's own certificate");
-      });
+      if (clock.nowMs() >= this.#renewAtMs) void this.renew();
     });
+  }
+
+  /** The authority has changed, or it is time. Never rejects: the certificate that there is serves on. */
+  async renew(): Promise<void> {
+    try {
+      this.#onRenewed(await this.issue());
+    } catch (error) {
+      this.#options.log.error({ error: describeError(error) }, "Cannot renew the controller's own certificate");
+    }
   }
 
   close(): void {

@@ -3,6 +3,7 @@
  * it is.
  */
 import type { Document } from "../protocol/documents/document.ts";
+import type { Judgement } from "../routing/compile-problems.ts";
 
 /** The whole state, each time. */
 export interface SourceState {
@@ -15,7 +16,7 @@ export interface SourceState {
    *   each   what is wrong is left out and told, the rest is in force: many people write, and none of them may stop the
    *          others' changes (an API server). `documents` then holds what is to be in force in spite of `problems`.
    */
-  readonly judgement: "whole" | "each";
+  readonly judgement: Judgement;
 }
 
 export interface Source {

@@ -35,8 +35,6 @@ export interface RememberedState {
   readonly table: TableSnapshot | undefined;
   /** Numbering may go on from `table`. */
   readonly continues: boolean;
-  /** Nodes whose agent has been ready. */
-  readonly agentNodes: ReadonlySet<string>;
 }
 
 /** Changes that do not end have a large table written now and then, not all the time. */
@@ -73,11 +71,17 @@ export class StateFiles {
     });
     const position = await this.#read("position.json", (value) => positionSchema.parse(value));
     const table = await this.#read("table.json", readTable);
-    const agents = await this.#read("agents.json", (value) => agentsSchema.parse(value).nodes);
     this.#positionOnDisk = position;
     const continues = table !== undefined && position?.epoch === table.epoch && position.sequence === table.sequence;
-    const nodes = agents ?? (table?.nodes ?? []).filter((node) => node.agent).map((node) => node.name);
-    return { table, continues, agentNodes: new Set(nodes) };
+    return { table, continues };
+  }
+
+  /** Nodes whose agent has been ready; without a list of their own, those of the last table. Never rejects. */
+  async loadAgentNodes(): Promise<ReadonlySet<string>> {
+    const listed = await this.#read("agents.json", (value) => agentsSchema.parse(value).nodes);
+    if (listed !== undefined) return new Set(listed);
+    const table = await this.#read("table.json", readTable);
+    return new Set((table?.nodes ?? []).filter((node) => node.agent).map((node) => node.name));
   }
 
   /**

@@ -1,9 +1,10 @@
 /**
  * Documents + nodes with an agent -> the next table, numbered, remembered and published.
  *
- *   SourceState --problems--> refused: the last good documents stay in force
+ *   SourceState --problems, judged as a whole--> refused: the last good documents stay in force
  *        |
- *     compile --problems--> refused as well
+ *     compile --problems, judged as a whole--> refused as well
+ *        |       (each by itself: what is wrong is left out, and told once)
  *        |
  *     compare with the table in force --equal--> nothing happens
  *        |
@@ -16,11 +17,11 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import type { Document } from "../protocol/documents/document.ts";
 import { formatProblem } from "../protocol/documents/problem.ts";
 import type { TableDelta, TableSnapshot } from "../protocol/table.ts";
 import type { TableContents } from "../routing/compile.ts";
 import { diffTables } from "../routing/diff.ts";
+import { KUBERNETES_EXCLUDED_NAMESPACES } from "../routing/mesh-defaults.ts";
 import { TableCompiler } from "../routing/table-compiler.ts";
 import { limits, timers } from "./limits.ts";
 import type { SourceState } from "./source.ts";
@@ -31,13 +32,21 @@ export interface TableBuilderOptions {
   readonly history: TableHistory;
   /** Used when the Mesh document names none. */
   readonly trustDomain: string;
-  readonly stateFiles: Pick<StateFiles, "claim" | "saveTable" | "saveAgentNodes">;
+  readonly stateFiles: Pick<StateFiles, "claim" | "saveTable">;
+  /** Nodes with an agent, as far as that is remembered. */
+  readonly agentNodes: () => ReadonlySet<string>;
   /** After a new table is in the history, before the next one is built. */
   readonly onPublished: (table: TableSnapshot) => void | Promise<void>;
-  /** Number of problems for which the newest state was refused; 0 when it is in force. */
-  readonly onJudged?: (problems: number) => void;
+  /** Of the newest state. */
+  readonly onJudged?: (verdict: Verdict) => void;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+export interface Verdict {
+  readonly problems: number;
+  /** False: the state is in force, but for what has the problems. */
+  readonly refused: boolean;
 }
 
 /** The rest of the time is for what else the controller does: certificates, new agents, acknowledgements. */
@@ -46,11 +55,8 @@ const SHARE_OF_BUILDS = 1 / 3;
 export class TableBuilder {
   readonly #options: TableBuilderOptions;
   readonly #compiler = new TableCompiler();
-  readonly #agentNodes = new Set<string>();
-  /** The nodes with an agent are not those on disk. */
-  #agentsUnsaved = false;
-  /** The documents in force. */
-  #documents: readonly Document[] | undefined;
+  /** The one in force. */
+  #state: SourceState | undefined;
   /** The newest state, not judged yet. */
   #candidate: SourceState | undefined;
   #problems: readonly string[] = [];
@@ -63,14 +69,13 @@ export class TableBuilder {
     this.#options = options;
   }
 
-  /** Why the newest state is not in force; empty when it is. */
+  /** Why the newest state, or a part of it, is not in force; empty when all of it is. */
   get problems(): readonly string[] {
     return this.#problems;
   }
 
   /** What an earlier process left: in force until the documents say something else. */
   async restore(state: RememberedState): Promise<void> {
-    for (const node of state.agentNodes) this.#agentNodes.add(node);
     if (state.table === undefined) return;
     // Perhaps not the newest that agents have seen: then the same contents under a name of their own.
     const table = state.continues ? state.table : { ...state.table, epoch: randomUUID(), sequence: 1 };
@@ -93,19 +98,8 @@ export class TableBuilder {
     return this.#building;
   }
 
-  /** Sticky until `clearAgent`, or until the node's document is gone. */
-  async setAgent(node: string): Promise<void> {
-    if (this.#agentNodes.has(node)) return;
-    this.#agentNodes.add(node);
-    await this.#agentsChanged();
-  }
-
-  async clearAgent(node: string): Promise<void> {
-    if (this.#agentNodes.delete(node)) await this.#agentsChanged();
-  }
-
-  #agentsChanged(): Promise<void> {
-    this.#agentsUnsaved = true;
+  /** Resolves when the nodes that have an agent now are in force as such. */
+  agentsChanged(): Promise<void> {
     return this.#build();
   }
 
@@ -137,17 +131,11 @@ export class TableBuilder {
   }
 
   async #buildOnce(): Promise<void> {
-    if (this.#agentsUnsaved) {
-      this.#agentsUnsaved = false;
-      await this.#options.stateFiles.saveAgentNodes(this.#agentNodes);
-    }
     const candidate = this.#candidate;
     this.#candidate = undefined;
     const accepted = candidate !== undefined && (await this.#tryState(candidate));
     // Refused, or none: nodes with an agent may have changed all the same.
-    if (!accepted && this.#documents !== undefined) {
-      await this.#tryState({ documents: this.#documents, problems: [], judgement: "whole" });
-    }
+    if (!accepted && this.#state !== undefined) await this.#tryState(this.#state);
   }
 
   async #tryState(state: SourceState): Promise<boolean> {
@@ -157,8 +145,7 @@ export class TableBuilder {
         this.#refuse(problems);
         return false;
       }
-      if (state.documents !== this.#documents) this.#accept(state.documents);
-      await this.#forgetRemovedNodes(contents);
+      if (state !== this.#state) this.#accept(state, problems);
       await this.#replace(contents);
       return true;
     } catch (error) {
@@ -169,33 +156,47 @@ export class TableBuilder {
   }
 
   #compile(state: SourceState): { contents: TableContents | undefined; problems: readonly string[] } {
-    if (state.problems.length > 0) return { contents: undefined, problems: state.problems };
-    const { documents } = state;
+    const { documents, judgement } = state;
+    if (judgement === "whole" && state.problems.length > 0) return { contents: undefined, problems: state.problems };
     const { trustDomain } = this.#options;
-    const { contents, problems } = this.#compiler.compile({ documents, agentNodes: this.#agentNodes, trustDomain });
-    return { contents: problems.length > 0 ? undefined : contents, problems: problems.map(formatProblem) };
+    const { contents, problems: found } = this.#compiler.compile({
+      documents,
+      agentNodes: this.#options.agentNodes(),
+      trustDomain,
+      judgement,
+      // Such judgement is a Kubernetes cluster's.
+      ...(judgement === "each" ? { excludedNamespaces: KUBERNETES_EXCLUDED_NAMESPACES } : {}),
+    });
+    const problems = [...state.problems, ...found.map(formatProblem)];
+    return { contents: judgement === "whole" && problems.length > 0 ? undefined : contents, problems };
   }
 
-  #accept(documents: readonly Document[]): void {
-    this.#documents = documents;
-    this.#problems = [];
-    this.#options.onJudged?.(0);
+  #accept(state: SourceState, problems: readonly string[]): void {
+    const before = new Set(this.#problems);
+    this.#state = state;
+    this.#problems = problems;
+    this.#options.onJudged?.({ problems: problems.length, refused: false });
+    if (state.judgement === "each") this.#logDifference(before, new Set(problems));
+  }
+
+  /** The same problems are found at every change: each is told when it comes, and when it is gone. */
+  #logDifference(before: ReadonlySet<string>, after: ReadonlySet<string>): void {
+    const { log } = this.#options;
+    for (const problem of [...after.difference(before)].slice(0, limits.loggedProblems)) {
+      log.error({ problem, problems: after.size }, "Document refused, all others are in force");
+    }
+    for (const problem of [...before.difference(after)].slice(0, limits.loggedProblems)) {
+      log.info({ problem, problems: after.size }, "Problem of a document is gone");
+    }
   }
 
   #refuse(problems: readonly string[]): void {
     this.#problems = problems;
-    this.#options.onJudged?.(problems.length);
+    this.#options.onJudged?.({ problems: problems.length, refused: true });
     const { log } = this.#options;
     for (const problem of problems.slice(0, limits.loggedProblems)) log.error({ problem }, "Document refused");
     const facts = { problems: problems.length, sequence: this.#options.history.current?.sequence };
     log.error(facts, "The documents have problems and are refused as a whole, the last good table stays in force");
-  }
-
-  async #forgetRemovedNodes(contents: TableContents): Promise<void> {
-    const present = new Set(contents.nodes.map((node) => node.name));
-    const gone = [...this.#agentNodes].filter((node) => !present.has(node));
-    for (const node of gone) this.#agentNodes.delete(node);
-    if (gone.length > 0) await this.#options.stateFiles.saveAgentNodes(this.#agentNodes);
   }
 
   async #replace(contents: TableContents): Promise<void> {

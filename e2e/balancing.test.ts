@@ -1,14 +1,13 @@
 /** Which endpoint takes a connection, and what clients notice when endpoints come and go: nothing. */
-import type { ExecutionContext } from "ava";
-import { readAgentMetrics } from "../lab/report/agent-metrics.ts";
 import { parsePrometheusText } from "../lab/report/prometheus-text.ts";
 import type { Lab } from "../lab/lab-client.ts";
 import type { LabPod } from "../lab/lab-status.ts";
-import type { ConnectionLoadOptions, ConnectionRecord } from "./pods/connection-load.ts";
+import type { ConnectionRecord } from "./pods/connection-load.ts";
 import { clientPod, mesh, type NodeNumber, pod, service, trafficPolicy } from "./support/cluster-documents.ts";
 import { ConnectionLoad, failuresOf, servedBy } from "./support/connection-load.ts";
 import { eventually } from "./support/eventually.ts";
 import { labStories } from "./support/lab-stories.ts";
+import { probe, serve, STORY_LOAD, tunnelled } from "./support/served-connections.ts";
 
 const PORT = 7000;
 const CLIENTS = ["client-1", "client-2", "client-3", "client-4"];
@@ -35,19 +34,19 @@ const story = await labStories([
 ]);
 
 story("least-request uses every endpoint of a Service", async (t, lab) => {
-  const served = await serve(t, lab, "client-1", { host: "web", connections: 300 });
+  const served = await serve(t, lab, "client-1", { port: PORT, host: "web", connections: 300 });
   for (const name of ["web-1", "web-2", "web-3"]) t.true((served[name] ?? 0) > 50, JSON.stringify(served));
 });
 
 story("a weight of 300 takes three times the share of the default", async (t, lab) => {
-  const { heavy = 0, light = 0 } = await serve(t, lab, "client-1", { host: "weighted", connections: 400 });
+  const { heavy = 0, light = 0 } = await serve(t, lab, "client-1", { port: PORT, host: "weighted", connections: 400 });
   t.is(heavy + light, 400);
   t.true(heavy > 400 * 0.65 && heavy < 400 * 0.85, `${heavy} of 400`);
 });
 
 story("source-hash keeps a client at one endpoint", async (t, lab) => {
   const served = await Promise.all(
-    CLIENTS.map((client) => serve(t, lab, client, { host: "sticky", connections: 40, loops: 4 })),
+    CLIENTS.map((client) => serve(t, lab, client, { port: PORT, host: "sticky", connections: 40, loops: 4 })),
   );
   for (const counts of served) t.is(Object.keys(counts).length, 1, JSON.stringify(counts));
   t.log(served.map((counts) => Object.keys(counts)[0]).join(" "));
@@ -61,7 +60,7 @@ story("a server sees each client's own address and port", async (t, lab) => {
 for (const host of ["10.96.0.104", "fd10:96::104"]) {
   story(`spread splits whole connections to ${host} between local and remote endpoints`, async (t, lab) => {
     const before = await tunnelled(lab, "node-1", "story/spread");
-    const served = await serve(t, lab, "client-1", { host, connections: 600, requestsPerConnection: 4 });
+    const served = await serve(t, lab, "client-1", { port: PORT, host, connections: 600, requestsPerConnection: 4 });
     const local = served["mixed-1"] ?? 0;
     t.true(local > 600 * 0.24 && local < 600 * 0.43, JSON.stringify(served));
     for (const name of ["mixed-2", "mixed-3"]) t.true((served[name] ?? 0) > 600 * 0.2, JSON.stringify(served));
@@ -73,23 +72,23 @@ for (const host of ["10.96.0.104", "fd10:96::104"]) {
 
 story("prefer-local stays on the node while a local endpoint is ready", async (t, lab) => {
   const near = (): Promise<Readonly<Record<string, number>>> =>
-    serve(t, lab, "client-1", { host: "near", connections: 60 });
+    serve(t, lab, "client-1", { port: PORT, host: "near", connections: 60 });
   t.deepEqual(await near(), { "mixed-1": 60 });
   await lab.call("setReady", { pod: "mixed-1", ready: false });
   await eventually("remote endpoints to take over", { timeoutMs: 3_000 }, async () => {
-    return (await probe(lab, "near")) !== "mixed-1";
+    return (await probe(lab, "client-1", { host: "near", port: PORT })) !== "mixed-1";
   });
   const away = await near();
   t.is(away["mixed-1"], undefined, JSON.stringify(away));
   await lab.call("setReady", { pod: "mixed-1", ready: true });
   await eventually("the local endpoint to take over again", { timeoutMs: 3_000 }, async () => {
-    return (await probe(lab, "near")) === "mixed-1";
+    return (await probe(lab, "client-1", { host: "near", port: PORT })) === "mixed-1";
   });
   t.deepEqual(await near(), { "mixed-1": 60 });
 });
 
 story("a pod that calls its own Service may be answered by itself", async (t, lab) => {
-  t.deepEqual(await serve(t, lab, "mixed-1", { host: "near", connections: 20 }), { "mixed-1": 20 });
+  t.deepEqual(await serve(t, lab, "mixed-1", { port: PORT, host: "near", connections: 20 }), { "mixed-1": 20 });
 });
 
 story("an endpoint added under load serves within a second", async (t, lab) => {
@@ -188,14 +187,7 @@ story("an endpoint that dies while the controller is away is ejected, and no new
 /** From a change until every agent acts on it. */
 const CONVERGED_MS = 1_000;
 
-const LOAD: ConnectionLoadOptions = {
-  host: "",
-  port: PORT,
-  loops: 3,
-  seconds: 30,
-  requestsPerConnection: 1,
-  pauseMs: 5,
-};
+const LOAD = { ...STORY_LOAD, port: PORT };
 
 function web(name: string, node: NodeNumber): LabPod {
   return server(name, node, "web");
@@ -210,27 +202,6 @@ function server(name: string, node: NodeNumber, group: string, annotations: Reco
     labels: { group },
     annotations,
   });
-}
-
-/** Runs a load to its end; nothing in it may fail. Pod -> connections it served. */
-async function serve(
-  t: ExecutionContext,
-  lab: Lab,
-  client: string,
-  options: Partial<ConnectionLoadOptions> & { readonly connections: number },
-): Promise<Readonly<Record<string, number>>> {
-  const load = await ConnectionLoad.start(lab, client, { ...LOAD, pauseMs: 1, ...options });
-  const records = await load.finished();
-  t.deepEqual(failuresOf(records), []);
-  t.is(records.length, options.connections);
-  t.true(records.every((record) => record.pods.length === 1));
-  return servedBy(records);
-}
-
-/** The pod that serves one connection. */
-async function probe(lab: Lab, host: string): Promise<string | undefined> {
-  const load = await ConnectionLoad.start(lab, "client-1", { ...LOAD, host, connections: 1 });
-  return (await load.finished())[0]?.pods[0];
 }
 
 /**
@@ -249,13 +220,6 @@ async function kill(lab: Lab, name: string): Promise<number> {
 async function isReady(lab: Lab, name: string): Promise<boolean> {
   const { pods } = await lab.status();
   return pods.find((one) => one.name === name)?.state === "ready";
-}
-
-/** Connections to the Service that the node's agent has sent through tunnels. */
-async function tunnelled(lab: Lab, node: string, serviceKey: string): Promise<number> {
-  const { body } = await lab.call("nodeHttp", { node, path: "/metrics" });
-  const { connections } = readAgentMetrics(node, body);
-  return connections.filter((one) => one.to === serviceKey).reduce((sum, one) => sum + one.opened, 0);
 }
 
 async function ejections(lab: Lab, node: string): Promise<number> {

@@ -1,9 +1,10 @@
 /** The controller may be away, come back and change its mind: traffic does not notice, agents follow. */
 import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { stringify } from "yaml";
 import type { Lab } from "../lab/lab-client.ts";
+import type { TableSnapshot } from "../protocol/table.ts";
 import type { ConnectionLoadOptions } from "./pods/connection-load.ts";
 import { askOnce } from "./support/ask-once.ts";
 import { clientPod, mesh, type NodeNumber, pod, service } from "./support/cluster-documents.ts";
@@ -19,6 +20,7 @@ import {
   startReadyController,
 } from "./support/mesh-processes.ts";
 import { eventuallyLogged } from "./support/process-log.ts";
+import { programCommand } from "./support/run-program.ts";
 
 const PORT = 7000;
 
@@ -80,6 +82,27 @@ story("agents that stopped at different tables converge, also on a controller th
   t.deepEqual(dumps[2], dumps[0]);
   const load = await ConnectionLoad.start(lab, "client", { ...LOAD, connections: 60 });
   t.deepEqual(failureCounts(await load.finished()), {});
+});
+
+story("a controller with the same table under another name disturbs nobody: no rule, no connection", async (t, lab) => {
+  const load = await ConnectionLoad.start(lab, "client", { ...LOAD, requestsPerConnection: 1_000, pauseMs: 5 });
+  const before = await kernelState(lab, "node-1");
+  const { epoch } = await tableOf(lab, "node-1");
+  await killController(lab);
+  // What another replica has: the same documents, and a count of its own.
+  for (const name of ["table.json", "position.json"]) rmSync(path.join(lab.stateDir, "controller", name));
+  await startReadyController(lab);
+  await eventually("the agent to have the other controller's table", { timeoutMs: 10_000 }, async () => {
+    return (await tableOf(lab, "node-1")).epoch !== epoch;
+  });
+  await converged(lab);
+  t.deepEqual(await kernelState(lab, "node-1"), before);
+  const records = await load.end();
+  t.deepEqual(failureCounts(records), {});
+  t.true(
+    records.every(({ answers }) => answers === 1_000),
+    "no connection was cut",
+  );
 });
 
 story("a changed document is in force within a second", async (t, lab) => {
@@ -154,9 +177,17 @@ function meshText(spec: object): string {
   return stringify(mesh({ encryption: "strict", ...spec }));
 }
 
-async function tableOf(lab: Lab, node: string): Promise<unknown> {
+async function tableOf(lab: Lab, node: string): Promise<TableSnapshot> {
   const { body } = await lab.call("nodeHttp", { node, path: "/config_dump" });
-  return (JSON.parse(body) as { table: unknown }).table;
+  return (JSON.parse(body) as { table: TableSnapshot }).table;
+}
+
+/** Generations of the node's rules, sets and routes: any write changes it. */
+async function kernelState(lab: Lab, node: string): Promise<string> {
+  const program = programCommand("watch-kernel.ts", []).join(" ");
+  const { stdout, stderr } = await lab.exec(node, ["sh", "-c", `echo nft | ${program}`]);
+  if (!stdout.includes("tables")) throw new Error(`Cannot read the state of ${node}: ${stderr}`);
+  return stdout;
 }
 
 function refused(lab: Lab, reason: string): Promise<number> {

@@ -8,7 +8,7 @@ import { askOnce, askTimes } from "./support/ask-once.ts";
 import { captured } from "./support/captured.ts";
 import { clientPod, mesh, pod, service } from "./support/cluster-documents.ts";
 import { eventually } from "./support/eventually.ts";
-import { labStories } from "./support/lab-stories.ts";
+import { labStories, podsAreBridged } from "./support/lab-stories.ts";
 import { converged, metricOf } from "./support/mesh-processes.ts";
 import { eventuallyLogged } from "./support/process-log.ts";
 
@@ -102,6 +102,8 @@ story("strict: a pod on a node without an agent is refused with a reset, and the
 
 story("a pod that the table does not know yet can neither send nor receive in clear", async (t, lab) => {
   const web = await addressesOf(lab, "web");
+  // Of a bridged pod that dials a ClusterIP the reset gets lost (decision 0021): it would wait for a long time.
+  const dialled = podsAreBridged ? web : [...web, "web"];
   const server = pod({ name: "new-server", node: 2, command: NAME_SERVER, port: PORT });
   let newServer: readonly string[] = [];
   await lab.call("signalController", { signal: "SIGSTOP" });
@@ -109,7 +111,7 @@ story("a pod that the table does not know yet can neither send nor receive in cl
     const wire = await captured(lab, async () => {
       await lab.call("addPod", { document: clientPod("new-client", 1) });
       newServer = (await lab.call("addPod", { document: server })).ips;
-      for (const host of [...web, "web"]) {
+      for (const host of dialled) {
         t.is((await askOnce(lab, "new-client", host, PORT)).error, "ECONNREFUSED", host);
       }
       for (const host of newServer) t.is((await askOnce(lab, "client", host, PORT)).error, "ECONNREFUSED", host);

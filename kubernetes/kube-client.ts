@@ -38,19 +38,50 @@ export type PatchType =
 
 export type KubeQuery = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** Why there is no answer, or none that can be used; instead of a reason of the API server's, with status 0. */
+export type NoAnswerReason =
+  /** Nothing listens there, the name is unknown, the certificate is not trusted, the connection broke. */
+  | "Unreachable"
+  /** Not within the time limit; of a watch: no byte for longer than a living one is silent. */
+  | "TimedOut"
+  /** What came is no JSON, or no event. */
+  | "Unreadable"
+  /** More than this client takes: an answer, a line, or requests that wait. */
+  | "TooMuch"
+  /** The caller did not want it any more. */
+  | "Aborted"
+  | "NoCredentials";
+
+export interface KubeErrorOptions extends ErrorOptions {
+  /** How long the API server wants to be left alone. */
+  readonly retryAfterMs?: number;
+}
+
 /**
  * `status`: the HTTP status the API server answered, 0 when there was no answer. `reason`: that of its Status object,
- * e.g. `AlreadyExists`, `Expired`, `Forbidden`.
+ * e.g. `AlreadyExists`, `Expired`, `Forbidden`; a `NoAnswerReason` when the status is 0.
  */
 export class KubeError extends HawserError<"kube-request-failed"> {
   readonly status: number;
   readonly reason: string;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(message: string, status: number, reason: string, options?: { cause?: unknown }) {
+  constructor(message: string, status: number, reason: string, options: KubeErrorOptions = {}) {
     super("kube-request-failed", message, options);
     this.status = status;
     this.reason = reason;
+    this.retryAfterMs = options.retryAfterMs;
   }
+}
+
+/** An error of this client's own; what the API server says comes with its own words. */
+export function noAnswer(reason: NoAnswerReason, message: string, cause?: unknown): KubeError {
+  return new KubeError(message, 0, reason, cause === undefined ? {} : { cause });
+}
+
+/** Whether it is the API server's answer of this status: 404, 409, 410. */
+export function isKubeStatus(error: unknown, status: number): boolean {
+  return error instanceof KubeError && error.status === status;
 }
 
 /** Every request has a time limit. All reject with KubeError. */

@@ -1,5 +1,5 @@
 /**
- * The entrance to everything: `node lab/bootstrap.mjs up|test|check|bench ARGS` installs what is missing, then runs the rest
+ * The entrance to everything: `node lab/bootstrap.mjs up|test|test:kubernetes|check|bench ARGS` installs what is missing, then runs the rest
  * of the command on the project's own Node.
  *
  * Plain JavaScript for the Node that happens to be on the machine (18 or newer), with no dependency. What it says goes
@@ -15,6 +15,7 @@ const ROOT = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.met
 const COMMANDS = {
   up: { program: "lab/up.ts", system: "required" },
   test: { program: "lab/testing/run-tests.ts", system: "wanted", purpose: "tests" },
+  "test:kubernetes": { program: "lab/testing/run-kubernetes-tests.ts", system: "wanted", purpose: "tests" },
   check: { program: "lab/testing/run-check.ts" },
   bench: { program: "bench/main.ts", system: "required", purpose: "bench" },
 };

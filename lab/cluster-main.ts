@@ -9,8 +9,11 @@ import path from "node:path";
 import { systemClock } from "../core/clock.ts";
 import { describeError, HawserError } from "../core/errors.ts";
 import { Cluster } from "./cluster/cluster.ts";
+import type { ClusterSettings } from "./cluster/cluster.ts";
 import { controlHandlers, serveControl } from "./cluster/control-server.ts";
+import type { LabCluster } from "./cluster/lab-cluster.ts";
 import { coverOwnRun } from "./cluster/sandbox.ts";
+import { KubernetesCluster } from "./kubernetes/kubernetes-cluster.ts";
 import type { LabSettings } from "./lab-status.ts";
 import type { LabEvent } from "./launcher/launch-lab.ts";
 
@@ -28,12 +31,17 @@ function endWithLauncher(): void {
   process.stdout.on("error", () => process.exit(0));
 }
 
+function newCluster(settings: ClusterSettings): LabCluster {
+  const { kubernetes } = settings.lab;
+  return kubernetes === undefined ? new Cluster(settings) : new KubernetesCluster(settings, kubernetes);
+}
+
 async function main(): Promise<void> {
   endWithLauncher();
   const settings = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as LabSettings;
   tell({ event: "progress", detail: "making namespaces" });
   await coverOwnRun(settings.stateDir, PROJECT_ROOT);
-  const cluster = new Cluster({
+  const cluster = newCluster({
     lab: settings,
     projectRoot: PROJECT_ROOT,
     text: readFileSync(settings.file, "utf8"),

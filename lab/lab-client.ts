@@ -11,10 +11,12 @@ import { spawn } from "node:child_process";
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import path from "node:path";
+import { HawserError } from "../core/errors.ts";
 import { runCommand } from "../core/run-command.ts";
 import type { CommandResult } from "../core/run-command.ts";
+import { kubectlCommand } from "./kubernetes/kubectl.ts";
 import { ControlConnection } from "./launcher/control-connection.ts";
-import { enterCommand } from "./launcher/enter-command.ts";
+import { enterCommand, enterLabCommand } from "./launcher/enter-command.ts";
 import { hostPid } from "./launcher/host-pid.ts";
 import { launchLab } from "./launcher/launch-lab.ts";
 import type { LaunchedLab, LaunchOptions } from "./launcher/launch-lab.ts";
@@ -43,6 +45,10 @@ export interface Lab extends AsyncDisposable {
   exec(target: string, argv: readonly string[], options?: LabExecOptions): Promise<CommandResult>;
   /** The same, not waited for. Killing the child (any signal) kills the program with SIGKILL. */
   spawn(target: string, argv: readonly string[], options?: { readonly stdio?: StdioOptions }): Promise<ChildProcess>;
+  /** Runs kubectl as the admin of the lab's API server; resolves with its exit code whatever it is. */
+  kubectl(args: readonly string[], options?: LabExecOptions): Promise<CommandResult>;
+  /** The same, not waited for. */
+  spawnKubectl(args: readonly string[], options?: { readonly stdio?: StdioOptions }): Promise<ChildProcess>;
   /** The machine's own pid of a process whose pid in the lab is known, to read its /proc without entering the lab. */
   hostPid(labPid: number): number;
   /** Takes the lab down and removes its state directory. A lab that this process did not start is only disconnected. */
@@ -126,8 +132,15 @@ class ConnectedLab implements Lab {
     argv: readonly string[],
     options: { readonly stdio?: StdioOptions } = {},
   ): Promise<ChildProcess> {
-    const [program = "", ...args] = await this.#enter(target, argv);
-    return spawn(program, args, { stdio: options.stdio ?? "pipe" });
+    return spawnCommand(await this.#enter(target, argv), options.stdio);
+  }
+
+  async kubectl(args: readonly string[], options: LabExecOptions = {}): Promise<CommandResult> {
+    return runCommand(await this.#kubectl(args), { timeoutMs: DEFAULT_EXEC_TIMEOUT_MS, ...options });
+  }
+
+  async spawnKubectl(args: readonly string[], options: { readonly stdio?: StdioOptions } = {}): Promise<ChildProcess> {
+    return spawnCommand(await this.#kubectl(args), options.stdio);
   }
 
   hostPid(labPid: number): number {
@@ -147,6 +160,18 @@ class ConnectedLab implements Lab {
     const { pausePid } = await this.call("resolve", { target });
     return enterCommand(this.#record, pausePid, argv);
   }
+
+  async #kubectl(args: readonly string[]): Promise<readonly string[]> {
+    const { kubernetes } = await this.status();
+    if (kubernetes === undefined) {
+      throw new HawserError("no-api-server", "This lab has no API server, start one with: npm run up -- --kubernetes");
+    }
+    return enterLabCommand(this.#record, [...kubectlCommand(kubernetes), ...args]);
+  }
+}
+
+function spawnCommand([program = "", ...args]: readonly string[], stdio: StdioOptions = "pipe"): ChildProcess {
+  return spawn(program, args, { stdio });
 }
 
 function controlSocket(record: LabRecord): string {

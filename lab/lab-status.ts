@@ -6,8 +6,11 @@
  * Times are seconds or milliseconds as the names say; pids are those of the lab's own pid namespace.
  */
 import type { EncryptionMode } from "../protocol/table.ts";
+import type { KubernetesAssets } from "./kubernetes/kubernetes-assets.ts";
+import type { KubectlSettings } from "./kubernetes/kubectl.ts";
 
 export type NetfilterBackend = "nft" | "legacy";
+export type LabIntercept = "auto" | "tproxy" | "redirect";
 
 /** Everything that shapes a lab; written once to `<state>/settings.json`, read by the lab's first process. */
 export interface LabSettings {
@@ -19,6 +22,8 @@ export interface LabSettings {
   readonly file: string;
   /** False: the same cluster with kube-proxy only. */
   readonly mesh: boolean;
+  /** Runs on an API server out of these programs; with the mesh out of daemonset/. */
+  readonly kubernetes?: KubernetesAssets;
   /** Overrides the Mesh document's. */
   readonly encryption?: EncryptionMode;
   /** Which iptables the kube-proxy imitation writes with; agents follow it. */
@@ -33,6 +38,8 @@ export interface LabSettings {
   readonly rpFilter: 0 | 1 | 2;
   /** `net.bridge.bridge-nf-call-iptables` of the nodes, where the kernel has br_netfilter. */
   readonly bridgeNetfilter: boolean;
+  /** How agents intercept. Default: as they find it right for the node. */
+  readonly intercept?: LabIntercept;
   readonly logLevel: string;
   /** Capture on every node's uplink from before the first pod starts (else only after `captureStart`). */
   readonly capture: boolean;
@@ -115,6 +122,8 @@ export interface LabAgentStatus {
   /** As the controller sees it: interception is in force and certificates are there. */
   readonly ready: boolean;
   readonly appliedSequence?: number;
+  /** It has the latest table of the controller that it is connected to: replicas count by themselves. */
+  readonly upToDate: boolean;
   readonly rssMb: number;
   /** User and system time since the agent's start. */
   readonly cpuSeconds: number;
@@ -140,6 +149,8 @@ export interface LabServiceStatus {
 export interface LabStatus {
   readonly name: string;
   readonly stateDir: string;
+  /** On an API server: how to speak to it from inside the lab. */
+  readonly kubernetes?: KubectlSettings;
   readonly mesh: boolean;
   /** The mode in the Mesh document; absent without mesh. */
   readonly encryption?: EncryptionMode;
@@ -230,6 +241,12 @@ export interface LabMethods {
   /** Writes `<state>/documents/<file>` atomically; kube-proxy and name resolution follow its Services. */
   applyDocuments: { params: { file: string; text: string }; result: null };
   removeDocuments: { params: { file: string }; result: null };
+  /** Also after it has ended: what it stored is there again. Resolves when it is ready. */
+  startApiServer: { params: object; result: null };
+  /** Resolves when its process is gone. */
+  endApiServer: { params: { signal: string }; result: null };
+  /** Forgets older versions: a watch that goes on from one of them is answered 410. */
+  compactApiServer: { params: object; result: null };
   captureStart: { params: object; result: null };
   captureSummary: { params: object; result: WireSummary };
   captureStop: { params: object; result: WireSummary };

@@ -9,9 +9,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { describeError } from "../core/errors.ts";
 import type { EncryptionMode } from "../protocol/table.ts";
+import { ASSETS_VARIABLE, kubernetesAssets } from "./kubernetes/kubernetes-assets.ts";
 import { startLab } from "./lab-client.ts";
 import type { Lab, StartLabOptions } from "./lab-client.ts";
-import type { NetfilterBackend } from "./lab-status.ts";
+import type { LabIntercept, NetfilterBackend } from "./lab-status.ts";
 import { buildReport } from "./report/build-report.ts";
 import { StartProgress } from "./start-progress.ts";
 import { runView } from "./view/view.ts";
@@ -20,6 +21,7 @@ interface Flags {
   readonly file: string;
   readonly name: string;
   readonly mesh: boolean;
+  readonly kubernetes?: boolean;
   readonly for?: number;
   readonly report?: "json";
   readonly encryption?: EncryptionMode;
@@ -28,6 +30,7 @@ interface Flags {
   readonly agentNodes?: string[];
   readonly rpFilter: string;
   readonly bridgeNetfilter?: boolean;
+  readonly intercept: LabIntercept;
   readonly logLevel: string;
 }
 
@@ -39,6 +42,7 @@ function parseFlags(argv: readonly string[]): Flags {
     .option("--file <path>", "documents of the cluster", path.join(import.meta.dirname, "cluster.yaml"))
     .option("--name <name>", "several labs with different names may run at the same time", "default")
     .option("--no-mesh", "the same cluster with kube-proxy only, to compare")
+    .option("--kubernetes", `on a real API server, out of the folder that ${ASSETS_VARIABLE} names`)
     .option("--for <duration>", "end after this long, such as 20s or 2m", durationMs)
     .addOption(new Option("--report <format>", "print a report at the end").choices(["json"]))
     .addOption(new Option("--encryption <mode>", "instead of the Mesh document's").choices(["strict", "permissive"]))
@@ -47,6 +51,7 @@ function parseFlags(argv: readonly string[]): Flags {
     .option("--agent-nodes <names...>", "nodes that get an agent (default: all)")
     .addOption(new Option("--rp-filter <value>", "rp_filter of the nodes").choices(["0", "1", "2"]).default("2"))
     .option("--bridge-netfilter", "br_netfilter on the nodes' bridges, as bridge CNI plugins have it")
+    .addOption(new Option("--intercept <how>", "of the agents").choices(["auto", "tproxy", "redirect"]).default("auto"))
     .option("--log-level <level>", "of controller and agents", "info")
     .parse([...argv])
     .opts<Flags>();
@@ -74,10 +79,12 @@ function labOptions(flags: Flags, signal: AbortSignal, progress: StartProgress):
     workers: flags.workers,
     rpFilter: Number(flags.rpFilter) as 0 | 1 | 2,
     bridgeNetfilter: flags.bridgeNetfilter ?? false,
+    intercept: flags.intercept,
     logLevel: flags.logLevel,
     capture: true,
     onProgress: (detail) => progress.show(detail),
     signal,
+    ...(flags.kubernetes === true ? { kubernetes: kubernetesAssets(process.env[ASSETS_VARIABLE]) } : {}),
     ...(flags.encryption === undefined ? {} : { encryption: flags.encryption }),
     ...(flags.agentNodes === undefined ? {} : { agentNodes: flags.agentNodes }),
   };

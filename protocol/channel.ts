@@ -8,6 +8,7 @@
  *   applied{sequence}       ->                           (or refused{sequence, problems})
  *   sign{requestId, csr}    ->
  *                           <-     certificate{requestId, ...} | sign-refused{requestId, reason}
+ *                           <-     roots{roots, issuer}      (after hello, and whenever they change)
  *   report{...}             ->                           (every few seconds)
  *   goodbye{removed}        ->                           (orderly stop)
  *
@@ -95,6 +96,15 @@ export interface SignRefusedMessage {
   readonly reason: string;
 }
 
+/** What to trust from now on. A certificate of another issuer than this one is to be renewed soon: its root may go. */
+export interface RootsMessage {
+  readonly kind: "roots";
+  /** PEM: every root to trust. */
+  readonly roots: string;
+  /** SHA-256 of the certificate (DER) that signs now, in lower-case hex. */
+  readonly issuer: string;
+}
+
 export type AgentMessage =
   | HelloMessage
   | AppliedMessage
@@ -104,4 +114,10 @@ export type AgentMessage =
   | GoodbyeMessage
   | PingMessage;
 
-export type ControllerMessage = SnapshotMessage | DeltaMessage | CertificateMessage | SignRefusedMessage | PingMessage;
+export type ControllerMessage =
+  | SnapshotMessage
+  | DeltaMessage
+  | CertificateMessage
+  | SignRefusedMessage
+  | RootsMessage
+  | PingMessage;

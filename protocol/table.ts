@@ -6,7 +6,13 @@
  */
 
 export type EncryptionMode = "strict" | "permissive";
-export type Locality = "prefer-local" | "spread";
+/**
+ * Which endpoints of a Service a connection prefers.
+ *   prefer-local  those on the caller's node while one can take it, else all
+ *   prefer-zone   those in the caller's zone while one can take it, else all
+ *   spread        all, in proportion
+ */
+export type Locality = "prefer-local" | "prefer-zone" | "spread";
 export type LoadBalancerAlgorithm = "least-request" | "peak-ewma" | "round-robin" | "random" | "source-hash";
 
 /** Compiled from the one `Mesh` document, defaults filled in. */
@@ -44,6 +50,8 @@ export interface NodeEntry {
   readonly addresses: readonly string[];
   /** Pod CIDRs of this node. */
   readonly podCidrs: readonly string[];
+  /** Absent: the node is in no zone that anybody named. */
+  readonly zone?: string;
   /** An agent serves this node. Sticky: a lost channel does not clear it, only an agent's removal does. */
   readonly agent: boolean;
 }
@@ -88,21 +96,45 @@ export interface ServiceEntry {
   readonly locality?: Locality;
   readonly loadBalancer?: LoadBalancerAlgorithm;
   readonly ejection?: EjectionSettings;
+  /** Only endpoints on the caller's node take connections (KEP-2086). */
+  readonly internalTrafficPolicy?: "Local";
 }
 
-/** One pod behind one Service. */
-export interface EndpointEntry {
-  /** `service key|workload uid`, e.g. `shop/catalog|shop/catalog-1`. */
+interface AnyEndpoint {
+  /** What is behind the Service, after the Service's key: `shop/catalog|shop/catalog-1`, `shop/db|192.0.2.5:3306`. */
   readonly key: string;
   /** Key of the Service. */
   readonly service: string;
-  /** uid of the workload. */
-  readonly workload: string;
-  /** Service port number -> target port on this pod. */
+  /** Service port number -> target port. */
   readonly ports: Readonly<Record<number, number>>;
   /** 1..1000, default 100: share of new connections relative to its siblings. 0 takes none. */
   readonly weight: number;
+  /** Of this endpoint, where it is not the pod's own; an address outside the pods is ready unless this says otherwise. */
+  readonly state?: WorkloadState;
+  /** Topology hints: the zones and the nodes whose connections this endpoint is meant for. */
+  readonly forZones?: readonly string[];
+  readonly forNodes?: readonly string[];
 }
+
+/** One pod behind one Service. */
+export interface PodEndpoint extends AnyEndpoint {
+  /** uid of the workload. */
+  readonly workload: string;
+  readonly address?: undefined;
+}
+
+/**
+ * One address and port behind one Service that belongs to no pod of the table: something outside the cluster, or a pod
+ * in its node's network. It is never part of the mesh; all its target ports are the same one.
+ */
+export interface OutsideEndpoint extends AnyEndpoint {
+  readonly workload?: undefined;
+  readonly address: string;
+  readonly node?: string;
+  readonly zone?: string;
+}
+
+export type EndpointEntry = PodEndpoint | OutsideEndpoint;
 
 /** Name of each kind -> its entry type. The key of an entry is what `entryKey` gives. */
 export interface TableKinds {

@@ -3,6 +3,7 @@
  * The shape of the message (types of fields) is checked where it is received, in validate-messages.ts.
  */
 import type { EndpointEntry, TableDelta, TableKind, TableSnapshot } from "../protocol/table.ts";
+import { formatHostPort } from "./address.ts";
 import { entryKey, TABLE_KINDS } from "./entry-key.ts";
 import { RoutingError } from "./routing-error.ts";
 
@@ -35,7 +36,7 @@ export function checkSnapshot(snapshot: TableSnapshot): void {
     snapshot.endpoints.map((entry) => entryKey("endpoint", entry)),
   );
   for (const endpoint of snapshot.endpoints) {
-    checkEndpoint(endpoint, workloads.has(endpoint.workload), services.has(endpoint.service));
+    checkEndpoint(endpoint, (uid) => workloads.has(uid), services.has(endpoint.service));
   }
 }
 
@@ -67,7 +68,7 @@ export function checkDelta(table: KnownTable, delta: TableDelta): void {
   const present = (kind: TableKind, key: string): boolean =>
     upserted[kind].has(key) || (!removed[kind].has(key) && table[kind](key) !== undefined);
   for (const endpoint of delta.upserts.endpoint ?? []) {
-    checkEndpoint(endpoint, present("workload", endpoint.workload), present("service", endpoint.service));
+    checkEndpoint(endpoint, (uid) => present("workload", uid), present("service", endpoint.service));
   }
 }
 
@@ -80,12 +81,21 @@ function uniqueKeys(kind: TableKind, keys: readonly string[]): Set<string> {
   return seen;
 }
 
-function checkEndpoint(endpoint: EndpointEntry, hasWorkload: boolean, hasService: boolean): void {
-  if (endpoint.key !== `${endpoint.service}|${endpoint.workload}`) {
-    throw corrupt(`endpoint ${endpoint.key} is of service ${endpoint.service} and workload ${endpoint.workload}`);
+function checkEndpoint(endpoint: EndpointEntry, hasWorkload: (uid: string) => boolean, hasService: boolean): void {
+  const { key, service, workload } = endpoint;
+  const behind = workload ?? outsideAddress(endpoint);
+  if (key !== `${service}|${behind}`) throw corrupt(`endpoint ${key} is ${behind} behind service ${service}`);
+  if (workload !== undefined && !hasWorkload(workload)) {
+    throw corrupt(`endpoint ${key} points to a workload that is not there`);
   }
-  if (!hasWorkload) throw corrupt(`endpoint ${endpoint.key} points to a workload that is not there`);
   if (!hasService) throw corrupt(`endpoint ${endpoint.key} points to a service that is not there`);
+}
+
+/** Address and port; several ports are none that the key could have. */
+function outsideAddress({ address = "", ports }: EndpointEntry): string {
+  const targets = new Set(Object.values(ports));
+  const [port = 0] = targets;
+  return targets.size === 1 ? formatHostPort(address, port) : `${address} with ${targets.size} ports`;
 }
 
 function corrupt(detail: string): RoutingError {

@@ -1,11 +1,14 @@
-/** Which pods are behind which Service, by the Service's selector, and on which ports. TCP only: UDP is never routed. */
+/**
+ * Which pods are behind which Service by the Service's selector, and on which ports: for Services of which nobody made
+ * EndpointSlices (compile-slices.ts). TCP only: UDP is never routed.
+ */
 import type { PodDocument, ServiceDocument } from "../protocol/documents/document.ts";
-import type { EndpointEntry } from "../protocol/table.ts";
+import type { EndpointEntry, WorkloadEntry } from "../protocol/table.ts";
 import { serviceKey } from "./compile-services.ts";
-import type { CompiledPod } from "./compile-workloads.ts";
 import { SharedValues } from "./shared-values.ts";
 
-const DEFAULT_WEIGHT = 100;
+/** Of an endpoint of which nobody says its weight. */
+export const DEFAULT_WEIGHT = 100;
 
 interface Selection {
   readonly service: ServiceDocument;
@@ -17,11 +20,13 @@ interface Selection {
  * of them have costs nothing, and one pod's endpoints are found without looking at other pods.
  */
 export class ServiceSelectors {
+  readonly #services: Set<string>;
   readonly #byLabel: ReadonlyMap<string, readonly Selection[]>;
   readonly #shared = new SharedValues();
 
   constructor(services: readonly ServiceDocument[]) {
     const selections = services.map((service) => ({ service, wanted: Object.entries(service.spec.selector ?? {}) }));
+    this.#services = new Set(services.map(serviceKey));
     const uses = countUses(selections);
     const byLabel = new Map<string, Selection[]>();
     for (const selection of selections) {
@@ -34,18 +39,34 @@ export class ServiceSelectors {
     this.#byLabel = byLabel;
   }
 
-  endpointsOf(pod: CompiledPod): EndpointEntry[] {
-    const { namespace, labels } = pod.entry;
+  has(service: string): boolean {
+    return this.#services.has(service);
+  }
+
+  /** From now on the Service has no endpoints by its selector. False: it had none before. */
+  remove(service: string): boolean {
+    return this.#services.delete(service);
+  }
+
+  endpointsOf(entry: WorkloadEntry, document: PodDocument): EndpointEntry[] {
+    const { namespace, labels } = entry;
     const endpoints: EndpointEntry[] = [];
     for (const label in labels) {
       for (const { service, wanted } of this.#byLabel.get(labelKey(namespace, label, labels[label] ?? "")) ?? []) {
         if (!wanted.every(([name, value]) => labels[name] === value)) continue;
-        const ports = this.#shared.record(targetPorts(service, pod.document));
-        if (Object.keys(ports).length > 0) endpoints.push(toEntry(serviceKey(service), pod, ports));
+        if (!this.#services.has(serviceKey(service))) continue;
+        const ports = this.#shared.record(targetPorts(service, document));
+        if (Object.keys(ports).length > 0) endpoints.push(toEntry(service, entry, document, ports));
       }
     }
     return endpoints;
   }
+}
+
+/** The pod's share of new connections, by its annotation. */
+export function weightOf({ metadata }: PodDocument): number {
+  const weight = metadata.annotations["hawser.dev/weight"];
+  return weight === undefined ? DEFAULT_WEIGHT : Number(weight);
 }
 
 function countUses(selections: readonly Selection[]): ReadonlyMap<string, number> {
@@ -68,15 +89,17 @@ function labelKeys({ service, wanted }: Selection): readonly string[] {
   return wanted.map(([label, value]) => labelKey(service.metadata.namespace, label, value));
 }
 
-function toEntry(service: string, { entry, document }: CompiledPod, ports: Record<number, number>): EndpointEntry {
-  const weight = document.metadata.annotations["hawser.dev/weight"];
-  return {
-    key: `${service}|${entry.uid}`,
-    service,
-    workload: entry.uid,
-    ports,
-    weight: weight === undefined ? DEFAULT_WEIGHT : Number(weight),
-  };
+function toEntry(
+  service: ServiceDocument,
+  { uid, state }: WorkloadEntry,
+  document: PodDocument,
+  ports: Record<number, number>,
+): EndpointEntry {
+  const key = serviceKey(service);
+  const entry = { key: `${key}|${uid}`, service: key, workload: uid, ports, weight: weightOf(document) };
+  // As the cluster's endpoint controller counts them: starting, failing or terminating, all are ready.
+  const isRaised = service.spec.publishNotReadyAddresses === true && state !== "ready";
+  return isRaised ? { ...entry, state: "ready" } : entry;
 }
 
 /** A named target port that the pod does not have is left out, as Kubernetes does it. */

@@ -7,10 +7,17 @@ import { MESH_DEFAULTS } from "./mesh-defaults.ts";
 
 type EjectionPart = MeshDocument["spec"]["ejection"];
 
-/** `trustDomain` is what holds when the document names none. */
+/** What holds besides what the document says. */
+export interface MeshSurroundings {
+  /** When the document names none. */
+  readonly trustDomain?: string;
+  /** Excluded besides those that the document names. */
+  readonly excludedNamespaces?: readonly string[];
+}
+
 export function compileMesh(
   documents: readonly MeshDocument[],
-  trustDomain: string | undefined,
+  { trustDomain, excludedNamespaces = [] }: MeshSurroundings,
   problems: CompileProblems,
 ): MeshSettings {
   const [first, ...others] = documents;
@@ -29,7 +36,7 @@ export function compileMesh(
     exclude: {
       ports: sortedUnique(spec.exclude?.ports ?? [], (a, b) => a - b),
       cidrs: sortedUnique((spec.exclude?.cidrs ?? []).map((cidr) => normalizeCidr(cidr) ?? cidr)),
-      namespaces: sortedUnique(spec.exclude?.namespaces ?? []),
+      namespaces: sortedUnique([...excludedNamespaces, ...(spec.exclude?.namespaces ?? [])]),
     },
   };
 }

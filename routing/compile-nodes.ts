@@ -2,9 +2,12 @@
 import ipaddr from "ipaddr.js";
 import type { NodeDocument } from "../protocol/documents/document.ts";
 import type { NodeEntry } from "../protocol/table.ts";
-import { normalizeAddress, normalizeCidr } from "./address.ts";
-import type { AddressClaims } from "./address-claims.ts";
+import { normalizeCidr } from "./address.ts";
+import { type AddressClaims, type WantedAddress, wantedAddresses } from "./address-claims.ts";
 import { type CompileProblems, placeOfDocument } from "./compile-problems.ts";
+
+/** Well-known label of Kubernetes. */
+const ZONE_LABEL = "topology.kubernetes.io/zone";
 
 export function compileNodes(
   documents: readonly NodeDocument[],
@@ -13,23 +16,24 @@ export function compileNodes(
   problems: CompileProblems,
 ): NodeEntry[] {
   reportOverlaps(documents, problems);
-  return documents.map((document) => ({
-    name: document.metadata.name,
-    addresses: nodeAddresses(document, claims, problems),
-    podCidrs: podCidrs(document).map(({ cidr }) => cidr),
-    agent: agentNodes.has(document.metadata.name),
-  }));
+  return documents.map((document) => {
+    const { name, labels } = document.metadata;
+    const zone = labels[ZONE_LABEL];
+    return {
+      name,
+      addresses: claims.granted(document, nodeAddresses(document), problems),
+      podCidrs: podCidrs(document).map(({ cidr }) => cidr),
+      ...(zone === undefined || zone === "" ? {} : { zone }),
+      agent: agentNodes.has(name),
+    };
+  });
 }
 
-function nodeAddresses(document: NodeDocument, claims: AddressClaims, problems: CompileProblems): string[] {
-  const addresses = new Set<string>();
-  for (const [index, { type, address: text }] of document.status.addresses.entries()) {
-    const address = type === "InternalIP" ? normalizeAddress(text) : undefined;
-    if (address === undefined || addresses.has(address)) continue;
-    if (claims.claim(address, `Node ${document.metadata.name}`, document)) addresses.add(address);
-    else claims.report(problems, address, document, ["status", "addresses", index, "address"]);
-  }
-  return [...addresses];
+export function nodeAddresses(document: NodeDocument): readonly WantedAddress[] {
+  const internal = document.status.addresses.map(({ type, address }, index) =>
+    type === "InternalIP" ? ([address, ["status", "addresses", index, "address"]] as const) : undefined,
+  );
+  return wantedAddresses(internal.filter((one) => one !== undefined));
 }
 
 interface PodCidr {

@@ -2,6 +2,13 @@
 import type { Document } from "../protocol/documents/document.ts";
 import type { Problem, ProblemCode } from "../protocol/documents/problem.ts";
 
+/**
+ * What a problem costs.
+ *   whole  everything: one person wrote all documents, and a reference to what is not there is a slip
+ *   each   what is wrong is left out: many people write, and documents that belong together arrive one by one
+ */
+export type Judgement = "whole" | "each";
+
 export interface CompileProblem {
   readonly code: ProblemCode;
   /** Keys from the root of the document: `["spec", "nodeName"]`. */
@@ -24,9 +31,14 @@ export class CompileProblems {
   }
 }
 
-/** `mesh.yaml:12`: where another document is. */
-export function placeOfDocument(document: Document): string {
-  return `${document.source.file}:${document.source.line}`;
+/** `Pod shop/catalog-1`, `Node node-1`: what makes a document unique. */
+export function documentName({ kind, metadata }: Document): string {
+  return "namespace" in metadata ? `${kind} ${metadata.namespace}/${metadata.name}` : `${kind} ${metadata.name}`;
+}
+
+/** `mesh.yaml:12`: where another document is; where there are no lines, its name says it. */
+export function placeOfDocument({ source }: Document): string {
+  return source.line === 0 ? source.file : `${source.file}:${source.line}`;
 }
 
 /** At most a few of many names, for a sentence. */

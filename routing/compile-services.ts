@@ -1,35 +1,44 @@
-/** Service documents with the TrafficPolicies that aim at them -> service entries. */
+/**
+ * Service documents with the TrafficPolicies that aim at them -> service entries. What a policy says goes before what
+ * the Service says, and that before the mesh.
+ */
 import type { ServiceDocument, TrafficPolicyDocument } from "../protocol/documents/document.ts";
-import type { MeshSettings, ServiceEntry, ServicePort } from "../protocol/table.ts";
-import { normalizeAddress } from "./address.ts";
-import type { AddressClaims } from "./address-claims.ts";
+import type { LoadBalancerAlgorithm, Locality, MeshSettings, ServiceEntry, ServicePort } from "../protocol/table.ts";
+import { type AddressClaims, type WantedAddress, wantedAddresses } from "./address-claims.ts";
 import { mergeEjection } from "./compile-mesh.ts";
 import { type CompileProblems, placeOfDocument, someOf } from "./compile-problems.ts";
 
+/** By service key. */
+export type Policies = ReadonlyMap<string, TrafficPolicyDocument>;
+
 export function compileServices(
   documents: readonly ServiceDocument[],
-  policies: readonly TrafficPolicyDocument[],
+  policies: Policies,
   mesh: MeshSettings,
   claims: AddressClaims,
   problems: CompileProblems,
 ): ServiceEntry[] {
-  const policyOf = assignPolicies(documents, policies, problems);
   return documents.map((document) => {
-    const key = serviceKey(document);
-    return toEntry(document, policyOf.get(key), mesh, clusterIps(document, claims, problems));
+    const addresses = claims.granted(document, serviceAddresses(document), problems);
+    return toEntry(document, policies.get(serviceKey(document)), mesh, addresses);
   });
+}
+
+/** ExternalName is a name in DNS for something else: nothing of it passes through us. */
+export function isRouted({ spec }: ServiceDocument): boolean {
+  return spec.type !== "ExternalName";
 }
 
 export function serviceKey({ metadata }: ServiceDocument): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-/** By service key. One policy per Service: which of two holds must not depend on the order of files. */
-function assignPolicies(
+/** One policy per Service: which of two holds must not depend on the order of files. */
+export function assignPolicies(
   documents: readonly ServiceDocument[],
   policies: readonly TrafficPolicyDocument[],
   problems: CompileProblems,
-): ReadonlyMap<string, TrafficPolicyDocument> {
+): Policies {
   const services = new Set(documents.map(serviceKey));
   const assigned = new Map<string, TrafficPolicyDocument>();
   const path = ["spec", "targetRef", "name"];
@@ -64,7 +73,9 @@ function toEntry(
   mesh: MeshSettings,
   ips: readonly string[],
 ): ServiceEntry {
-  const { locality, loadBalancer, ejection } = policy?.spec ?? {};
+  const { ejection } = policy?.spec ?? {};
+  const locality = policy?.spec.locality ?? distribution(spec);
+  const loadBalancer = policy?.spec.loadBalancer?.algorithm ?? affinity(spec);
   return {
     key: `${namespace}/${name}`,
     namespace,
@@ -72,26 +83,28 @@ function toEntry(
     clusterIps: ips,
     ports: spec.ports.map(toPort),
     ...(locality === undefined ? {} : { locality }),
-    ...(loadBalancer === undefined ? {} : { loadBalancer: loadBalancer.algorithm }),
+    ...(loadBalancer === undefined ? {} : { loadBalancer }),
     ...(ejection === undefined ? {} : { ejection: mergeEjection(mesh.ejection, ejection) }),
+    ...(spec.internalTrafficPolicy === "Local" ? { internalTrafficPolicy: "Local" as const } : {}),
   };
+}
+
+/** PreferClose is the older name of PreferSameZone (KEP-3015). */
+function distribution({ trafficDistribution }: ServiceDocument["spec"]): Locality | undefined {
+  if (trafficDistribution === undefined) return undefined;
+  return trafficDistribution === "PreferSameNode" ? "prefer-local" : "prefer-zone";
+}
+
+function affinity({ sessionAffinity }: ServiceDocument["spec"]): LoadBalancerAlgorithm | undefined {
+  return sessionAffinity === "ClientIP" ? "source-hash" : undefined;
 }
 
 function toPort({ name, port, protocol, appProtocol }: ServiceDocument["spec"]["ports"][number]): ServicePort {
   return { name: name ?? "", port, protocol, ...(appProtocol === undefined ? {} : { appProtocol }) };
 }
 
-function clusterIps(document: ServiceDocument, claims: AddressClaims, problems: CompileProblems): string[] {
-  const { clusterIP, clusterIPs = [] } = document.spec;
-  const texts: [string, readonly (string | number)[]][] = clusterIPs.map((ip, i) => [ip, ["spec", "clusterIPs", i]]);
-  if (clusterIP !== undefined) texts.unshift([clusterIP, ["spec", "clusterIP"]]);
-  const addresses = new Set<string>();
-  for (const [text, path] of texts) {
-    // "None" is no address, and so a headless Service has none.
-    const address = normalizeAddress(text);
-    if (address === undefined || addresses.has(address)) continue;
-    if (claims.claim(address, `Service ${serviceKey(document)}`, document)) addresses.add(address);
-    else claims.report(problems, address, document, path);
-  }
-  return [...addresses];
+export function serviceAddresses({ spec }: ServiceDocument): readonly WantedAddress[] {
+  const { clusterIP, clusterIPs = [] } = spec;
+  const texts = clusterIPs.map((ip, i) => [ip, ["spec", "clusterIPs", i]] as const);
+  return wantedAddresses(clusterIP === undefined ? texts : [[clusterIP, ["spec", "clusterIP"]], ...texts]);
 }

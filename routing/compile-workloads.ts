@@ -4,84 +4,57 @@
  */
 import type { PodDocument } from "../protocol/documents/document.ts";
 import type { WorkloadEntry, WorkloadState } from "../protocol/table.ts";
-import { normalizeAddress } from "./address.ts";
-import type { AddressClaims } from "./address-claims.ts";
-import { type CompileProblems, someOf } from "./compile-problems.ts";
-
-/** What Services need to know of a pod besides its entry. */
-export interface CompiledPod {
-  readonly entry: WorkloadEntry;
-  readonly document: PodDocument;
-}
+import { type AddressClaims, type WantedAddress, wantedAddresses } from "./address-claims.ts";
+import { type CompileProblems, type Judgement, someOf } from "./compile-problems.ts";
 
 export interface WorkloadFacts {
+  readonly judgement: Judgement;
   readonly nodeNames: ReadonlySet<string>;
   readonly excludedNamespaces: ReadonlySet<string>;
-}
-
-export function compileWorkloads(
-  documents: readonly PodDocument[],
-  facts: WorkloadFacts,
-  claims: AddressClaims,
-  problems: CompileProblems,
-): CompiledPod[] {
-  // A pod that ends gives its address to the next one while its document is still there: living pods choose first.
-  const living = documents.filter((document) => document.metadata.deletionTimestamp === undefined);
-  const ending = documents.filter((document) => document.metadata.deletionTimestamp !== undefined);
-  const pods = [...living, ...ending].map((document) => compileWorkload(document, facts, claims, problems));
-  return pods.filter((pod) => pod !== undefined);
+  /** Namespaces whose label takes their pods into the mesh (true) or out of it. */
+  readonly labelledNamespaces: ReadonlyMap<string, boolean>;
 }
 
 /** Undefined: the pod is not in the table. */
 export function compileWorkload(
   document: PodDocument,
-  { nodeNames, excludedNamespaces }: WorkloadFacts,
+  facts: WorkloadFacts,
   claims: AddressClaims,
   problems: CompileProblems,
-): CompiledPod | undefined {
+): WorkloadEntry | undefined {
   const { nodeName } = document.spec;
   if (nodeName === undefined || !isRunning(document)) return undefined;
-  if (!nodeNames.has(nodeName)) {
-    const about = { found: `node ${nodeName}`, expected: `one of the nodes ${someOf(nodeNames)}` };
-    problems.add(document, { code: "unknown-node", path: ["spec", "nodeName"], ...about });
+  if (!facts.nodeNames.has(nodeName)) {
+    if (facts.judgement === "whole") {
+      const about = { found: `node ${nodeName}`, expected: `one of the nodes ${someOf(facts.nodeNames)}` };
+      problems.add(document, { code: "unknown-node", path: ["spec", "nodeName"], ...about });
+    }
     return undefined;
   }
-  const addresses = podAddresses(document, claims, problems);
-  return addresses.length === 0
-    ? undefined
-    : { document, entry: toEntry(document, nodeName, addresses, excludedNamespaces) };
+  const addresses = claims.granted(document, podAddresses(document, facts), problems);
+  return addresses.length === 0 ? undefined : toEntry(document, nodeName, addresses, facts);
+}
+
+/** None while the pod is not on a node that is known, and none any more when it has ended. */
+export function podAddresses(document: PodDocument, { nodeNames }: WorkloadFacts): readonly WantedAddress[] {
+  const { nodeName } = document.spec;
+  if (nodeName === undefined || !isRunning(document) || !nodeNames.has(nodeName)) return [];
+  const { podIP, podIPs = [] } = document.status;
+  const texts = podIPs.map(({ ip }, i) => [ip, ["status", "podIPs", i, "ip"]] as const);
+  return wantedAddresses(podIP === undefined ? texts : [[podIP, ["status", "podIP"]], ...texts]);
 }
 
 function isRunning({ spec, status }: PodDocument): boolean {
   return !spec.hostNetwork && status.phase !== "Succeeded" && status.phase !== "Failed";
 }
 
-function podAddresses(document: PodDocument, claims: AddressClaims, problems: CompileProblems): string[] {
-  const { podIP, podIPs = [] } = document.status;
-  const texts: [string, readonly (string | number)[]][] = podIPs.map(({ ip }, i) => [
-    ip,
-    ["status", "podIPs", i, "ip"],
-  ]);
-  if (podIP !== undefined) texts.unshift([podIP, ["status", "podIP"]]);
-  const addresses = new Set<string>();
-  for (const [text, path] of texts) {
-    const address = normalizeAddress(text);
-    if (address === undefined || addresses.has(address)) continue;
-    const name = `Pod ${document.metadata.namespace}/${document.metadata.name}`;
-    if (claims.claim(address, name, document)) addresses.add(address);
-    else if (document.metadata.deletionTimestamp === undefined) claims.report(problems, address, document, path);
-  }
-  return [...addresses];
-}
-
 function toEntry(
   document: PodDocument,
   node: string,
   addresses: readonly string[],
-  excluded: ReadonlySet<string>,
+  facts: WorkloadFacts,
 ): WorkloadEntry {
-  const { namespace, name, labels, annotations } = document.metadata;
-  const wish = annotations["hawser.dev/mesh"];
+  const { namespace, name, labels } = document.metadata;
   return {
     uid: `${namespace}/${name}`,
     namespace,
@@ -91,9 +64,16 @@ function toEntry(
     addresses,
     serviceAccount: document.spec.serviceAccountName,
     labels,
-    mesh: wish === undefined ? !excluded.has(namespace) : wish === "enabled",
+    mesh: isInMesh(document, facts),
     state: podState(document),
   };
+}
+
+/** What is said of the pod itself, else of its namespace by the label, else by the mesh. */
+function isInMesh({ metadata }: PodDocument, { labelledNamespaces, excludedNamespaces }: WorkloadFacts): boolean {
+  const wish = metadata.annotations["hawser.dev/mesh"];
+  if (wish !== undefined) return wish === "enabled";
+  return labelledNamespaces.get(metadata.namespace) ?? !excludedNamespaces.has(metadata.namespace);
 }
 
 /** The group the pod belongs to: its well-known label, else its name without what a Deployment appends. */

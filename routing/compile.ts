@@ -2,23 +2,27 @@
  * Documents -> the contents of the routing table, and what is wrong with the documents as a whole. For the controller,
  * and for whoever wants to try a change before it is made.
  *
- *   duplicates -> Mesh -> Nodes -> Pods -> Services + TrafficPolicies -> endpoints
+ *   duplicates -> Mesh -> addresses -> Nodes -> Pods -> Services + TrafficPolicies -> endpoints
  *
  * Contents are given even with problems, without what is wrong: it is the caller who decides whether they may be used.
  * Equal documents in any order of files give equal contents, sorted by key.
  */
-import type { Document, DocumentKind } from "../protocol/documents/document.ts";
+import type { Document, DocumentKind, NamespaceDocument } from "../protocol/documents/document.ts";
 import type { Problem } from "../protocol/documents/problem.ts";
 import type { EndpointEntry, TableSnapshot } from "../protocol/table.ts";
 import { AddressClaims } from "./address-claims.ts";
+import { CidrIndex } from "./cidr-index.ts";
 import { ServiceSelectors } from "./compile-endpoints.ts";
 import { compileMesh } from "./compile-mesh.ts";
-import { compileNodes } from "./compile-nodes.ts";
-import { CompileProblems, placeOfDocument } from "./compile-problems.ts";
-import { compileServices } from "./compile-services.ts";
-import { type CompiledPod, compileWorkloads, type WorkloadFacts } from "./compile-workloads.ts";
+import { compileNodes, nodeAddresses } from "./compile-nodes.ts";
+import { compilePod, type PodPart, podKey } from "./compile-pod.ts";
+import { CompileProblems, documentName, type Judgement, placeOfDocument } from "./compile-problems.ts";
+import { assignPolicies, compileServices, isRouted, serviceAddresses, serviceKey } from "./compile-services.ts";
+import type { AddressOwner } from "./compile-slices.ts";
+import { podAddresses, type WorkloadFacts } from "./compile-workloads.ts";
 import { compareText } from "./compare-text.ts";
 import { policiesInForce } from "./http/not-in-force.ts";
+import { SlicedServices } from "./sliced-services.ts";
 
 /** A table that has no number yet. */
 export type TableContents = Omit<TableSnapshot, "epoch" | "sequence">;
@@ -29,48 +33,81 @@ export interface CompileInput {
   readonly agentNodes: ReadonlySet<string>;
   /** Used when the Mesh document names none. */
   readonly trustDomain?: string;
+  /** Outside the mesh besides those that the Mesh document names. */
+  readonly excludedNamespaces?: readonly string[];
+  /** "whole" when nothing is said. With "each", what is not there yet is no problem. */
+  readonly judgement?: Judgement;
 }
 
 export interface CompileResult {
   readonly contents: TableContents;
+  /** In the order of files. */
   readonly problems: readonly Problem[];
 }
 
-/** A pod with what it is behind which Service. */
-export interface SelectedPod extends CompiledPod {
-  readonly endpoints: readonly EndpointEntry[];
-}
-
 /** What a compilation leaves for the next one to go on from. */
-export interface Compilation extends CompileResult {
+export interface Compilation {
+  readonly contents: TableContents;
+  /** Those of pods are with the pods. */
+  readonly problems: readonly Problem[];
   readonly claims: AddressClaims;
-  readonly facts: WorkloadFacts;
-  readonly pods: readonly SelectedPod[];
+  readonly facts: WorkloadFacts & { readonly labelledNamespaces: Map<string, boolean> };
+  /** By `namespace/name`, all of them. */
+  readonly pods: Map<string, PodPart>;
   readonly selectors: ServiceSelectors;
+  readonly slices: SlicedServices;
+  /** Of all documents, as `documentName` gives them. */
+  readonly names: Set<string>;
+  /** Kinds of which a document is there twice. */
+  readonly repeated: ReadonlySet<DocumentKind>;
 }
 
 export function compileTable(input: CompileInput): CompileResult {
-  const { contents, problems } = compileAll(input);
-  return { contents, problems };
+  return resultOf(compileAll(input));
 }
 
-export function compileAll({ documents, agentNodes, trustDomain }: CompileInput): Compilation {
-  const problems = new CompileProblems();
-  const claims = new AddressClaims();
-  const unique = uniqueDocuments(documents, problems);
-  const mesh = compileMesh(ofKind(unique, "Mesh"), trustDomain, problems);
-  const nodes = compileNodes(ofKind(unique, "Node"), agentNodes, claims, problems);
-  const facts: WorkloadFacts = {
-    nodeNames: new Set(nodes.map((node) => node.name)),
-    excludedNamespaces: new Set(mesh.exclude.namespaces),
+export function resultOf({ contents, problems, pods }: Omit<Compilation, "repeated">): CompileResult {
+  const ofPods = [...pods.values()].flatMap((part) => part.problems);
+  return {
+    contents,
+    problems: [...problems, ...ofPods].sort((a, b) => byPlace(a, b) || compareText(a.message, b.message)),
   };
-  const compiled = compileWorkloads(ofKind(unique, "Pod"), facts, claims, problems);
-  const serviceDocuments = ofKind(unique, "Service");
-  const services = compileServices(serviceDocuments, policiesInForce(unique, problems), mesh, claims, problems);
-  const selectors = new ServiceSelectors(serviceDocuments);
-  const pods = compiled.map((pod) => ({ ...pod, endpoints: selectors.endpointsOf(pod) }));
-  const endpoints = pods.flatMap((pod) => pod.endpoints);
-  const workloads = pods.map((pod) => pod.entry);
+}
+
+export function compileAll({ documents, agentNodes, judgement = "whole", ...surroundings }: CompileInput): Compilation {
+  const problems = new CompileProblems();
+  const { unique, repeated } = uniqueDocuments(documents, problems);
+  const mesh = compileMesh(ofKind(unique, "Mesh"), surroundings, problems);
+  const nodeDocuments = ofKind(unique, "Node");
+  const podDocuments = ofKind(unique, "Pod");
+  const serviceDocuments = ofKind(unique, "Service").filter(isRouted);
+  const facts = {
+    judgement,
+    nodeNames: new Set(nodeDocuments.map((node) => node.metadata.name)),
+    excludedNamespaces: new Set(mesh.exclude.namespaces),
+    labelledNamespaces: labelledNamespaces(ofKind(unique, "Namespace")),
+  };
+  const claims = new AddressClaims(judgement);
+  for (const node of nodeDocuments) claims.add(node, nodeAddresses(node));
+  for (const pod of podDocuments) claims.add(pod, podAddresses(pod, facts));
+  for (const service of serviceDocuments) claims.add(service, serviceAddresses(service));
+  const nodes = compileNodes(nodeDocuments, agentNodes, claims, problems);
+  const policies = assignPolicies(serviceDocuments, policiesInForce(unique, problems), problems);
+  const services = compileServices(serviceDocuments, policies, mesh, claims, problems);
+
+  const pods = new Map<string, PodPart>();
+  const placed = [...policies].filter(([, policy]) => policy.spec.locality !== undefined).map(([service]) => service);
+  const slices = new SlicedServices({
+    services: new Map(serviceDocuments.map((service) => [serviceKey(service), service])),
+    placed: new Set(placed),
+    ownerOf: ownerOf(claims, pods, podNetworks(nodes)),
+  });
+  for (const slice of ofKind(unique, "EndpointSlice")) slices.add(slice);
+  const selectors = new ServiceSelectors(serviceDocuments.filter((one) => slices.isLeftToSelector(serviceKey(one))));
+  for (const pod of podDocuments) pods.set(podKey(pod), compilePod(pod, { facts, claims, selectors }));
+  const parts = [...pods.values()];
+  const workloads = parts.map((part) => part.entry).filter((entry) => entry !== undefined);
+  const endpoints: EndpointEntry[] = [...parts.flatMap((part) => part.endpoints), ...slices.compileAll()];
   const contents: TableContents = {
     mesh,
     nodes: sortBy(nodes, (node) => node.name),
@@ -78,28 +115,79 @@ export function compileAll({ documents, agentNodes, trustDomain }: CompileInput)
     services: sortBy(services, (service) => service.key),
     endpoints: sortBy(endpoints, (endpoint) => endpoint.key),
   };
-  return { contents, problems: problems.list, claims, facts, pods, selectors };
+  const names = new Set(unique.map(documentName));
+  return { contents, problems: problems.list, claims, facts, pods, selectors, slices, names, repeated };
+}
+
+/** True: its pods are in the mesh; undefined: it has no label that says so. */
+export function meshLabel({ metadata }: NamespaceDocument): boolean | undefined {
+  const wish = metadata.labels["hawser.dev/mesh"];
+  return wish === undefined ? undefined : wish === "enabled";
+}
+
+function labelledNamespaces(documents: readonly NamespaceDocument[]): Map<string, boolean> {
+  const labelled = new Map<string, boolean>();
+  for (const document of documents) {
+    const label = meshLabel(document);
+    if (label !== undefined) labelled.set(document.metadata.name, label);
+  }
+  return labelled;
+}
+
+function podNetworks(nodes: TableContents["nodes"]): CidrIndex {
+  const networks = new CidrIndex();
+  for (const { name, podCidrs } of nodes) for (const cidr of podCidrs) networks.add(cidr, name);
+  return networks;
+}
+
+/** What is among the pods' addresses and of no known pod will be a pod's; what is a Service's is no endpoint. */
+function ownerOf(
+  claims: AddressClaims,
+  pods: ReadonlyMap<string, PodPart>,
+  networks: CidrIndex,
+): (address: string) => AddressOwner {
+  return (address) => {
+    const owner = claims.owner(address);
+    if (owner === undefined) return networks.get(address) === undefined ? "nobody" : "other";
+    if (owner.kind === "Node") return "node";
+    const part = owner.kind === "Pod" ? pods.get(podKey(owner)) : undefined;
+    return part?.entry === undefined ? "other" : { entry: part.entry, document: part.document };
+  };
 }
 
 /** In an order of their own, so that it is the same one of two rivals that wins wherever they are written. */
-function uniqueDocuments(documents: readonly Document[], problems: CompileProblems): readonly Document[] {
-  const named = documents.map((document) => [documentName(document), document] as const);
-  const unique = new Map<string, Document>();
-  for (const [name, document] of named) {
-    const first = unique.get(name);
-    if (first === undefined) {
-      unique.set(name, document);
+function uniqueDocuments(
+  documents: readonly Document[],
+  problems: CompileProblems,
+): { readonly unique: readonly Document[]; readonly repeated: ReadonlySet<DocumentKind> } {
+  const all = new Map<string, Document>();
+  const repeated = new Set<DocumentKind>();
+  for (const document of documents) {
+    const name = documentName(document);
+    const other = all.get(name);
+    if (other === undefined) {
+      all.set(name, document);
       continue;
     }
+    const [first, second] = byPlace(other.source, document.source) <= 0 ? [other, document] : [document, other];
+    all.set(name, first);
+    repeated.add(document.kind);
     const message = `duplicate document, ${name} is already in ${placeOfDocument(first)}`;
     const about = { found: `${name} a second time`, expected: "every document once", message };
-    problems.add(document, { code: "duplicate-document", path: [], ...about });
+    problems.add(second, { code: "duplicate-document", path: [], ...about });
   }
-  return [...unique].sort(([a], [b]) => compareText(a, b)).map(([, document]) => document);
+  const unique = [...all].sort(([a], [b]) => compareText(a, b)).map(([, document]) => document);
+  return { unique, repeated };
 }
 
-function documentName({ kind, metadata }: Document): string {
-  return "namespace" in metadata ? `${kind} ${metadata.namespace}/${metadata.name}` : `${kind} ${metadata.name}`;
+interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+function byPlace(a: Place, b: Place): number {
+  return compareText(a.file, b.file) || a.line - b.line || a.column - b.column;
 }
 
 function ofKind<K extends DocumentKind>(documents: readonly Document[], kind: K): Extract<Document, { kind: K }>[] {

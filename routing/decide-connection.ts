@@ -19,16 +19,18 @@ import type {
   WorkloadEntry,
 } from "../protocol/table.ts";
 import { addressFamily, formatHostPort, normalizeAddress } from "./address.ts";
-import { serviceCandidates, transportTo } from "./service-candidates.ts";
+import { serviceCandidates } from "./service-candidates.ts";
+import { transportTo } from "./service-endpoints.ts";
 import type { TableState } from "./table-state.ts";
 
 /** How a candidate is reached: over a tunnel to its node's agent, by a plain dial, or by a dial on this very node. */
 export type Transport = "tunnel" | "plain" | "local";
 
 export interface Candidate {
-  /** `workload uid:port`. */
+  /** `workload uid:port`; outside the pods, `address:port`. */
   readonly key: string;
-  readonly workload: WorkloadEntry;
+  /** Undefined: no pod that the table knows. Never reached by tunnel. */
+  readonly workload: WorkloadEntry | undefined;
   readonly address: string;
   readonly port: number;
   /** Relative to the other candidates; never 0. */

@@ -2,6 +2,7 @@
 import type { MeshSettings, TableDelta, TableKind, TableKinds } from "../protocol/table.ts";
 import type { TableContents } from "./compile.ts";
 import { entryKey } from "./entry-key.ts";
+import { sameValue } from "./same-value.ts";
 
 /** A delta that has no number yet. */
 export type TableChange = Omit<TableDelta, "epoch" | "sequence">;
@@ -88,20 +89,5 @@ function isSorted<K extends TableKind>(kind: K, entries: readonly TableKinds[K][
     if (last !== undefined && last >= key) return false;
     last = key;
   }
-  return true;
-}
-
-/** Of JSON values. The order of keys does not matter, and a key without a value is like no key. */
-function sameValue(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Array.isArray(a) || Array.isArray(b)) {
-    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
-    return a.every((value, index) => sameValue(value, b[index]));
-  }
-  const left = a as Record<string, unknown>;
-  const right = b as Record<string, unknown>;
-  for (const key in left) if (!sameValue(left[key], right[key])) return false;
-  for (const key in right) if (left[key] === undefined && right[key] !== undefined) return false;
   return true;
 }

@@ -1,6 +1,12 @@
 /** What holds when no Mesh document says otherwise. */
 import type { MeshSettings } from "../protocol/table.ts";
 
+/**
+ * Of a Kubernetes cluster, whatever the Mesh document excludes besides: what the cluster, and Hawser itself, cannot come
+ * up without. The label `hawser.dev/mesh: enabled` of the namespace takes one back in.
+ */
+export const KUBERNETES_EXCLUDED_NAMESPACES: readonly string[] = ["hawser-system", "kube-system"];
+
 export const MESH_DEFAULTS: MeshSettings = {
   // What Kubernetes calls its cluster by default, and the other meshes their trust domain.
   trustDomain: "cluster.local",

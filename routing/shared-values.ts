@@ -13,6 +13,7 @@ type Values = Readonly<Record<string | number, string | number>>;
 export class SharedValues {
   readonly #texts = new Map<string, string>();
   readonly #records = new Map<string, Values>();
+  readonly #lists = new Map<string, readonly string[]>();
 
   text<T extends string>(text: T): T {
     const known = this.#texts.get(text);
@@ -33,6 +34,15 @@ export class SharedValues {
     if (this.#records.size >= MAX_SHARED_RECORDS) this.#records.clear();
     this.#records.set(key, record);
     return record;
+  }
+
+  texts(list: readonly string[]): readonly string[] {
+    const key = list.join(" ");
+    const known = this.#lists.get(key);
+    if (known !== undefined) return known;
+    if (this.#lists.size >= MAX_SHARED_RECORDS) this.#lists.clear();
+    this.#lists.set(key, list);
+    return list;
   }
 
   /** The same entry out of shared parts. */
@@ -60,7 +70,21 @@ export class SharedValues {
     };
   }
 
-  #endpoint({ key, service, workload, ports, weight }: EndpointEntry): EndpointEntry {
-    return { key, service: this.text(service), workload, ports: this.record(ports), weight };
+  #endpoint(entry: EndpointEntry): EndpointEntry {
+    const { key, workload, weight, forZones, forNodes } = entry;
+    const service = this.text(entry.service);
+    const ports = this.record(entry.ports);
+    // Outside endpoints are few.
+    if (workload === undefined) return { ...entry, service, ports };
+    return {
+      key,
+      service,
+      workload,
+      ports,
+      weight,
+      ...(entry.state === undefined ? {} : { state: this.text(entry.state) }),
+      ...(forZones === undefined ? {} : { forZones: this.texts(forZones) }),
+      ...(forNodes === undefined ? {} : { forNodes: this.texts(forNodes) }),
+    };
   }
 }

@@ -204,6 +204,7 @@ export class TableState {
     const held = this.#shared.entry(kind, entry);
     if (kind !== "endpoint") return held;
     const endpoint = held as EndpointEntry;
+    if (endpoint.workload === undefined) return held;
     const workload = this.#entries.workload.get(endpoint.workload)?.uid ?? endpoint.workload;
     return { ...endpoint, workload } as TableKinds[K];
   }
@@ -249,6 +250,7 @@ export class TableState {
   }
 
   #indexSelection({ workload, service }: EndpointEntry, present: boolean): void {
+    if (workload === undefined) return;
     const others = (this.#servicesOfWorkload.get(workload) ?? []).filter((key) => key !== service);
     const services = present ? [...others, service] : others;
     if (services.length === 0) this.#servicesOfWorkload.delete(workload);

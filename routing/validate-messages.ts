@@ -23,7 +23,7 @@ const portNumber = z.int().min(1).max(65535);
 const address = z.string().refine((text) => normalizeAddress(text) !== undefined, "expected an IP address");
 const cidr = z.string().refine((text) => ipaddr.isValidCIDR(text), "expected a CIDR");
 const name = z.string().min(1);
-const locality = z.enum(["prefer-local", "spread"]);
+const locality = z.enum(["prefer-local", "prefer-zone", "spread"]);
 const loadBalancer = z.enum(["least-request", "peak-ewma", "round-robin", "random", "source-hash"]);
 
 const ejection = z.object({
@@ -42,7 +42,15 @@ const mesh = z.object({
   exclude: z.object({ ports: z.array(portNumber), cidrs: z.array(cidr), namespaces: z.array(name) }),
 });
 
-const node = z.object({ name, addresses: z.array(address), podCidrs: z.array(cidr), agent: z.boolean() });
+const node = z.object({
+  name,
+  addresses: z.array(address),
+  podCidrs: z.array(cidr),
+  zone: name.exactOptional(),
+  agent: z.boolean(),
+});
+
+const state = z.enum(["ready", "draining", "unready"]);
 
 const workload = z.object({
   uid: name,
@@ -54,7 +62,7 @@ const workload = z.object({
   serviceAccount: name,
   labels: z.record(z.string(), z.string()),
   mesh: z.boolean(),
-  state: z.enum(["ready", "draining", "unready"]),
+  state,
 });
 
 const service = z.object({
@@ -73,16 +81,21 @@ const service = z.object({
   locality: locality.exactOptional(),
   loadBalancer: loadBalancer.exactOptional(),
   ejection: ejection.exactOptional(),
+  internalTrafficPolicy: z.literal("Local").exactOptional(),
 });
 
-const endpoint = z.object({
+const anyEndpoint = z.object({
   key: name,
   service: name,
-  workload: name,
   // JSON knows only text as keys.
   ports: z.record(z.string().regex(/^[1-9][0-9]{0,4}$/), portNumber),
   weight: z.int().min(0).max(1000),
+  state: state.exactOptional(),
+  forZones: z.array(name).exactOptional(),
+  forNodes: z.array(name).exactOptional(),
 });
+const outsideEndpoint = { address, node: name.exactOptional(), zone: name.exactOptional() };
+const endpoint = z.union([anyEndpoint.extend({ workload: name }), anyEndpoint.extend(outsideEndpoint)]);
 
 const position = { epoch: name, sequence: z.int().min(0) };
 

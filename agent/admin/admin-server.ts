@@ -1,5 +1,6 @@
 /**
- * The agent's admin port, loopback only: what a probe, a scraper and a person on the node may ask.
+ * What a probe, a scraper and a person on the node may ask an agent: the admin port (loopback only), and the port for
+ * scrapers of other machines, which has no `/config_dump`.
  *
  *   /livez        200: the main thread's event loop turns
  *   /readyz       200 ready, or 503 and the list of what is pending
@@ -20,7 +21,9 @@ import { MAX_CONNECTIONS, PORT_RETRY_MS, REQUEST_TIMEOUT_MS } from "./limits.ts"
 import { withoutSecrets } from "./without-secrets.ts";
 
 export interface AdminServerOptions {
-  /** A loopback address. Anything else is refused: nothing here asks who is calling. */
+  /** Names the port in the log. */
+  readonly name: "admin" | "metrics";
+  /** With a configuration to dump it must be a loopback address: nothing here asks who is calling. */
   readonly host: string;
   /** 0: any free port, see `port`. */
   readonly port: number;
@@ -29,7 +32,8 @@ export interface AdminServerOptions {
   /** What keeps the agent from serving, one short text each; empty = ready. */
   readonly pending: () => readonly string[];
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
-  readonly configDump: () => unknown;
+  /** Absent: not served. */
+  readonly configDump?: () => unknown;
 }
 
 /** A status and a body; what throws is answered with 500. */
@@ -65,15 +69,16 @@ export class AdminServer {
 
   /** Returns at once. Throws HawserError("admin-not-loopback") for an address that others could reach. */
   start(): void {
-    if (!isLoopback(this.#options.host)) {
-      throw new HawserError("admin-not-loopback", `Admin address ${this.#options.host} is not a loopback address`);
+    const { configDump, host } = this.#options;
+    if (configDump !== undefined && !isLoopback(host)) {
+      throw new HawserError("admin-not-loopback", `Admin address ${host} is not a loopback address`);
     }
     this.#state = "starting";
     this.#server.on("error", (error: NodeJS.ErrnoException) => this.#listenFailed(error));
     this.#server.on("listening", () => {
       this.#state = "listening";
-      const { host } = this.#options;
-      this.#options.log.info({ event: "admin-listening", host, port: this.port }, "Admin port is open");
+      const { name, log } = this.#options;
+      log.info({ event: `${name}-listening`, host, port: this.port }, `The ${name} port is open`);
     });
     this.#listen();
   }
@@ -95,15 +100,15 @@ export class AdminServer {
   }
 
   #listenFailed(error: NodeJS.ErrnoException): void {
-    const { log, host, port, clock } = this.#options;
+    const { name, log, host, port, clock } = this.#options;
     if (this.#state !== "starting") {
       log.warn({ event: "admin-error", error: describeError(error) }, "Admin server reported an error");
       return;
     }
     if (!this.#saidTaken) {
       this.#saidTaken = true;
-      const fields = { event: "admin-port-taken", host, port, error: describeError(error) };
-      log.warn(fields, "Admin port cannot be opened yet, trying again until it can");
+      const fields = { event: `${name}-port-taken`, host, port, error: describeError(error) };
+      log.warn(fields, `The ${name} port cannot be opened yet, trying again until it can`);
     }
     this.#retry = clock.after(PORT_RETRY_MS, () => this.#listen());
   }
@@ -135,14 +140,23 @@ export class AdminServer {
         const { contentType } = this.#options.metrics;
         return { status: 200, contentType, body: await this.#options.metrics.text() };
       }
-      case "/config_dump": {
-        const dump = withoutSecrets(this.#options.configDump());
-        return { status: 200, contentType: JSON_TYPE, body: `${JSON.stringify(dump, null, 2)}\n` };
-      }
+      case "/config_dump":
+        if (this.#options.configDump !== undefined) return dumped(this.#options.configDump());
+        return this.#notFound();
       default:
-        return { status: 404, contentType: TEXT, body: "try /livez /readyz /metrics /config_dump\n" };
+        return this.#notFound();
     }
   }
+
+  #notFound(): Answer {
+    const more = this.#options.configDump === undefined ? "" : " /config_dump";
+    return { status: 404, contentType: TEXT, body: `try /livez /readyz /metrics${more}\n` };
+  }
+}
+
+function dumped(configuration: unknown): Answer {
+  const body = `${JSON.stringify(withoutSecrets(configuration), null, 2)}\n`;
+  return { status: 200, contentType: JSON_TYPE, body };
 }
 
 function readiness(pending: readonly string[]): Answer {

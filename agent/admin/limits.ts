@@ -1,4 +1,4 @@
-/** Bounds of the admin port. */
+/** Bounds of the ports for probes and scrapers. */
 
 /** A scraper, a probe and a few people. */
 export const MAX_CONNECTIONS = 64;

@@ -22,6 +22,7 @@ import {
   type DeltaMessage,
   type HelloMessage,
   PACKED_ENCODING,
+  type RootsMessage,
   type SnapshotMessage,
 } from "../../protocol/channel.ts";
 import { decodeFrame } from "./decode-frame.ts";
@@ -55,6 +56,8 @@ export interface ChannelClientOptions {
   readonly hello: () => HelloMessage;
   /** Puts a table or a change in force. Throws or rejects when it does not fit. Must not wait for this channel. */
   readonly onTable: (message: SnapshotMessage | DeltaMessage) => void | Promise<void>;
+  /** What to trust has changed, or a channel has just been opened. Must not throw. */
+  readonly onRoots?: (message: RootsMessage) => void;
   /** Instead of `decodeFrame`: for programs that hold many agents and share what they decode. */
   readonly decode?: typeof decodeFrame;
   readonly onOpen?: () => void;
@@ -244,6 +247,9 @@ export class ChannelClient {
       case "certificate":
       case "sign-refused":
         this.#signRequests.answer(message);
+        return;
+      case "roots":
+        this.#options.onRoots?.(message);
         return;
       case "ping":
         return;

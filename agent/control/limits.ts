@@ -22,6 +22,11 @@ export const controlLimits = {
   silenceMs: 15_000,
   /** Time for an orderly close before the connection is cut. */
   closeMs: 1_000,
+  /**
+   * Without a channel for this long the table counts as old, for probes only: traffic goes on by it. A controller that is
+   * rolled, or whose node is lost, is back sooner.
+   */
+  staleTableMs: 60_000,
   /** A table on disk is read whole. */
   storedTableBytes: 256 * 1024 * 1024,
   /** Changes within this time are written together: pods come and go in bursts. */

@@ -3,7 +3,12 @@
  * free of bugs: a message that is not of the agreed shape changes nothing.
  */
 import { HawserError } from "../../core/errors.ts";
-import type { CertificateMessage, ControllerMessage, SignRefusedMessage } from "../../protocol/channel.ts";
+import type {
+  CertificateMessage,
+  ControllerMessage,
+  RootsMessage,
+  SignRefusedMessage,
+} from "../../protocol/channel.ts";
 import { parseDelta, parseSnapshot } from "../../routing/validate-messages.ts";
 
 export class InvalidMessageError extends HawserError<"invalid-message"> {}
@@ -20,6 +25,8 @@ export function parseControllerMessage(text: string): ControllerMessage | undefi
       return certificate(fields);
     case "sign-refused":
       return signRefused(fields);
+    case "roots":
+      return rootsMessage(fields);
     case "ping":
       return { kind: "ping" };
     default:
@@ -54,4 +61,12 @@ function signRefused(fields: Readonly<Record<string, unknown>>): SignRefusedMess
     throw new InvalidMessageError("invalid-message", "Message sign-refused lacks requestId or reason");
   }
   return { kind: "sign-refused", requestId, reason };
+}
+
+function rootsMessage(fields: Readonly<Record<string, unknown>>): RootsMessage {
+  const { roots, issuer } = fields;
+  if (typeof roots !== "string" || typeof issuer !== "string") {
+    throw new InvalidMessageError("invalid-message", "Message roots lacks roots or issuer");
+  }
+  return { kind: "roots", roots, issuer };
 }

@@ -257,7 +257,7 @@ export class Forwarding implements UpstreamUser {
       source,
       service,
       sourceIdentity: table.identityOf(source.workload),
-      destinationIdentity: table.identityOf(candidate.workload),
+      destinationIdentity: candidate.workload === undefined ? undefined : table.identityOf(candidate.workload),
       connectMs: plan.rule?.timeouts?.connectMs,
     };
   }

@@ -30,6 +30,8 @@ export interface HttpSource {
   readonly workload: WorkloadEntry;
   readonly address: string;
   readonly port: number;
+  /** See DialledAddress. */
+  readonly redirected: boolean;
 }
 
 /** Of the connection that the requests came over. */

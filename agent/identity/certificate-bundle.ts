@@ -2,7 +2,7 @@
  * A key, its certificate and the roots to trust: what a TLS context of one identity is made of. Plain data, so that it
  * can be posted to data workers; holds a secret, so that it must never be logged or dumped.
  */
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { HawserError } from "../../core/errors.ts";
 import { parseIdentity } from "../../protocol/identity.ts";
 import { identityLimits } from "./limits.ts";
@@ -73,6 +73,26 @@ export function isTrusted(bundle: CertificateBundle): boolean {
     parseCertificates(bundle.chainPem, "certificate chain"),
     parseCertificates(bundle.rootsPem, "root bundle"),
   );
+}
+
+/** Whether the certificate with this SHA-256 (lower-case hex) has signed the leaf. */
+export function isIssuedBy(bundle: CertificateBundle, issuer: string): boolean {
+  const [leaf, ...intermediates] = parseCertificates(bundle.chainPem, "certificate chain");
+  const roots = parseCertificates(bundle.rootsPem, "root bundle");
+  const found = [...intermediates, ...roots].find(
+    (certificate) => createHash("sha256").update(certificate.raw).digest("hex") === issuer,
+  );
+  return leaf !== undefined && found !== undefined && leaf.checkIssued(found) && leaf.verify(found.publicKey);
+}
+
+/** Throws CertificateError when the text is not a root bundle that could be put in force. */
+export function checkRoots(rootsPem: string): void {
+  if (rootsPem.length > identityLimits.pemBytes) {
+    throw new CertificateError("unreadable-certificate", `Root bundle is longer than ${identityLimits.pemBytes} bytes`);
+  }
+  if (parseCertificates(rootsPem, "root bundle").length === 0) {
+    throw new CertificateError("unreadable-certificate", "Root bundle holds no certificate");
+  }
 }
 
 function parseCertificates(pem: string, what: string): X509Certificate[] {

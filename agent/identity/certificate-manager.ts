@@ -5,6 +5,7 @@
  *                  |                                    |
  *                  +--(refused, unreachable: backoff)---+     the old certificate serves until it expires
  *
+ *   another certificate signs now: those of its predecessor are requested anew, soon and not all at once
  *   unwanted: leaves `bundles()` at once, is forgotten (memory and disk) five minutes later
  *
  * Invariants: a key is made here and goes nowhere but `store`; a bundle that is handed out holds together (leaf, key,
@@ -14,7 +15,14 @@ import { backoffMs } from "../../core/backoff.ts";
 import type { Clock, Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { assembleBundle, CertificateError, isTrusted, type CertificateBundle } from "./certificate-bundle.ts";
+import {
+  assembleBundle,
+  CertificateError,
+  checkRoots,
+  isIssuedBy,
+  isTrusted,
+  type CertificateBundle,
+} from "./certificate-bundle.ts";
 import type { CertificateRequest } from "./certificate-request.ts";
 import type { CertificateStore } from "./certificate-store.ts";
 import { identityLimits as limits } from "./limits.ts";
@@ -54,6 +62,8 @@ interface Entry {
   dueAtMs: number;
   attempt: number;
   requesting: boolean;
+  /** The bundle is of another issuer than the one that signs now. */
+  former: boolean;
 }
 
 export class CertificateManager {
@@ -64,6 +74,8 @@ export class CertificateManager {
   /** Requests and writes that `close` waits for. */
   readonly #background = new Set<Promise<void>>();
   #requestsUnderWay = 0;
+  /** SHA-256 of the certificate that signs now, as far as the controller has said. */
+  #issuer: string | undefined;
   #timer: Timer | undefined;
   #state: "new" | "started" | "closed" = "new";
 
@@ -104,6 +116,28 @@ export class CertificateManager {
   missing(): string[] {
     const wanted = [...this.#entries.values()].filter((entry) => entry.wanted);
     return wanted.filter((entry) => !this.#bundles.has(entry.identity)).map((entry) => entry.identity);
+  }
+
+  /** Certificates in force of another issuer than the one that signs now: its root must stay trusted for them. */
+  get formerIssuerCount(): number {
+    return [...this.#entries.values()].filter((entry) => entry.former && this.#bundles.has(entry.identity)).length;
+  }
+
+  /**
+   * What to trust from now on, for all identities at once, and which certificate signs now (SHA-256, lower-case hex).
+   * Throws CertificateError when the roots cannot be used: what is in force stays.
+   */
+  setRoots(rootsPem: string, issuer: string): void {
+    checkRoots(rootsPem);
+    const nowMs = this.#options.clock.nowMs();
+    this.#issuer = issuer;
+    const changed = this.#spreadRoots(rootsPem, nowMs);
+    for (const entry of this.#entries.values()) this.#checkIssuer(entry, nowMs);
+    if (changed.length > 0) {
+      this.#options.log.info({ identities: changed.length }, "Roots have changed and are in force");
+      this.#track(this.#saveAll(changed));
+    }
+    this.#run();
   }
 
   /** Returns a function that ends the subscription. */
@@ -165,6 +199,7 @@ export class CertificateManager {
       dueAtMs: nowMs,
       attempt: 0,
       requesting: false,
+      former: false,
     };
     this.#entries.set(identity, entry);
     return entry;
@@ -226,7 +261,7 @@ export class CertificateManager {
       this.#requestFailed(entry, error);
       return;
     }
-    for (const bundle of changed) await this.#save(bundle);
+    await this.#saveAll(changed);
     // Given up and forgotten meanwhile: its key must not stay behind on disk.
     if (this.#entries.get(identity) !== entry) await this.#remove(identity);
   }
@@ -249,6 +284,7 @@ export class CertificateManager {
     // The floor is for a clock that is hours ahead: every new certificate would be past its half life.
     const floorMs = nowMs + (bundle.notAfterMs - bundle.notBeforeMs) * limits.leastRenewalShare;
     entry.dueAtMs = Math.max(this.#renewalMs(bundle), floorMs);
+    this.#checkIssuer(entry, nowMs);
     count?.("issued");
     if (entry.wanted) this.#publish(entry);
     return [bundle, ...this.#spreadRoots(bundle.rootsPem, nowMs)];
@@ -265,6 +301,13 @@ export class CertificateManager {
       changed.push(entry.bundle);
     }
     return changed;
+  }
+
+  #checkIssuer(entry: Entry, nowMs: number): void {
+    entry.former = entry.bundle !== undefined && this.#issuer !== undefined && !isIssuedBy(entry.bundle, this.#issuer);
+    if (!entry.former) return;
+    const reissueAtMs = nowMs + limits.reissueDelayMs + this.#options.random() * limits.reissueSpreadMs;
+    entry.dueAtMs = Math.min(entry.dueAtMs, reissueAtMs);
   }
 
   #requestFailed(entry: Entry, error: unknown): void {
@@ -323,6 +366,10 @@ export class CertificateManager {
     } catch (error) {
       this.#storeFailed("Cannot remove a key from the disk", error);
     }
+  }
+
+  async #saveAll(bundles: readonly CertificateBundle[]): Promise<void> {
+    for (const bundle of bundles) await this.#save(bundle);
   }
 
   async #save(bundle: CertificateBundle): Promise<void> {

@@ -17,6 +17,13 @@ export const identityLimits = {
   renewalJitter: 0.1,
   /** A new certificate is not renewed sooner than after this share of its lifetime, whatever the node's clock says. */
   leastRenewalShare: 0.05,
+  /**
+   * Another certificate signs now: those of its predecessor are renewed at a random moment this long after. Not sooner, so
+   * that all agents trust the new root before anybody shows a certificate of it; spread, so that a large cluster's
+   * requests (30,000 at 1,000 nodes) are not one burst.
+   */
+  reissueDelayMs: 2_000,
+  reissueSpreadMs: 20_000,
   /** Below this share of the lifetime a failed renewal is an error, not a warning. */
   loudShare: 0.25,
   /** A key whose pod went away is kept this long: a pod that restarts is served without a new request. */

@@ -1,5 +1,5 @@
 /**
- * Accepts what TPROXY hands over on port 15008 of local pods, and turns it into verified tunnels.
+ * Accepts what the rules hand over of port 15008 of local pods, and turns it into verified tunnels.
  *
  * Everything a stranger can make us hold is bounded before the first byte is read: handshakes under way in all and per
  * address, tunnels per peer.
@@ -8,6 +8,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { normalizeAddress } from "../../routing/address.ts";
 import { type LimitName, limits, timers } from "../limits.ts";
+import { dialledAddress } from "../sockets/dialled-address.ts";
 import { listenOn } from "../sockets/listen-on.ts";
 import { resetSocket } from "../sockets/reset-socket.ts";
 import type { ServerTunnel } from "../tunnel/engine.ts";
@@ -88,9 +89,14 @@ export class InboundListener {
   accept(socket: Socket): void {
     socket.on("error", () => {});
     const peer = normalizeAddress(socket.remoteAddress ?? "");
-    const pod = normalizeAddress(socket.localAddress ?? "");
-    if (peer === undefined || pod === undefined) {
+    const dialled = dialledAddress(socket);
+    if (peer === undefined || dialled === "gone") {
       socket.destroy();
+      return;
+    }
+    if (dialled === "unknown") {
+      this.#plane.metrics.refused("not-redirected");
+      resetSocket(socket);
       return;
     }
     const refusal = this.#refusal(peer);
@@ -100,7 +106,7 @@ export class InboundListener {
       resetSocket(socket);
       return;
     }
-    this.#handshake(socket, peer, pod);
+    this.#handshake(socket, peer, dialled.address);
   }
 
   #handshake(socket: Socket, peer: string, pod: string): void {

@@ -7,6 +7,7 @@
  */
 import type { AddressFamily } from "../../routing/address.ts";
 import { filterRules } from "./filter-rules.ts";
+import type { InterceptMode } from "./intercept-mode.ts";
 import { mangleRules } from "./mangle-rules.ts";
 import {
   BYPASS_PREFERENCE,
@@ -58,17 +59,18 @@ export interface DesiredRules {
 }
 
 export interface RuleOptions {
-  /** Where this agent listens on loopback, both families. */
+  /** Where this agent listens at its address, both families; outbound: the first of OUTBOUND_PORTS. */
   readonly outboundPort: number;
   readonly inboundPort: number;
+  readonly intercept: InterceptMode;
   readonly marks: MarkBits;
 }
 
 export function desiredRules(
   view: NodeView,
-  options: Pick<RuleOptions, "outboundPort" | "inboundPort"> & { readonly marks?: MarkBits },
+  options: Pick<RuleOptions, "outboundPort" | "inboundPort"> & Partial<RuleOptions>,
 ): DesiredRules {
-  const complete: RuleOptions = { ...options, marks: options.marks ?? Marks };
+  const complete: RuleOptions = { intercept: "tproxy", marks: Marks, ...options };
   return {
     options: complete,
     families: { 4: familyRules(view, 4, complete), 6: familyRules(view, 6, complete) },

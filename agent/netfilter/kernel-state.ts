@@ -9,7 +9,7 @@
  */
 import koffi from "koffi";
 import type { AddressFamily } from "../../routing/address.ts";
-import { closeSocket, openSocket, SocketError } from "../sockets/libc.ts";
+import { closeSocket, getOption, openSocket, SocketError } from "../sockets/libc.ts";
 import type { BackendName } from "./back-end.ts";
 import { BYPASS_PREFERENCE, DELIVER_PREFERENCE, DELIVER_TABLE, LANDING_PREFERENCE } from "./marks.ts";
 import { SET_PREFIX } from "./names.ts";
@@ -57,8 +57,6 @@ const IPT_SO_GET_INFO = 64;
 const GETINFO_BYTES = 84;
 const LEVEL: Readonly<Record<AddressFamily, number>> = { 4: 0, 6: 41 };
 
-const cGetsockopt = koffi.load("libc.so.6").func("int getsockopt(int, int, int, void*, void*)");
-
 /**
  * Blocks for as long as the kernel's own locks are taken. Throws SocketError (no permission, no such kernel module) and
  * NetfilterError `kernel-unreadable`.
@@ -90,8 +88,7 @@ function legacySizes(family: AddressFamily): string {
 function legacySize(fd: number, family: AddressFamily, table: string): string {
   const info = Buffer.alloc(GETINFO_BYTES);
   info.write(table, "latin1");
-  const length = Buffer.from(Uint32Array.of(info.length).buffer);
-  if (cGetsockopt(fd, LEVEL[family], IPT_SO_GET_INFO, info, length) !== 0) {
+  if (!getOption(fd, LEVEL[family], IPT_SO_GET_INFO, info)) {
     throw new SocketError(`ask for the size of table ${table} (IPv${family})`, koffi.errno());
   }
   return info.toString("base64");

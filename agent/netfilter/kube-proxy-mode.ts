@@ -13,13 +13,17 @@ export async function kubeProxyHazards(commands: Commands): Promise<readonly str
   return [...(ipvs ? [IPVS] : []), ...(nftables ? [NFTABLES] : [])];
 }
 
-/** ip_vs takes packets for a ClusterIP at LOCAL_IN, after TPROXY and before the socket. From the kernel's source; untried. */
+/**
+ * ip_vs takes packets for a ClusterIP at LOCAL_IN, after TPROXY and before the socket; redirected ones have another address by
+ * then. From the kernel's source; untried.
+ */
 const IPVS = "kube-proxy is in IPVS mode, connections to ClusterIPs are not intercepted: use its iptables mode";
 
 /** Two hooks of NAT with the same priority: the first to give a connection its address wins. */
 const NFTABLES =
   "kube-proxy is in nftables mode and may choose endpoints before Hawser does: balancing and local shares are not kept, " +
-  "and strict encryption refuses what it sends elsewhere from a local share: use its iptables mode";
+  "and strict encryption refuses what it sends elsewhere from a local share; where pods are on a bridge with br_netfilter, " +
+  "connections to ClusterIPs may then be refused altogether: use its iptables mode";
 
 async function hasNftablesTable(commands: Commands): Promise<boolean> {
   try {

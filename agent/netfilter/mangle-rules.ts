@@ -4,30 +4,44 @@
  * A packet's way through PREROUTING; `deliver` and `own` are the bits of marks.ts:
  *
  *   connection is the agent's ──> its socket is there ──────────────> deliver (mark, so that policy routing keeps it here)
- *         │                       no socket (agent died, restarted) ─> TPROXY: the listener answers with a reset,
+ *         │                       no socket (agent died, restarted) ─> to the agent: the listener answers with a reset,
  *         │                                                            no listener: dropped. Never forwarded.
- *   tunnel to a local mesh pod ──> TPROXY inbound
+ *   tunnel to a local mesh pod ──> to the agent, inbound
  *   established, not the agent's ──> untouched (nearly all packets of a host end here, after four cheap looks)
  *   not from a local mesh pod ──> untouched
  *   first packet (SYN): mesh pod of this node ──> connection mark `own`: its later packets do not come here at all
  *                       excluded ──────────────> untouched
- *                       Service without local share ──> TPROXY outbound
- *                       Service with local share ──> dice: TPROXY outbound | connection mark `own`, DNAT by the nat table
- *                       mesh pod of another node ──> TPROXY outbound
+ *                       Service without local share ──> to the agent, outbound
+ *                       Service with local share ──> dice: to the agent | connection mark `own`, DNAT by the nat table
+ *                       mesh pod of another node ──> to the agent, outbound
  *
  * Decisions are taken on the SYN alone and kept in the connection mark: later packets of a connection that kube-proxy
  * or we translated still show the dialled address here (DNAT comes after mangle), and must not be judged again.
- * SYNs go to TPROXY rather than to `-m socket`, because only TPROXY replaces a TIME_WAIT socket by a listener.
+ *
+ * "To the agent" is TPROXY, or with `redirect` the mark alone: the nat table then gives the packet the agent's address, and
+ * the kernel finds the socket by it. (TPROXY gets the SYNs rather than `-m socket`, because only TPROXY replaces a TIME_WAIT
+ * socket by a listener.)
  */
-import { HBONE_PORT } from "../../protocol/ports.ts";
 import type { AddressFamily } from "../../routing/address.ts";
+import { AGENT_ADDRESS } from "../sockets/agent-address.ts";
 import type { RuleOptions } from "./desired-rules.ts";
 import { hex } from "./marks.ts";
 import { Chains, SKIP_PORT_SET } from "./names.ts";
 import type { FamilyView, NodeView } from "./node-view.ts";
-import { hostCidr, loopback, probability } from "./rule-words.ts";
-import { type Chain, connectionMark, FIRST_PACKET, inSet, LATER_PACKET, notInSet, packetMark, rule } from "./rule.ts";
-import type { TableRules } from "./rule.ts";
+import { hostCidr, probability } from "./rule-words.ts";
+import {
+  type Chain,
+  connectionMark,
+  FIRST_PACKET,
+  hboneToLocal,
+  inSet,
+  LATER_PACKET,
+  notInSet,
+  packetMark,
+  type Rule,
+  rule,
+  type TableRules,
+} from "./rule.ts";
 
 export function mangleRules(view: NodeView, family: AddressFamily, options: RuleOptions): TableRules {
   const { deliver, own } = options.marks;
@@ -47,7 +61,7 @@ export function mangleRules(view: NodeView, family: AddressFamily, options: Rule
       inboundTunnel(family, options),
       outboundConnection(family, options),
       splitServices(view.families[family], options),
-      agentOutput(options),
+      agentOutput(family, options),
       forward(view, family, options),
       guard(family, options),
       { name: Chains.postrouting, rules: [rule("", "DROP", "refused, and accepted by a filter rule before ours")] },
@@ -55,14 +69,14 @@ export function mangleRules(view: NodeView, family: AddressFamily, options: Rule
   };
 }
 
-function prerouting(family: AddressFamily, { marks }: RuleOptions): Chain {
+function prerouting(family: AddressFamily, { marks, intercept }: RuleOptions): Chain {
   return {
     name: Chains.prerouting,
     rules: [
       rule(connectionMark(marks.own), "RETURN", "decided before: direct"),
       rule(connectionMark(marks.deliver), Chains.agent, "connection of the agent"),
       rule(packetMark(marks.own), "RETURN", "sent by the agent itself"),
-      rule(hboneTo(family), Chains.inbound, "tunnel to a mesh pod of this node"),
+      rule(hboneToLocal(family), Chains.inbound, "tunnel to a mesh pod of this node"),
       rule(
         `${LATER_PACKET} -m conntrack --ctstate RELATED,ESTABLISHED`,
         "RETURN",
@@ -70,7 +84,7 @@ function prerouting(family: AddressFamily, { marks }: RuleOptions): Chain {
       ),
       rule(notInSet("local", family, "src"), "RETURN", "not from a mesh pod of this node: untouched"),
       rule(`${LATER_PACKET} -m socket --transparent`, Chains.deliver, "of the agent, but conntrack has forgotten it"),
-      rule(LATER_PACKET, "RETURN", "began before the mesh: only the guard has a say"),
+      ...(intercept === "redirect" ? forgottenConnections(family) : BEFORE_THE_MESH),
       rule(
         inSet("local", family, "dst"),
         `CONNMARK --set-xmark ${hex(marks.own)}/${hex(marks.deliver | marks.own)}`,
@@ -85,24 +99,37 @@ function prerouting(family: AddressFamily, { marks }: RuleOptions): Chain {
   };
 }
 
-function hboneTo(family: AddressFamily): string {
-  return `-p tcp -m tcp --dport ${HBONE_PORT} ${inSet("local", family, "dst")}`;
+const BEFORE_THE_MESH = [rule(LATER_PACKET, "RETURN", "began before the mesh: only the guard has a say")];
+
+/**
+ * A redirected connection that conntrack has forgotten looks like one that nobody intercepted, and no socket has its address.
+ * It is redirected anew: the agent has its socket, or the pod gets a reset. (One from before the mesh is known to conntrack,
+ * because on such hosts conntrack sees everything.)
+ */
+function forgottenConnections(family: AddressFamily): readonly Rule[] {
+  return [
+    rule(`${LATER_PACKET} -m set --match-set ${SKIP_PORT_SET} src`, "RETURN", "answer from an excluded port"),
+    rule([LATER_PACKET, inSet("skipnet", family, "src")], "RETURN", "answer from an excluded destination"),
+    rule([LATER_PACKET, inSet("split", family, "dst,dst")], Chains.outbound, "forgotten: of the agent, or of nobody"),
+  ];
 }
 
 function agentConnections(family: AddressFamily, options: RuleOptions): Chain {
   const { deliver } = options.marks;
+  const { inbound, outbound } = ways(family, options);
+  const socket = rule(`${LATER_PACKET} -m socket --transparent`, Chains.deliver, "its socket is there");
+  const redirected = rule(
+    `${LATER_PACKET} -m conntrack --ctstate DNAT`,
+    Chains.deliver,
+    "its socket is there, at another address",
+  );
   return {
     name: Chains.agent,
     rules: [
-      rule(`${LATER_PACKET} -m socket --transparent`, Chains.deliver, "its socket is there"),
-      // When nat could not keep the dialled address (kube-proxy's nftables mode may come first), the socket has the other.
-      rule(`${LATER_PACKET} -m conntrack --ctstate DNAT`, Chains.deliver, "its socket is there, at another address"),
-      rule(hboneTo(family), tproxy(family, options.inboundPort, deliver), "tunnel without socket: reset, or a new one"),
-      rule(
-        `-p tcp ${inSet("local", family, "src")}`,
-        tproxy(family, options.outboundPort, deliver),
-        "from a pod, without socket: reset, or a new one",
-      ),
+      // Both in either mode: connections outlive a change of it, and kube-proxy's nftables mode may translate before us.
+      ...(options.intercept === "redirect" ? [redirected, socket] : [socket, redirected]),
+      rule(hboneToLocal(family), inbound, "tunnel without socket: reset, or a new one"),
+      rule(`-p tcp ${inSet("local", family, "src")}`, outbound, "from a pod, without socket: reset, or a new one"),
       rule(FIRST_PACKET, `CONNMARK --set-xmark 0x0/${hex(deliver)}`, "of somebody else now, with the same ports"),
     ],
   };
@@ -121,25 +148,27 @@ function deliverToAgent({ marks }: RuleOptions): Chain {
   };
 }
 
-function inboundTunnel(family: AddressFamily, { marks, inboundPort }: RuleOptions): Chain {
+function inboundTunnel(family: AddressFamily, options: RuleOptions): Chain {
+  const { marks } = options;
   const connection = hex(marks.deliver | marks.own);
   return {
     name: Chains.inbound,
     rules: [
       rule("-m conntrack --ctdir REPLY", "RETURN", "answer to a pod that itself uses this port as its source port"),
       rule("", `CONNMARK --set-xmark ${hex(marks.deliver)}/${connection}`, "the connection belongs to the agent"),
-      rule("-p tcp", tproxy(family, inboundPort, marks.deliver), "to the inbound listener"),
+      rule("-p tcp", ways(family, options).inbound, "to the inbound listener"),
     ],
   };
 }
 
-function outboundConnection(family: AddressFamily, { marks, outboundPort }: RuleOptions): Chain {
+function outboundConnection(family: AddressFamily, options: RuleOptions): Chain {
+  const { marks } = options;
   const connection = hex(marks.deliver | marks.own);
   return {
     name: Chains.outbound,
     rules: [
       rule("", `CONNMARK --set-xmark ${hex(marks.deliver)}/${connection}`, "the connection belongs to the agent"),
-      rule("-p tcp", tproxy(family, outboundPort, marks.deliver), "to the outbound listener"),
+      rule("-p tcp", ways(family, options).outbound, "to the outbound listener"),
     ],
   };
 }
@@ -166,13 +195,14 @@ function splitServices(view: FamilyView, { marks }: RuleOptions): Chain {
  * The agent's sockets whose address is not this host's: it speaks as a pod or as a Service. Their connections must be known as
  * the agent's, whoever sent the first packet that conntrack saw. Its tunnels speak as the host and need nothing.
  */
-function agentOutput({ marks }: RuleOptions): Chain {
+function agentOutput(family: AddressFamily, { marks, intercept }: RuleOptions): Chain {
   const both = marks.deliver | marks.own;
   const foreign = `-m connmark ! --mark ${hex(marks.deliver)}/${hex(marks.deliver)} -m addrtype ! --src-type LOCAL`;
   return {
     name: Chains.output,
     rules: [
       rule(packetMark(both), `MARK --set-xmark 0x0/${hex(both)}`, "our reset; sysctl fwmark_reflect lent it the mark"),
+      ...(intercept === "redirect" ? [untranslated(family)] : []),
       rule(
         `${packetMark(marks.own)} ${foreign}`,
         `CONNMARK --set-xmark ${hex(marks.deliver)}/${hex(both)}`,
@@ -180,6 +210,12 @@ function agentOutput({ marks }: RuleOptions): Chain {
       ),
     ],
   };
+}
+
+/** The client would not know it, and the entry it makes in conntrack would be in the way when the client speaks next. */
+function untranslated(family: AddressFamily): Rule {
+  const match = `-s ${hostCidr(AGENT_ADDRESS[family])} -p tcp -m conntrack ! --ctstate RELATED,ESTABLISHED`;
+  return rule(match, "DROP", "conntrack has forgotten whom the agent speaks as: the client must speak first");
 }
 
 function forward(view: NodeView, family: AddressFamily, { marks }: RuleOptions): Chain {
@@ -237,6 +273,11 @@ function refuse(bits: number): string {
   return `MARK --set-xmark ${hex(bits)}/${hex(bits)}`;
 }
 
-function tproxy(family: AddressFamily, port: number, mark: number): string {
-  return `TPROXY --on-port ${port} --on-ip ${loopback(family)} --tproxy-mark ${hex(mark)}/${hex(mark)}`;
+/** The targets that hand a packet to the agent's listeners. */
+function ways(family: AddressFamily, options: RuleOptions): { readonly inbound: string; readonly outbound: string } {
+  if (options.intercept === "redirect") return { inbound: Chains.deliver, outbound: Chains.deliver };
+  const mark = hex(options.marks.deliver);
+  const tproxy = (port: number): string =>
+    `TPROXY --on-port ${port} --on-ip ${AGENT_ADDRESS[family]} --tproxy-mark ${mark}/${mark}`;
+  return { inbound: tproxy(options.inboundPort), outbound: tproxy(options.outboundPort) };
 }

@@ -1,14 +1,25 @@
 /**
  * The nat table, which sees only the first packet of a connection: direct connections to a Service get their local
- * endpoint here, before kube-proxy could send them to another node (pure).
+ * endpoint here, before kube-proxy could send them to another node; with `redirect`, what mangle marked for the agent gets the
+ * agent's address (pure).
  */
 import type { AddressFamily } from "../../routing/address.ts";
 import { formatHostPort } from "../../routing/address.ts";
+import { AGENT_ADDRESS, OUTBOUND_PORTS } from "../sockets/agent-address.ts";
 import type { RuleOptions } from "./desired-rules.ts";
 import { Chains } from "./names.ts";
 import type { DirectService } from "./node-view.ts";
 import { hostCidr, probability } from "./rule-words.ts";
-import { connectionMark, packetMark, type Rule, rule, type TableRules } from "./rule.ts";
+import {
+  connectionMark,
+  hboneToLocal,
+  inSet,
+  LATER_PACKET,
+  packetMark,
+  type Rule,
+  rule,
+  type TableRules,
+} from "./rule.ts";
 
 export function natRules(direct: readonly DirectService[], family: AddressFamily, options: RuleOptions): TableRules {
   const { deliver, own } = options.marks;
@@ -22,6 +33,7 @@ export function natRules(direct: readonly DirectService[], family: AddressFamily
       {
         name: Chains.prerouting,
         rules: [
+          ...(options.intercept === "redirect" ? redirections(family, options) : []),
           // TPROXY does not end here: kube-proxy would translate the packet, and the agent not learn what was dialled.
           rule(packetMark(deliver), "ACCEPT", "for the agent: keep the dialled address"),
           rule(connectionMark(own), Chains.services, "direct: to a pod of this node"),
@@ -37,6 +49,24 @@ export function natRules(direct: readonly DirectService[], family: AddressFamily
       },
     ],
   };
+}
+
+function redirections(family: AddressFamily, { marks, inboundPort, outboundPort }: RuleOptions): readonly Rule[] {
+  const marked = packetMark(marks.deliver);
+  const to = (port: number): string => `DNAT --to-destination ${formatHostPort(AGENT_ADDRESS[family], port)}`;
+  return [
+    rule(
+      `${LATER_PACKET} ${marked} -m socket --transparent`,
+      "ACCEPT",
+      "forgotten by conntrack, and its socket is there",
+    ),
+    rule(`${hboneToLocal(family)} ${marked}`, to(inboundPort), "tunnel: to the inbound listener"),
+    rule(
+      `-p tcp ${marked} ${inSet("local", family, "src")}`,
+      `${to(outboundPort)}-${outboundPort + OUTBOUND_PORTS - 1}`,
+      "to the outbound listener: the first of its ports that leaves the client its own",
+    ),
+  ];
 }
 
 /** Target i takes its weight's part of what the targets before it have left over; the last takes the rest. */

@@ -4,7 +4,7 @@
  * `apply` takes the WHOLE state and is idempotent; calls run one after another. The order, so that no packet meets half
  * of it:
  *
- *   nat (old and new local shares) -> filter -> sets -> policy routing -> mangle -> nat (new ones only) -> old sets
+ *   missing sets, empty -> nat (old and new local shares) -> filter -> sets -> policy routing -> mangle -> nat (new ones only) -> old sets
  *
  * mangle is the switch: it decides who is intercepted, so everything it leads to is there before it. A Service that
  * loses its local share keeps its DNAT until mangle and the sets send nobody there any more. Removal goes backwards.
@@ -160,6 +160,7 @@ export class Netfilter {
   async #apply(desired: DesiredRules): Promise<void> {
     const { backend, families } = await this.detectBackend();
     const tables = this.#tables[backend];
+    await this.#sets.create(setsOf(desired, families));
     for (const family of families) {
       const { nat, filter } = tablesOf(desired.families[family]);
       await tables.write(family, this.#transitionalNat(family, desired) ?? nat);

@@ -4,11 +4,12 @@
  */
 import type { EncryptionMode, ServiceEntry, ServicePort, WorkloadEntry } from "../../protocol/table.ts";
 import { type AddressFamily, addressFamily, normalizeAddress } from "../../routing/address.ts";
+import { endpointsOfPort } from "../../routing/service-endpoints.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import { type Cidr, parseCidrs } from "./cidr.ts";
 import { MAX_DIRECT_RULES } from "./limits.ts";
 import { NodeNetworks } from "./node-networks.ts";
-import { endpointsOfPort, type LocalTarget, serviceShare } from "./service-share.ts";
+import { type LocalTarget, serviceShare } from "./service-share.ts";
 
 /** A port of a Service whose connections go, all or in part, straight to pods of this node. */
 export interface DirectService {
@@ -162,7 +163,7 @@ class ViewBuilder {
   }
 
   #skipEndpointsOf(service: ServiceEntry, port: ServicePort, family: AddressFamily): void {
-    for (const endpoint of endpointsOfPort(this.#table, service.key, port.port, family)) {
+    for (const endpoint of endpointsOfPort(this.#table, { service, port, family })) {
       this.#families[family].skipEndpoints.add(addressPort(endpoint.address, endpoint.port));
     }
   }

@@ -1,9 +1,4 @@
 /** Values as iptables-save prints them, so that what was written and what is read back are the same text. */
-import type { AddressFamily } from "../../routing/address.ts";
-
-export function loopback(family: AddressFamily): string {
-  return family === 4 ? "127.0.0.1" : "::1";
-}
 
 export function hostCidr(address: string): string {
   return address.includes(":") ? `${address}/128` : `${address}/32`;

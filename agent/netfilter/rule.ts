@@ -2,6 +2,7 @@
  * Rules as values: what `desired-rules` composes, `render-iptables` writes and `describe-rules` explains. Match and
  * target are words of iptables-restore, written as iptables-save prints them.
  */
+import { HBONE_PORT } from "../../protocol/ports.ts";
 import type { AddressFamily } from "../../routing/address.ts";
 import { hex } from "./marks.ts";
 import { type SetRole, setName } from "./names.ts";
@@ -47,6 +48,11 @@ export function inSet(role: SetRole, family: AddressFamily, flags: string): stri
 
 export function notInSet(role: SetRole, family: AddressFamily, flags: string): string {
   return `-m set ! --match-set ${setName(role, family)} ${flags}`;
+}
+
+/** A tunnel to a mesh pod of this node. */
+export function hboneToLocal(family: AddressFamily): string {
+  return `-p tcp -m tcp --dport ${HBONE_PORT} ${inSet("local", family, "dst")}`;
 }
 
 export function packetMark(bits: number): string {

@@ -1,15 +1,12 @@
 /**
- * How the connections to one port of a Service divide between the kernel of this node (local endpoints) and the agent
- * (endpoints on other nodes). Pure.
- *
- * It goes through the same stages as routing/service-candidates.ts, which decides what the agent does with its part:
- *
- *   ready, else draining  ->  weight above 0, else all alike  ->  reachable  ->  local share : agent's share
+ * How the connections to one port of a Service divide between the kernel of this node (its own pods) and the agent (all
+ * other endpoints). Pure. Which endpoints there are to divide among, routing/service-endpoints.ts says; what the agent
+ * does with its part, routing/service-candidates.ts.
  */
-import { type AddressFamily, addressFamily, normalizeAddress } from "../../routing/address.ts";
-import { transportTo } from "../../routing/service-candidates.ts";
+import type { ServiceEntry, ServicePort } from "../../protocol/table.ts";
+import type { AddressFamily } from "../../routing/address.ts";
+import { chooseEndpoints, type EndpointChoice } from "../../routing/service-endpoints.ts";
 import type { TableState } from "../../routing/table-state.ts";
-import type { ServiceEntry, ServicePort, WorkloadEntry } from "../../protocol/table.ts";
 
 export interface LocalTarget {
   readonly address: string;
@@ -18,84 +15,40 @@ export interface LocalTarget {
 }
 
 export type ServiceShare =
-  /** Nothing could take a connection: kube-proxy refuses it, faster and plainer than we could. */
+  /**
+   * Not intercepted: nothing could take a connection (kube-proxy refuses it, faster and plainer than we could), or
+   * nothing that could is in the mesh, and kube-proxy serves it as ever.
+   */
   | { readonly kind: "none" }
   /** All connections go to the agent. */
   | { readonly kind: "agent" }
   /** `agentShare` (0 <= share < 1) of the connections goes to the agent, the rest to the targets by their weights. */
   | { readonly kind: "direct"; readonly agentShare: number; readonly targets: readonly LocalTarget[] };
 
-interface Endpoint extends LocalTarget {
-  readonly workload: WorkloadEntry;
-}
-
-/** Remembered in the table until the Service, one of its pods, a node or the mesh settings change. */
+/** Remembered in the table until the Service, one of its endpoints, a node or the mesh settings change. */
 export function serviceShare(
   table: TableState,
   node: string,
   service: ServiceEntry,
-  servicePort: ServicePort,
+  port: ServicePort,
   family: AddressFamily,
 ): ServiceShare {
-  return table.derive(service.key, `share ${servicePort.port} ${family} ${node}`, () =>
-    computeShare(table, node, service, endpointsOfPort(table, service.key, servicePort.port, family)),
+  return table.derive(service.key, `share ${port.port} ${family} ${node}`, () =>
+    divide(chooseEndpoints(table, node, { service, port, family })),
   );
 }
 
-/** Address and target port of every endpoint of the port, whatever its state. */
-export function endpointsOfPort(
-  table: TableState,
-  serviceKey: string,
-  port: number,
-  family: AddressFamily,
-): readonly Endpoint[] {
-  const endpoints: Endpoint[] = [];
-  for (const entry of table.endpointsOf(serviceKey)) {
-    const workload = table.workload(entry.workload);
-    const targetPort = entry.ports[port];
-    if (workload === undefined || targetPort === undefined) continue;
-    const address = addressOf(workload, family);
-    if (address !== undefined) endpoints.push({ workload, address, port: targetPort, weight: entry.weight });
-  }
-  // Changes arrive in any order; the rules' text must not depend on it.
-  return endpoints.sort((a, b) => (a.workload.uid < b.workload.uid ? -1 : 1));
-}
-
-function addressOf(workload: WorkloadEntry, family: AddressFamily): string | undefined {
-  for (const text of workload.addresses) {
-    const address = normalizeAddress(text);
-    if (address !== undefined && addressFamily(address) === family) return address;
-  }
-  return undefined;
-}
-
-function computeShare(
-  table: TableState,
-  node: string,
-  service: ServiceEntry,
-  endpoints: readonly Endpoint[],
-): ServiceShare {
-  const live = liveEndpoints(endpoints);
-  if (live.length === 0) return { kind: "none" };
-  let remoteWeight = 0;
-  const targets: LocalTarget[] = [];
-  for (const { workload, address, port, weight } of weighted(live)) {
-    const transport = transportTo(table, node, workload);
-    if (transport === "local") targets.push({ address, port, weight });
-    else if (transport !== undefined) remoteWeight += weight;
-  }
-  if (targets.length === 0) return { kind: "agent" };
-  const localWeight = targets.reduce((sum, target) => sum + target.weight, 0);
-  const spread = (service.locality ?? table.mesh.locality) === "spread";
-  return { kind: "direct", agentShare: spread ? remoteWeight / (remoteWeight + localWeight) : 0, targets };
-}
-
-function liveEndpoints(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  const ready = endpoints.filter((endpoint) => endpoint.workload.state === "ready");
-  return ready.length > 0 ? ready : endpoints.filter((endpoint) => endpoint.workload.state === "draining");
-}
-
-function weighted(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  const weighty = endpoints.filter((endpoint) => endpoint.weight > 0);
-  return weighty.length > 0 ? weighty : endpoints.map((endpoint) => ({ ...endpoint, weight: 1 }));
+function divide({ chosen, live, sticky }: EndpointChoice): ServiceShare {
+  // Of all, not only of the chosen: kube-proxy would choose among all of them, and send some to mesh pods in clear.
+  if (!live.some((endpoint) => endpoint.workload?.mesh === true)) return { kind: "none" };
+  const targets = chosen.filter((endpoint) => endpoint.transport === "local");
+  // The dice know no client: one that is to stay at one endpoint is the agent's, unless there is only one.
+  if (targets.length === 0 || (sticky && chosen.length > 1)) return { kind: "agent" };
+  const weights = (endpoints: typeof chosen): number => endpoints.reduce((sum, { weight }) => sum + weight, 0);
+  const agentShare = 1 - weights(targets) / weights(chosen);
+  return {
+    kind: "direct",
+    agentShare,
+    targets: targets.map(({ address, port, weight }) => ({ address, port, weight })),
+  };
 }

@@ -26,7 +26,19 @@ export class SetWriter {
     this.#known = undefined;
   }
 
-  /** Makes the sets. Those of ours that are no longer wanted stay until `destroyUnwanted`: rules may refer to them. */
+  /** Makes the sets that are missing, empty: tables that are written before them refer to some. */
+  async create(wanted: readonly SetDefinition[]): Promise<void> {
+    if (this.#known !== undefined) return;
+    const known = await this.read();
+    const empty = wanted
+      .filter(({ name }) => !known.has(name))
+      .map((set) => ({ name: set.name, options: setOptions(set), entries: new Set<string>() }));
+    const input = empty.map(({ name, options }) => `create ${name} ${options}\n`).join("");
+    if (input !== "") await this.#commands.output(["ipset", "-exist", "restore"], input);
+    this.#known = new Map([...known, ...empty.map((set) => [set.name, set] as const)]);
+  }
+
+  /** Fills the sets. Those of ours that are no longer wanted stay until `destroyUnwanted`: rules may refer to them. */
   async write(wanted: readonly SetDefinition[]): Promise<void> {
     const known = this.#known ?? (await this.read());
     const input = renderSetChanges(known, wanted);

@@ -9,6 +9,7 @@
 import type { Socket } from "node:net";
 import type { Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
+import type { WorkloadEntry } from "../../protocol/table.ts";
 import { formatHostPort } from "../../routing/address.ts";
 import type { ForwardDecision } from "../../routing/decide-connection.ts";
 import type { TableState } from "../../routing/table-state.ts";
@@ -25,6 +26,7 @@ import { type ClientTunnel, ErrorCode, type TunnelStream } from "../tunnel/engin
 import { PoolError, type TunnelPool } from "../tunnel/tunnel-pool.ts";
 import { type DataPlane, describePeer } from "../worker/data-plane.ts";
 import { connectHeaders } from "./connect-headers.ts";
+import { dialSource } from "./dial-source.ts";
 import type { Traceparents } from "./traceparents.ts";
 
 export interface OutboundDependencies extends DataPlane {
@@ -39,6 +41,8 @@ export interface OutboundFacts {
   readonly sourcePort: number;
   readonly destinationAddress: string;
   readonly destinationPort: number;
+  /** See DialledAddress. */
+  readonly redirected: boolean;
   readonly table: TableState;
   readonly decision: ForwardDecision;
 }
@@ -95,7 +99,8 @@ export class OutboundConnection {
     this.#lastAttempt = attempt;
     this.#attemptStartedMs = this.#plane.clock.monotonicMs();
     this.#answerTimer = this.#plane.clock.after(timers.connectAnswerMs, () => this.#unanswered(attempt));
-    if (attempt.candidate.transport === "tunnel") this.#throughTunnel(attempt);
+    const { transport, workload } = attempt.candidate;
+    if (transport === "tunnel" && workload !== undefined) this.#throughTunnel(attempt, workload);
     else this.#withoutTunnel(attempt);
   }
 
@@ -114,13 +119,13 @@ export class OutboundConnection {
     });
   }
 
-  #throughTunnel(attempt: Attempt): void {
+  #throughTunnel(attempt: Attempt, destination: WorkloadEntry): void {
     const { table, decision } = this.#facts;
     const { candidate } = attempt;
     const target = {
       sourceIdentity: table.identityOf(decision.source),
       address: candidate.address,
-      destinationIdentity: table.identityOf(candidate.workload),
+      destinationIdentity: table.identityOf(destination),
     };
     let answered = false;
     const withdraw = this.#plane.pool.acquire(target, (result) => {
@@ -157,15 +162,15 @@ export class OutboundConnection {
 
   /** An endpoint of this node, outside the mesh, or (permissive) of a node without an agent. */
   #withoutTunnel({ candidate }: Attempt): void {
-    const { sourceAddress, sourcePort } = this.#facts;
+    const { sourceAddress: address, sourcePort, redirected } = this.#facts;
+    // Another port when there was a try before: from its own one the client may have a connection to this endpoint already.
+    const port = this.#attempts > 1 ? ANY_PORT : sourcePort;
     try {
       const socket = this.#plane.dial({
         address: candidate.address,
         port: candidate.port,
         mark: this.#plane.mark,
-        // The server sees its client. The answers come back here: they are addressed to a pod of this node.
-        // Another port when there was a try before: from its own one the pod may have a connection to this endpoint already.
-        source: { address: sourceAddress, port: this.#attempts > 1 ? ANY_PORT : sourcePort },
+        ...dialSource(candidate, { address, port, redirected }),
       });
       this.#use(new PlainStream(socket, this.#relay));
     } catch (error) {
@@ -311,8 +316,8 @@ export class OutboundConnection {
       sourceWorkload: decision.source.workload,
       sourceNamespace: decision.source.namespace,
       destinationService: decision.service?.key ?? "",
-      destinationWorkload: workload.workload,
-      destinationNamespace: workload.namespace,
+      destinationWorkload: workload?.workload ?? "",
+      destinationNamespace: workload?.namespace ?? "",
       path: transport,
     };
   }

@@ -1,7 +1,6 @@
 /**
- * Accepts what TPROXY hands over from local pods: the socket's local address is what the pod dialled, its remote
- * address is the pod. Decides, and either forwards, serves request by request (a Service with routes), or resets with
- * a log line that says why.
+ * Accepts what the rules hand over from local pods. Decides by the pod's address and what it dialled, and either forwards,
+ * serves request by request (a Service with routes), or resets with a log line that says why.
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { formatHostPort, normalizeAddress } from "../../routing/address.ts";
@@ -11,6 +10,7 @@ import { HttpConnection } from "../http/http-connection.ts";
 import type { HttpPlane } from "../http/http-plane.ts";
 import type { HttpRouterFor } from "../http/request-router.ts";
 import { timers } from "../limits.ts";
+import { dialledAddress } from "../sockets/dialled-address.ts";
 import { listenOn } from "../sockets/listen-on.ts";
 import { resetSocket } from "../sockets/reset-socket.ts";
 import { logConnection } from "../telemetry/connection-log.ts";
@@ -57,13 +57,18 @@ export class OutboundListener {
 
   accept(socket: Socket): void {
     const sourceAddress = normalizeAddress(socket.remoteAddress ?? "");
-    const destinationAddress = normalizeAddress(socket.localAddress ?? "");
-    const { remotePort: sourcePort, localPort: destinationPort } = socket;
-    if (sourceAddress === undefined || destinationAddress === undefined || !sourcePort || !destinationPort) {
-      // The client was gone before it was accepted.
+    const { remotePort: sourcePort } = socket;
+    const dialled = dialledAddress(socket);
+    if (sourceAddress === undefined || !sourcePort || dialled === "gone") {
       socket.destroy();
       return;
     }
+    if (dialled === "unknown") {
+      this.#plane.metrics.refused("not-redirected");
+      reset(socket);
+      return;
+    }
+    const { address: destinationAddress, port: destinationPort, redirected } = dialled;
     const addresses = { sourceAddress, sourcePort, destinationAddress, destinationPort };
     const table = this.#plane.table();
     if (table === undefined) {
@@ -76,12 +81,12 @@ export class OutboundListener {
       return;
     }
     const decision = decideConnection(table, { node: this.#plane.node, ...addresses });
-    const http = this.#httpConnection(socket, table, decision, addresses);
+    const http = this.#httpConnection(socket, table, decision, { ...addresses, redirected });
     if (decision.kind === "refuse" && http === undefined) this.#refuse(socket, table, decision, addresses);
     else if (!this.#plane.connections.admits(sourceAddress)) reset(socket);
     else if (http !== undefined) http.start();
     else if (decision.kind === "forward") {
-      new OutboundConnection(this.#plane, { socket, table, decision, ...addresses }).start();
+      new OutboundConnection(this.#plane, { socket, table, decision, redirected, ...addresses }).start();
     }
   }
 
@@ -90,15 +95,15 @@ export class OutboundListener {
     socket: Socket,
     table: TableState,
     { source, service, servicePort }: ConnectionDecision,
-    addresses: Addresses,
+    addresses: Addresses & { readonly redirected: boolean },
   ): HttpConnection | undefined {
     if (this.#http === undefined || source === undefined || service === undefined || servicePort === undefined) return;
     const { plane, routerFor } = this.#http;
     const router = routerFor(source, service.key, servicePort.port);
     if (router === undefined) return undefined;
-    const { sourceAddress: address, sourcePort: port, destinationAddress, destinationPort } = addresses;
+    const { sourceAddress: address, sourcePort: port, redirected, destinationAddress, destinationPort } = addresses;
     const facts = {
-      source: { workload: source, address, port },
+      source: { workload: source, address, port, redirected },
       service,
       port: servicePort.port,
       dialled: formatHostPort(destinationAddress, destinationPort),

@@ -1,9 +1,10 @@
 /**
- * The few libc calls that Node has no words for: IP_TRANSPARENT, SO_MARK and bind-before-connect.
+ * The few libc calls that Node has no words for: IP_TRANSPARENT, SO_MARK, SO_ORIGINAL_DST and bind-before-connect.
  *
  * Everything here is a plain system call on a file descriptor, made through koffi; no pointer outlives its call.
  */
 import { constants } from "node:os";
+import ipaddr from "ipaddr.js";
 import koffi from "koffi";
 import { HawserError } from "../../core/errors.ts";
 
@@ -23,6 +24,8 @@ const SO_MARK = 36;
 const IP_TRANSPARENT = 19;
 const IPV6_TRANSPARENT = 75;
 const IPV6_V6ONLY = 26;
+/** SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST (include/uapi/linux/netfilter_ipv4.h, netfilter_ipv6/ip6_tables.h). */
+const ORIGINAL_DST = 80;
 
 export type SocketErrorCode = "socket-failed";
 
@@ -41,10 +44,14 @@ export class SocketError extends HawserError<SocketErrorCode> {
 const libc = koffi.load("libc.so.6");
 const cSocket = libc.func("int socket(int, int, int)");
 const cSetsockopt = libc.func("int setsockopt(int, int, int, const void*, uint32_t)");
+const cGetsockopt = libc.func("int getsockopt(int, int, int, void*, void*)");
 const cBind = libc.func("int bind(int, const void*, uint32_t)");
 const cListen = libc.func("int listen(int, int)");
 const cGetsockname = libc.func("int getsockname(int, void*, void*)");
 const cClose = libc.func("int close(int)");
+
+const SOCKADDR_IN_BYTES = 16;
+const SOCKADDR_IN6_BYTES = 28;
 
 const ON = int32(1);
 /** struct linger { l_onoff = 1, l_linger = 0 }: close() sends RST (socket(7), SO_LINGER; tcp(7)). */
@@ -109,11 +116,27 @@ export function listenSocket(fd: number, backlog: number): void {
 
 /** The port the kernel gave the socket. sin_port and sin6_port are at the same place. */
 export function boundPort(fd: number): number {
-  const sockaddr = Buffer.alloc(28);
+  const sockaddr = Buffer.alloc(SOCKADDR_IN6_BYTES);
   if (cGetsockname(fd, sockaddr, int32(sockaddr.length)) !== 0) {
     throw new SocketError("read the socket's address", koffi.errno());
   }
   return sockaddr.readUInt16BE(2);
+}
+
+/** Fills the whole buffer with the option's value; false when the kernel refuses, see `koffi.errno()`. */
+export function getOption(fd: number, level: number, option: number, value: Buffer): boolean {
+  return cGetsockopt(fd, level, option, value, int32(value.length)) === 0;
+}
+
+/**
+ * Where the client's packets were sent before the nat table gave them another destination; undefined when conntrack knows of
+ * no such thing. Costs one look into its table.
+ */
+export function originalDestination(fd: number, ipv6: boolean): { address: string; port: number } | undefined {
+  const sockaddr = Buffer.alloc(ipv6 ? SOCKADDR_IN6_BYTES : SOCKADDR_IN_BYTES);
+  if (!getOption(fd, ipv6 ? SOL_IPV6 : SOL_IP, ORIGINAL_DST, sockaddr)) return undefined;
+  const bytes = ipv6 ? sockaddr.subarray(8, 24) : sockaddr.subarray(4, 8);
+  return { address: ipaddr.fromByteArray([...bytes]).toString(), port: sockaddr.readUInt16BE(2) };
 }
 
 export function closeSocket(fd: number): void {
@@ -126,7 +149,7 @@ function setOption(fd: number, level: number, option: number, value: Buffer, act
 
 /** struct sockaddr_in (ip(7)): family in host order, port and address in network order. */
 function sockaddrIn(address: string, port: number): Buffer {
-  const buffer = Buffer.alloc(16);
+  const buffer = Buffer.alloc(SOCKADDR_IN_BYTES);
   buffer.writeUInt16LE(AF_INET, 0);
   buffer.writeUInt16BE(port, 2);
   address.split(".").forEach((octet, index) => buffer.writeUInt8(Number(octet), 4 + index));
@@ -135,7 +158,7 @@ function sockaddrIn(address: string, port: number): Buffer {
 
 /** struct sockaddr_in6 (ipv6(7)): family, port, flow info, 16 bytes of address, scope. */
 function sockaddrIn6(address: string, port: number): Buffer {
-  const buffer = Buffer.alloc(28);
+  const buffer = Buffer.alloc(SOCKADDR_IN6_BYTES);
   buffer.writeUInt16LE(AF_INET6, 0);
   buffer.writeUInt16BE(port, 2);
   ipv6Groups(address).forEach((group, index) => buffer.writeUInt16BE(group, 8 + 2 * index));

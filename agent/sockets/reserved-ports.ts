@@ -1,12 +1,14 @@
 /**
- * Two loopback ports of this agent process, the same number for IPv4 and IPv6, held for as long as the process lives:
- * two agents of a node never share one, so the rules always say which of them takes new connections.
+ * The ports of this agent process, the same numbers for IPv4 and IPv6, held for as long as the process lives: two agents
+ * of a node never share one, so the rules always say which of them takes new connections.
  */
 import { describeError, HawserError } from "../../core/errors.ts";
+import { OUTBOUND_PORTS } from "./agent-address.ts";
 import { closeSocket, SocketError } from "./libc.ts";
 import { reservePort } from "./transparent-listener.ts";
 
 export interface ReservedPorts {
+  /** The first of OUTBOUND_PORTS. */
   readonly outbound: number;
   readonly inbound: number;
   /** False: the host has no IPv6. */
@@ -14,34 +16,51 @@ export interface ReservedPorts {
   release(): void;
 }
 
-/** A port that IPv4 gave us may be taken for IPv6: rare, so a few tries are plenty. */
+interface Reservation {
+  readonly first: number;
+  readonly fds: readonly number[];
+  readonly ipv6: boolean;
+}
+
+/** Beside the port that the kernel gave us one may be taken, by a program that listens on every address: rare. */
 const TRIES = 20;
 
 export function reservePorts(): ReservedPorts {
-  const outbound = reserveBoth();
-  const inbound = reserveBoth();
+  const outbound = reserve(OUTBOUND_PORTS);
+  const inbound = reserve(1);
   return {
-    outbound: outbound.port,
-    inbound: inbound.port,
+    outbound: outbound.first,
+    inbound: inbound.first,
     ipv6: outbound.ipv6 && inbound.ipv6,
     release: () => [...outbound.fds, ...inbound.fds].forEach((fd) => closeSocket(fd)),
   };
 }
 
-function reserveBoth(): { port: number; fds: number[]; ipv6: boolean } {
+function reserve(count: number): Reservation {
   let last: unknown;
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
-    const v4 = reservePort({ ipv6: false, port: 0 });
+    const first = reservePort({ ipv6: false, port: 0 });
+    const fds = [first.fd];
     try {
-      const v6 = reservePort({ ipv6: true, port: v4.port });
-      return { port: v4.port, fds: [v4.fd, v6.fd], ipv6: true };
+      return { first: first.port, fds, ipv6: reserveRest(first.port, count, fds) };
     } catch (error) {
-      if (isWithoutIpv6(error)) return { port: v4.port, fds: [v4.fd], ipv6: false };
-      closeSocket(v4.fd);
+      fds.forEach((fd) => closeSocket(fd));
       last = error;
     }
   }
-  throw new HawserError("no-free-port", `Cannot reserve a loopback port for both families: ${describeError(last)}`);
+  throw new HawserError("no-free-port", `Cannot reserve ${count} ports for both families: ${describeError(last)}`);
+}
+
+/** The ports that follow, and all of them for IPv6. False: the host has no IPv6. What is reserved goes into `fds`. */
+function reserveRest(first: number, count: number, fds: number[]): boolean {
+  for (let port = first + 1; port < first + count; port += 1) fds.push(reservePort({ ipv6: false, port }).fd);
+  try {
+    for (let port = first; port < first + count; port += 1) fds.push(reservePort({ ipv6: true, port }).fd);
+    return true;
+  } catch (error) {
+    if (isWithoutIpv6(error)) return false;
+    throw error;
+  }
 }
 
 function isWithoutIpv6(error: unknown): boolean {

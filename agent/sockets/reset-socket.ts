@@ -6,6 +6,7 @@
  */
 import type { Socket } from "node:net";
 import { setResetOnClose } from "./libc.ts";
+import { socketDescriptor } from "./socket-descriptor.ts";
 
 /** Ends the connection with RST, whatever state it is in. Unsent data is dropped. The socket emits `close`, no `error`. */
 export function resetSocket(socket: Socket): void {
@@ -18,7 +19,6 @@ export function resetSocket(socket: Socket): void {
  * never the clean end of what was a part of an answer. Must be off before the socket is ended in order.
  */
 export function resetWhenClosed(socket: Socket, on: boolean): void {
-  // Node has no public name for the descriptor of a socket.
-  const fd = (socket as Socket & { _handle?: { readonly fd?: number } | null })._handle?.fd;
-  if (fd !== undefined && fd >= 0 && !socket.destroyed) setResetOnClose(fd, on);
+  const fd = socketDescriptor(socket);
+  if (fd !== undefined) setResetOnClose(fd, on);
 }

@@ -1,7 +1,8 @@
 /**
- * A listening descriptor for TPROXY: bound to loopback, so that nothing reaches it but what the rules hand over, and
- * shared by all data workers through SO_REUSEPORT. An accepted socket's local address is the original destination.
+ * A listening descriptor at the agent's address, so that nothing reaches it but what the rules hand over, shared by all data
+ * workers through SO_REUSEPORT. What was dialled: see `dialled-address.ts`.
  */
+import { AGENT_ADDRESS } from "./agent-address.ts";
 import {
   bindSocket,
   boundPort,
@@ -9,6 +10,7 @@ import {
   listenSocket,
   openSocket,
   setIpv6Only,
+  setMark,
   setReuseAddress,
   setReusePort,
   setTransparent,
@@ -23,16 +25,39 @@ export interface ListenerAddress {
 /** Waiting connections per listener: covers a burst while the event loop is busy; the kernel caps it at somaxconn. */
 const BACKLOG = 4096;
 
-/** The caller owns the descriptor (`server.listen({ fd })` takes it over). */
-export function openTransparentListener(address: ListenerAddress): { fd: number; port: number } {
-  const fd = openSocket(address.ipv6);
-  try {
+/**
+ * `mark`: the agent's own SO_MARK, which accepted sockets inherit. The caller owns the descriptor (`server.listen({ fd })`
+ * takes it over).
+ */
+export function openTransparentListener(address: ListenerAddress & { readonly mark: number }): {
+  fd: number;
+  port: number;
+} {
+  return bound(address.ipv6, (fd) => {
+    setMark(fd, address.mark);
     setReuseAddress(fd);
     setReusePort(fd);
-    setTransparent(fd, address.ipv6);
-    if (address.ipv6) setIpv6Only(fd);
-    bindSocket(fd, address.ipv6 ? "::1" : "127.0.0.1", address.port, address.ipv6);
+    bindToAgentAddress(fd, address);
     listenSocket(fd, BACKLOG);
+  });
+}
+
+/**
+ * Reserves a port without listening: while the descriptor is open no other agent can reserve it, and the workers can
+ * listen on it. A socket that does not listen is never chosen for a connection. Bound before it shares: otherwise it would
+ * share another agent's port as well.
+ */
+export function reservePort(address: ListenerAddress): { fd: number; port: number } {
+  return bound(address.ipv6, (fd) => {
+    bindToAgentAddress(fd, address);
+    setReusePort(fd);
+  });
+}
+
+function bound(ipv6: boolean, prepare: (fd: number) => void): { fd: number; port: number } {
+  const fd = openSocket(ipv6);
+  try {
+    prepare(fd);
     return { fd, port: boundPort(fd) };
   } catch (error) {
     closeSocket(fd);
@@ -40,20 +65,8 @@ export function openTransparentListener(address: ListenerAddress): { fd: number;
   }
 }
 
-/**
- * Reserves a port without listening: while the descriptor is open no other process can be given the port, and the
- * workers can listen on it (all carry SO_REUSEPORT). A socket that does not listen is never chosen for a connection.
- */
-export function reservePort(address: ListenerAddress): { fd: number; port: number } {
-  const fd = openSocket(address.ipv6);
-  try {
-    setReuseAddress(fd);
-    setReusePort(fd);
-    if (address.ipv6) setIpv6Only(fd);
-    bindSocket(fd, address.ipv6 ? "::1" : "127.0.0.1", address.port, address.ipv6);
-    return { fd, port: boundPort(fd) };
-  } catch (error) {
-    closeSocket(fd);
-    throw error;
-  }
+function bindToAgentAddress(fd: number, { ipv6, port }: ListenerAddress): void {
+  setTransparent(fd, ipv6);
+  if (ipv6) setIpv6Only(fd);
+  bindSocket(fd, AGENT_ADDRESS[ipv6 ? 6 : 4], port, ipv6);
 }

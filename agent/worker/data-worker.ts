@@ -12,6 +12,7 @@ import { timers } from "../limits.ts";
 import { OutboundListener } from "../outbound/outbound-listener.ts";
 import { Traceparents } from "../outbound/traceparents.ts";
 import { WriteCoalescer } from "../relay/write-coalescer.ts";
+import { OUTBOUND_PORTS } from "../sockets/agent-address.ts";
 import { dial } from "../sockets/dial.ts";
 import { openTransparentListener } from "../sockets/transparent-listener.ts";
 import { LogRelay } from "../telemetry/log-relay.ts";
@@ -75,11 +76,13 @@ export class DataWorker {
   }
 
   async start(): Promise<void> {
-    const { outboundPort, inboundPort, ipv6 } = this.#settings;
+    const { outboundPort, inboundPort, ipv6: hasIpv6, mark } = this.#settings;
     this.#connections.start();
-    for (const family of ipv6 ? [false, true] : [false]) {
-      await this.#outbound.listen(openTransparentListener({ ipv6: family, port: outboundPort }).fd);
-      await this.#inbound.listen(openTransparentListener({ ipv6: family, port: inboundPort }).fd);
+    for (const ipv6 of hasIpv6 ? [false, true] : [false]) {
+      for (let port = outboundPort; port < outboundPort + OUTBOUND_PORTS; port += 1) {
+        await this.#outbound.listen(openTransparentListener({ ipv6, port, mark }).fd);
+      }
+      await this.#inbound.listen(openTransparentListener({ ipv6, port: inboundPort, mark }).fd);
     }
     this.#clock.every(METRICS_PERIOD_MS, () => this.#postMetrics());
     this.#post({ kind: "listening" });

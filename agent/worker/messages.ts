@@ -16,7 +16,10 @@ export interface WorkerSettings {
   readonly logLevel: LogLevel;
   /** SO_MARK of the agent's own sockets. */
   readonly mark: number;
-  /** Loopback ports that the rules hand connections to; shared with the other workers by SO_REUSEPORT. */
+  /**
+   * Ports at the agent's address that the rules hand connections to (outbound: the first of OUTBOUND_PORTS); shared with
+   * the other workers by SO_REUSEPORT.
+   */
   readonly outboundPort: number;
   readonly inboundPort: number;
   /** False where the host has no IPv6. */

@@ -70,7 +70,7 @@ export function monotonicMicroseconds(): number {
   return Number(process.hrtime.bigint() / 1_000n);
 }
 
-function nodeText(node: number): string {
+export function nodeText(node: number): string {
   return `apiVersion: v1
 kind: Node
 metadata: { name: ${nodeName(node)} }
@@ -79,29 +79,42 @@ status: { addresses: [{ type: InternalIP, address: 172.16.${node >> 8}.${node & 
 `;
 }
 
-function serviceText(service: number): string {
+export function serviceName(service: number): string {
+  return `service-${service}`;
+}
+
+export function serviceText(service: number): string {
   return `apiVersion: v1
 kind: Service
-metadata: { name: service-${service}, namespace: bench }
-spec: { clusterIP: 10.96.${service >> 8}.${service & 255}, selector: { app: service-${service} }, ports: [{ port: 80, targetPort: 8080 }] }
+metadata: { name: ${serviceName(service)}, namespace: bench }
+spec: { clusterIP: 10.96.${service >> 8}.${service & 255}, selector: { app: ${serviceName(service)} }, ports: [{ port: 80, targetPort: 8080 }] }
 `;
 }
 
-function podText(size: ClusterSize, pod: number, changedAt: number | undefined, moved: boolean): string {
-  const node = pod % size.nodes;
-  const last = 2 + Math.floor(pod / size.nodes) + (moved ? OTHER_ADDRESS : 0);
-  const ip = `10.${128 + (node >> 8)}.${node & 255}.${last}`;
-  const app = `service-${pod % size.services}`;
+export function podName({ services }: ClusterSize, pod: number): string {
+  return `${serviceName(pod % services)}-7d4b9c6f5-${pod}`;
+}
+
+/** `moved`: its other address. */
+export function podIp({ nodes }: ClusterSize, pod: number, moved: boolean): string {
+  const node = pod % nodes;
+  const last = 2 + Math.floor(pod / nodes) + (moved ? OTHER_ADDRESS : 0);
+  return `10.${128 + (node >> 8)}.${node & 255}.${last}`;
+}
+
+export function podText(size: ClusterSize, pod: number, changedAt: number | undefined, moved: boolean): string {
+  const ip = podIp(size, pod, moved);
+  const app = serviceName(pod % size.services);
   const mark = changedAt === undefined ? "" : `, ${CHANGED_AT_LABEL}: "${changedAt}"`;
   return `apiVersion: v1
 kind: Pod
 metadata:
-  name: ${app}-7d4b9c6f5-${pod}
+  name: ${podName(size, pod)}
   namespace: bench
   labels: { app: ${app}, pod-template-hash: 7d4b9c6f5, tier: backend${mark} }
   annotations: { hawser.dev/weight: "${moved ? 99 : 100}" }
 spec:
-  nodeName: ${nodeName(node)}
+  nodeName: ${nodeName(pod % size.nodes)}
   serviceAccountName: ${app}
   containers: [{ name: main, image: "registry.example/bench/${app}:1.0.0", ports: [{ containerPort: 8080 }] }]
 status:

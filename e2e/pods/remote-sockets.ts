@@ -3,19 +3,19 @@
  *
  *   {"id":1,"method":"listen","params":{...}}  ->  {"id":1,"result":{...}} | {"id":1,"error":"..."}
  *
- * A server greets with `label localAddress localPort peerAddress peerPort`, then echoes. Ends with its standard input.
+ * A server greets with `label dialledAddress dialledPort peerAddress peerPort`, then echoes. Ends with its standard input.
  */
 import net from "node:net";
 import { createInterface } from "node:readline";
+import { dialledAddress } from "../../agent/sockets/dialled-address.ts";
 import { dial } from "../../agent/sockets/dial.ts";
-import { setMark } from "../../agent/sockets/libc.ts";
 import { openTransparentListener } from "../../agent/sockets/transparent-listener.ts";
 
 interface ListenParams {
   readonly label: string;
   readonly port: number;
-  /** As an agent listens: on loopback, for TPROXY, with this mark. */
-  readonly agentMark?: number;
+  /** As an agent listens: at the agent's address, with this mark, at so many consecutive ports. */
+  readonly agent?: { readonly mark: number; readonly ports: number };
 }
 
 interface ConnectParams {
@@ -32,15 +32,16 @@ let lastAccepted: net.Socket | undefined;
 let lastConnection = 0;
 
 const methods: Record<string, (params: never) => Promise<unknown>> = {
-  async listen({ label, port, agentMark }: ListenParams) {
-    if (agentMark === undefined) return { port: await listen(label, { host: "::", port }) };
-    const ipv4 = openTransparentListener({ ipv6: false, port });
-    const ipv6 = openTransparentListener({ ipv6: true, port: ipv4.port });
-    for (const { fd } of [ipv4, ipv6]) {
-      setMark(fd, agentMark);
-      await listen(label, { fd });
+  async listen({ label, port, agent }: ListenParams) {
+    if (agent === undefined) return { port: await listen(label, { host: "::", port }) };
+    const { mark, ports } = agent;
+    const first = openTransparentListener({ ipv6: false, port, mark });
+    const fds = [first.fd, openTransparentListener({ ipv6: true, port: first.port, mark }).fd];
+    for (let next = first.port + 1; next < first.port + ports; next += 1) {
+      fds.push(...[false, true].map((ipv6) => openTransparentListener({ ipv6, port: next, mark }).fd));
     }
-    return { port: ipv4.port };
+    for (const fd of fds) await listen(label, { fd });
+    return { port: first.port };
   },
 
   async connect({ address, port, timeoutMs, from, localPort }: ConnectParams) {
@@ -86,8 +87,10 @@ const methods: Record<string, (params: never) => Promise<unknown>> = {
 function listen(label: string, on: net.ListenOptions & { fd?: number }): Promise<number> {
   const server = net.createServer((socket) => {
     lastAccepted = socket;
-    const { localAddress, localPort, remoteAddress, remotePort } = socket;
-    socket.write(`${label} ${plain(localAddress)} ${localPort} ${plain(remoteAddress)} ${remotePort}\n`);
+    const { remoteAddress, remotePort } = socket;
+    const dialled = dialledAddress(socket);
+    const local = typeof dialled === "string" ? `${dialled} 0` : `${dialled.address} ${dialled.port}`;
+    socket.write(`${label} ${local} ${plain(remoteAddress)} ${remotePort}\n`);
     socket.on("error", () => {});
     socket.pipe(socket);
   });

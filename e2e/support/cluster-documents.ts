@@ -1,5 +1,5 @@
 /**
- * Documents of a small cluster for a story (pure): three dual-stack nodes, and pods, Services and policies of one
+ * Documents of a small cluster for a story (pure): three dual-stack nodes, the third in a zone of its own, and pods, Services and policies of one
  * namespace, written down as briefly as a story wants to read.
  */
 import { stringify } from "yaml";
@@ -17,29 +17,43 @@ export interface StoryPod {
   /** Selected by Services; `app` is the name of the workload. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** In its node's network, without an address of its own. */
+  readonly hostNetwork?: boolean;
 }
 
 export interface StoryService {
   readonly name: string;
   /** Its ClusterIPs are 10.96.0.<number> and fd10:96::<number>. */
   readonly number: number;
-  readonly selector: Readonly<Record<string, string>>;
+  /** Absent: its endpoints are those of its slices. */
+  readonly selector?: Readonly<Record<string, string>>;
   readonly ports: readonly number[];
+  /** What else is said of it. */
+  readonly spec?: object;
+}
+
+export interface StoryEndpoint {
+  readonly address: string;
+  /** Name of the pod that has the address; absent: no pod. */
+  readonly pod?: string;
+  readonly ready?: boolean;
 }
 
 export const STORY_NAMESPACE = "story";
 
 export function clusterText(documents: readonly object[]): string {
-  return [...nodes(), ...documents]
-    .map((document) => stringify(document, { aliasDuplicateObjects: false }))
-    .join("---\n");
+  return documentsText([...nodes(), ...documents]);
+}
+
+export function documentsText(documents: readonly object[]): string {
+  return documents.map((document) => stringify(document, { aliasDuplicateObjects: false })).join("---\n");
 }
 
 export function mesh(spec: object = {}): object {
   return { apiVersion: "hawser.dev/v1", kind: "Mesh", metadata: { name: "mesh" }, spec };
 }
 
-export function pod({ name, node, command, port, labels = {}, annotations = {} }: StoryPod): LabPod {
+export function pod({ name, node, command, port, labels = {}, annotations = {}, hostNetwork }: StoryPod): LabPod {
   const ports = port === undefined ? {} : { ports: [{ containerPort: port }] };
   const readinessProbe = port === undefined ? {} : { readinessProbe: { tcpSocket: { port } } };
   return {
@@ -49,6 +63,7 @@ export function pod({ name, node, command, port, labels = {}, annotations = {} }
     spec: {
       nodeName: `node-${node}`,
       serviceAccountName: name,
+      ...(hostNetwork === undefined ? {} : { hostNetwork }),
       containers: [{ name: "main", command, ...ports, ...readinessProbe }],
     },
   };
@@ -59,17 +74,47 @@ export function clientPod(name: string, node: NodeNumber): LabPod {
   return pod({ name, node, command: ["sleep", "infinity"] });
 }
 
-export function service({ name, number, selector, ports }: StoryService): object {
+export function service({ name, number, selector, ports, spec = {} }: StoryService): object {
   return {
     apiVersion: "v1",
     kind: "Service",
     metadata: { name, namespace: STORY_NAMESPACE },
     spec: {
       clusterIPs: [`10.96.0.${number}`, `fd10:96::${number}`],
-      selector,
+      ...(selector === undefined ? {} : { selector }),
       ports: ports.map((port) => ({ name: `port-${port}`, port })),
+      ...spec,
     },
   };
+}
+
+/** `port` of the Service is `target` of these endpoints. Of IPv4. */
+export function endpointSlice(
+  serviceName: string,
+  { port, target = port }: { readonly port: number; readonly target?: number },
+  endpoints: readonly StoryEndpoint[],
+): object {
+  return {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: {
+      name: `${serviceName}-${target}`,
+      namespace: STORY_NAMESPACE,
+      labels: { "kubernetes.io/service-name": serviceName },
+    },
+    addressType: "IPv4",
+    ports: [{ name: `port-${port}`, port: target }],
+    endpoints: endpoints.map(({ address, pod: name, ready = true }) => ({
+      addresses: [address],
+      conditions: { ready },
+      ...(name === undefined ? {} : { targetRef: { kind: "Pod", namespace: STORY_NAMESPACE, name } }),
+    })),
+  };
+}
+
+/** The stories' namespace, with a label. */
+export function namespace(labels: Readonly<Record<string, string>>): object {
+  return { apiVersion: "v1", kind: "Namespace", metadata: { name: STORY_NAMESPACE, labels } };
 }
 
 export function trafficPolicy(serviceName: string, spec: object): object {
@@ -85,7 +130,10 @@ function nodes(): readonly object[] {
   return ([1, 2, 3] as const).map((number) => ({
     apiVersion: "v1",
     kind: "Node",
-    metadata: { name: `node-${number}` },
+    metadata: {
+      name: `node-${number}`,
+      labels: { "topology.kubernetes.io/zone": number === 3 ? "zone-b" : "zone-a" },
+    },
     spec: { podCIDRs: [`10.244.${number}.0/24`, `fd10:244:${number}::/64`] },
     status: {
       addresses: [

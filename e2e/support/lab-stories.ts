@@ -4,6 +4,9 @@
  *   const story = await labStories([mesh(), pod({ ... })]);
  *   story("subject does something", async (t, lab) => { ... });
  *
+ * A file whose name begins with `bridged-` tells the stories of the file that it imports once more, on nodes where pods are
+ * on a bridge with br_netfilter.
+ *
  * Without the rights for namespaces every story is skipped, and says why. A story that fails shows what the agents
  * complained about. `HAWSER_E2E_MESH=off` runs the same stories without the mesh, to tell a wrong story from a wrong mesh.
  */
@@ -23,12 +26,11 @@ export type TellStory = (title: string, story: Story, requires?: readonly string
 const COMPLAINTS_SHOWN = 8;
 const PROGRAM_DIRECTORIES = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
+export const podsAreBridged = path.basename(test.meta.file).startsWith("bridged-");
+
 export async function labStories(documents: readonly object[], options: StartLabOptions = {}): Promise<TellStory> {
   const support = await namespaceSupport();
-  if (!support.supported) {
-    process.stderr.write(`SKIPPED, no namespaces here: ${support.reason}\n`);
-    return (title) => test.serial.skip(title, (t) => t.fail());
-  }
+  if (!support.supported) return skipStories(`no namespaces here: ${support.reason}`);
   let lab: Lab | undefined;
   test.before(async (t) => {
     t.timeout(120_000, "the lab did not start");
@@ -57,12 +59,19 @@ export async function labStories(documents: readonly object[], options: StartLab
   };
 }
 
+/** Every story is reported as skipped, never as passed. */
+export function skipStories(reason: string): TellStory {
+  process.stderr.write(`SKIPPED, ${reason}\n`);
+  return (title) => test.serial.skip(title, (t) => t.fail());
+}
+
 async function startLabWith(documents: readonly object[], options: StartLabOptions): Promise<Lab> {
   const directory = mkdtempSync(path.join(tmpdir(), "hawser-story-"));
   try {
     const file = path.join(directory, "cluster.yaml");
     writeFileSync(file, clusterText(documents));
-    return await startLab({ mesh: process.env["HAWSER_E2E_MESH"] !== "off", ...options, file });
+    const defaults = { mesh: process.env["HAWSER_E2E_MESH"] !== "off", bridgeNetfilter: podsAreBridged };
+    return await startLab({ ...defaults, ...options, file });
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -73,8 +82,8 @@ function isInstalled(program: string): boolean {
 }
 
 function showComplaints(t: ExecutionContext, lab: Lab): void {
-  for (const file of readdirSync(lab.logsDir)) {
-    if (!/^(agent|controller)/.test(file)) continue;
+  for (const file of readdirSync(lab.logsDir, { recursive: true, encoding: "utf8" })) {
+    if (!/^(agent|controller|pods\/hawser-system\.)/.test(file)) continue;
     const lines = readFileSync(path.join(lab.logsDir, file), "utf8").split("\n");
     const complaints = lines.filter((line) => line !== "" && isComplaint(line)).slice(-COMPLAINTS_SHOWN);
     if (complaints.length > 0) t.log(`${file}\n${complaints.join("\n")}`);

@@ -80,7 +80,7 @@ export class NetworkNamespaces implements AsyncDisposable {
 export interface Connected {
   /** `connected`, `timeout`, or an error code such as `ECONNREFUSED`, `ECONNRESET`. */
   readonly outcome: string;
-  /** `label localAddress localPort peerAddress peerPort`, as the server saw it. */
+  /** `label dialledAddress dialledPort peerAddress peerPort`, as the server saw it. */
   readonly greeting?: string;
   readonly connection?: number;
 }
@@ -104,8 +104,13 @@ export class RemoteSockets {
     return sockets;
   }
 
-  listen(label: string, port: number, agentMark?: number): Promise<{ port: number }> {
-    return this.#call("listen", { label, port, ...(agentMark === undefined ? {} : { agentMark }) });
+  listen(label: string, port: number): Promise<{ port: number }> {
+    return this.#call("listen", { label, port });
+  }
+
+  /** As an agent does, at so many consecutive ports; the first of them. */
+  listenAsAgent(label: string, agent: { mark: number; ports: number }): Promise<{ port: number }> {
+    return this.#call("listen", { label, port: 0, agent });
   }
 
   connect(

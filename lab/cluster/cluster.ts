@@ -8,24 +8,22 @@ import path from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { HawserError } from "../../core/errors.ts";
 import type { EncryptionMode } from "../../protocol/table.ts";
-import type { LabPod, LabPodStatus, LabSettings, LabStatus, WireCapture } from "../lab-status.ts";
-import { UnderlayCapture } from "../wire/underlay-capture.ts";
-import { readTail } from "../launcher/read-tail.ts";
-import { coveringCidr, familyOf } from "./addresses.ts";
+import type { LabPod, LabPodStatus, LabSettings, LabStatus } from "../lab-status.ts";
+import { awaitPods } from "./await-pods.ts";
 import { parseClusterDocuments } from "./cluster-file.ts";
 import type { ClusterDocuments, LabService } from "./cluster-file.ts";
+import { ClusterNetwork } from "./cluster-network.ts";
 import { DocumentsDirectory } from "./documents-directory.ts";
-import { connectNodes, fabricAddresses } from "./fabric.ts";
+import { fabricAddresses } from "./fabric.ts";
 import type { NamedService } from "./hosts-file.ts";
-import { KubeProxy } from "./kube-proxy.ts";
-import type { ServiceView } from "./kube-proxy.ts";
 import type { ServiceBackends } from "./kube-proxy-rules.ts";
 import { endpointPods, Kubelet } from "./kubelet.ts";
+import type { LabCluster } from "./lab-cluster.ts";
 import { MeshProcesses } from "./mesh-processes.ts";
 import { NamespaceSockets } from "./namespace-socket.ts";
-import { ClusterNode, UPLINK } from "./node.ts";
 import type { RunningPod } from "./pod.ts";
 import type { Sandbox } from "./sandbox.ts";
+import { withEncryption } from "./with-encryption.ts";
 
 export interface ClusterSettings {
   readonly lab: LabSettings;
@@ -38,18 +36,16 @@ export interface ClusterSettings {
 /** A machine that needs longer than this for any one step has a problem worth reporting. */
 const STEP_TIMEOUT_MS = 20_000;
 
-export class Cluster {
+export class Cluster implements LabCluster {
   readonly sockets = new NamespaceSockets();
+  readonly network: ClusterNetwork;
   readonly documents: DocumentsDirectory;
   readonly #settings: ClusterSettings;
-  readonly #nodes = new Map<string, ClusterNode>();
-  readonly #kubeProxies = new Map<string, KubeProxy>();
   readonly #initial: ClusterDocuments;
   readonly #kubelet: Kubelet;
   /** Services by the file that holds them. */
   readonly #services = new Map<string, readonly LabService[]>();
   #mesh: MeshProcesses | undefined;
-  #capture: WireCapture | undefined;
   #syncing: Promise<void> | undefined;
   #readySeconds: number | undefined;
   #detail = "starting";
@@ -58,12 +54,16 @@ export class Cluster {
     const { stateDir, file } = settings.lab;
     this.#settings = settings;
     this.#initial = parseClusterDocuments(settings.text, path.basename(file));
+    this.network = new ClusterNetwork(settings);
     this.documents = new DocumentsDirectory(stateDir);
     this.#kubelet = new Kubelet({
       stateDir,
       projectRoot: settings.projectRoot,
-      nodes: this.#nodes,
-      documents: this.documents,
+      nodes: this.network.nodes,
+      registry: {
+        changed: (pod) => this.documents.write(podFile(pod), [pod.document]),
+        removed: (pod) => this.documents.remove(podFile(pod)),
+      },
       sockets: this.sockets,
       clock: settings.clock,
       namedServices: () => this.#namedServices(),
@@ -74,8 +74,7 @@ export class Cluster {
   async start(): Promise<void> {
     const { lab } = this.#settings;
     this.#progress("building the network");
-    await this.#startNodes();
-    if (lab.capture) await this.startCapture();
+    await this.network.start(this.#initial.nodes);
     this.#writeInitialDocuments();
     const created = await Promise.all(this.#initial.pods.map((pod) => this.#kubelet.create(pod)));
     const pods = created.filter((pod) => pod !== undefined);
@@ -83,7 +82,7 @@ export class Cluster {
     if (lab.mesh) await this.#startMesh();
     this.#progress("starting pods");
     for (const pod of pods) pod.start();
-    await this.#podsReady(pods);
+    await awaitPods(pods, STEP_TIMEOUT_MS, this.#settings.clock);
     if (lab.mesh) {
       this.#progress("waiting for the agents");
       await this.mesh.agentsReady(STEP_TIMEOUT_MS);
@@ -104,11 +103,7 @@ export class Cluster {
       phase: this.#readySeconds === undefined ? "starting" : "ready",
       detail: this.#detail,
       ...(this.#readySeconds === undefined ? {} : { readySeconds: this.#readySeconds }),
-      nodes: [...this.#nodes.values()].map(({ entry, sandbox }) => ({
-        ...entry,
-        pausePid: sandbox.pid,
-        uplink: UPLINK,
-      })),
+      nodes: this.network.nodeStatuses,
       services: this.#allServices().map(({ key, clusterIps, ports }) => ({ key, clusterIps, ports })),
       pods: this.#kubelet.statuses,
       agents: (await this.#mesh?.agentStatuses()) ?? [],
@@ -121,19 +116,17 @@ export class Cluster {
     throw new HawserError("no-mesh", "This lab was started without the mesh");
   }
 
+  get apiServer(): never {
+    throw new HawserError("no-api-server", "This lab has no API server: start it with --kubernetes");
+  }
+
   pod(name: string): RunningPod {
     return this.#kubelet.get(name);
   }
 
-  node(name: string): Sandbox {
-    const node = this.#nodes.get(name);
-    if (node === undefined) throw new HawserError("no-node", `There is no node ${name}`);
-    return node.sandbox;
-  }
-
   /** A node, or else a pod. */
   sandbox(target: string): Sandbox {
-    return this.#nodes.get(target)?.sandbox ?? this.#kubelet.get(target).parts.sandbox;
+    return this.network.nodes.get(target)?.sandbox ?? this.#kubelet.get(target).parts.sandbox;
   }
 
   async addPod(document: LabPod): Promise<LabPodStatus> {
@@ -171,39 +164,6 @@ export class Cluster {
     await this.#servicesChanged();
   }
 
-  async startCapture(): Promise<void> {
-    if (this.#capture !== undefined) throw new HawserError("capturing", "A capture is running already");
-    const nodes = [...this.#nodes.values()];
-    const capture = new UnderlayCapture({
-      podCidrs: nodes.flatMap((node) => node.entry.podCidrs),
-      clock: this.#settings.clock,
-    });
-    await capture.start(nodes.map((node) => ({ node: node.name, pausePid: node.sandbox.pid, uplink: UPLINK })));
-    this.#capture = capture;
-  }
-
-  get capture(): WireCapture {
-    if (this.#capture !== undefined) return this.#capture;
-    throw new HawserError("not-capturing", "No capture is running");
-  }
-
-  async stopCapture(): Promise<ReturnType<WireCapture["summary"]>> {
-    const summary = await this.capture.stop();
-    this.#capture = undefined;
-    return summary;
-  }
-
-  async #startNodes(): Promise<void> {
-    const { lab, projectRoot } = this.#settings;
-    const base = { stateDir: lab.stateDir, projectRoot };
-    const nodes = await Promise.all(this.#initial.nodes.map((entry) => ClusterNode.start(entry, base, lab)));
-    for (const node of nodes) {
-      this.#nodes.set(node.name, node);
-      this.#kubeProxies.set(node.name, new KubeProxy(node.sandbox, lab.backend));
-    }
-    await Promise.all([connectNodes(nodes), ...[...this.#kubeProxies.values()].map((proxy) => proxy.setUp())]);
-  }
-
   /** Kinds go to files of their own, so that a test can replace one of them. */
   #writeInitialDocuments(): void {
     const { lab } = this.#settings;
@@ -224,7 +184,7 @@ export class Cluster {
     this.#mesh = new MeshProcesses({
       lab,
       documentsDir: this.documents.path,
-      nodes: this.#nodes,
+      nodes: this.network.nodes,
       fabricAddresses: fabricAddresses(this.#initial.nodes),
       encryption: this.#encryption(),
       sockets: this.sockets,
@@ -234,23 +194,9 @@ export class Cluster {
     this.#mesh.startController();
     await this.#mesh.controllerReady(STEP_TIMEOUT_MS);
     this.#progress("starting the agents");
-    for (const node of lab.agentNodes ?? this.#nodes.keys()) this.#mesh.startAgent(node);
+    for (const node of lab.agentNodes ?? this.network.nodes.keys()) this.#mesh.startAgent(node);
     // In permissive mode nothing has to be held back until there is a table.
     if (this.#encryption() === "strict") await this.#mesh.agentsGuard(STEP_TIMEOUT_MS);
-  }
-
-  async #podsReady(pods: readonly RunningPod[]): Promise<void> {
-    const { clock } = this.#settings;
-    const deadlineMs = clock.monotonicMs() + STEP_TIMEOUT_MS;
-    for (;;) {
-      const failed = pods.find((pod) => pod.status.state === "failed");
-      if (failed !== undefined) throw notReady(`Pod ${failed.uid} ${failed.status.reason ?? "failed"}`, [failed]);
-      const waiting = pods.filter((pod) => pod.status.state === "running");
-      if (waiting.length === 0) return;
-      const names = waiting.map((pod) => pod.uid).join(", ");
-      if (clock.monotonicMs() > deadlineMs) throw notReady(`Pods never became ready: ${names}`, waiting);
-      await new Promise<void>((resolve) => void clock.after(20, resolve));
-    }
   }
 
   #encryption(): EncryptionMode {
@@ -285,8 +231,8 @@ export class Cluster {
       setImmediate(() => {
         this.#syncing = undefined;
         this.#kubelet.refreshHosts();
-        const view = this.#serviceView();
-        Promise.all([...this.#kubeProxies.values()].map((proxy) => proxy.sync(view))).then(() => resolve(), reject);
+        const backends = this.#allServices().flatMap((service) => this.#backends(service));
+        this.network.proxy(backends).then(() => resolve(), reject);
       });
     });
     this.#syncing.catch((error: unknown) => console.error("kube-proxy:", error));
@@ -296,16 +242,6 @@ export class Cluster {
   async #synced(): Promise<void> {
     this.#changed();
     await this.#syncing;
-  }
-
-  #serviceView(): ServiceView {
-    const cidrs = [...this.#nodes.values()].flatMap((node) => node.entry.podCidrs);
-    const covering = (family: 4 | 6): string | undefined =>
-      coveringCidr(cidrs.filter((cidr) => familyOf(cidr) === family));
-    return {
-      backends: this.#allServices().flatMap((service) => this.#backends(service)),
-      clusterCidrs: { 4: covering(4), 6: covering(6) },
-    };
   }
 
   #backends(service: LabService): readonly ServiceBackends[] {
@@ -326,19 +262,12 @@ export class Cluster {
   }
 }
 
-/** With the last words of these pods: their logs are gone when the lab is. */
-function notReady(message: string, pods: readonly RunningPod[]): HawserError {
-  const logs = pods.map((pod) => `${pod.uid}:\n${readTail(pod.parts.logFile)}`);
-  return new HawserError("lab-failed", [message, ...logs].join("\n"));
+function podFile(pod: RunningPod): string {
+  return `pod.${pod.uid.replace("/", ".")}.yaml`;
 }
 
 function targetPort(pod: LabPod, wanted: number | string): number | undefined {
   if (typeof wanted === "number") return wanted;
   const ports = pod.spec.containers.flatMap((container) => container.ports ?? []);
   return ports.find((port) => port.name === wanted)?.containerPort;
-}
-
-function withEncryption(document: Readonly<Record<string, unknown>>, encryption: EncryptionMode | undefined): object {
-  if (document["kind"] !== "Mesh" || encryption === undefined) return document;
-  return { ...document, spec: { ...(document["spec"] as object | undefined), encryption } };
 }

@@ -8,8 +8,8 @@ import type { Server, Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { describeError, HawserError } from "../../core/errors.ts";
 import type { LabMethod, LabMethods } from "../lab-status.ts";
-import type { Cluster } from "./cluster.ts";
 import { hostState } from "./host-state.ts";
+import type { LabCluster } from "./lab-cluster.ts";
 import { namespaceHttpGet } from "./namespace-http.ts";
 import { rulesText } from "./rules-text.ts";
 import type { LabSettings } from "../lab-status.ts";
@@ -34,12 +34,12 @@ export function serveControl(path: string, handlers: Handlers): Promise<Server> 
 }
 
 /** `stop` kills every process of the lab, this one included. */
-export function controlHandlers(cluster: Cluster, settings: LabSettings, stop: () => void): Handlers {
+export function controlHandlers(cluster: LabCluster, settings: LabSettings, stop: () => void): Handlers {
   return {
     status: () => cluster.status(),
     resolve: async ({ target }) => ({ pausePid: cluster.sandbox(target).pid }),
-    rules: ({ node }) => rulesText(cluster.node(node), settings.backend),
-    hostState: ({ node }) => hostState(cluster.node(node)),
+    rules: ({ node }) => rulesText(cluster.network.node(node).sandbox, settings.backend),
+    hostState: ({ node }) => hostState(cluster.network.node(node).sandbox),
     addPod: ({ document }) => cluster.addPod(document),
     removePod: ({ pod, graceSeconds, preStopSeconds }) =>
       nothing(cluster.removePod(pod, graceSeconds, preStopSeconds ?? 0)),
@@ -56,11 +56,14 @@ export function controlHandlers(cluster: Cluster, settings: LabSettings, stop: (
     signalController: async ({ signal }) => nothing(cluster.mesh.signalController(signal)),
     applyDocuments: ({ file, text }) => nothing(cluster.applyDocuments(file, text)),
     removeDocuments: ({ file }) => nothing(cluster.removeDocuments(file)),
-    captureStart: () => nothing(cluster.startCapture()),
-    captureSummary: async () => cluster.capture.summary(),
-    captureStop: () => cluster.stopCapture(),
+    startApiServer: () => nothing(cluster.apiServer.startApiServer()),
+    endApiServer: ({ signal }) => nothing(cluster.apiServer.endApiServer(signal)),
+    compactApiServer: () => nothing(cluster.apiServer.compact()),
+    captureStart: () => nothing(cluster.network.startCapture()),
+    captureSummary: async () => cluster.network.capture.summary(),
+    captureStop: () => cluster.network.stopCapture(),
     nodeHttp: async ({ node, port, path }) =>
-      namespaceHttpGet(cluster.sockets, cluster.node(node).pid, port ?? AGENT_ADMIN_PORT, path),
+      namespaceHttpGet(cluster.sockets, cluster.network.node(node).sandbox.pid, port ?? AGENT_ADMIN_PORT, path),
     podHttp: async ({ pod, port, path }) =>
       namespaceHttpGet(cluster.sockets, cluster.pod(pod).parts.sandbox.pid, port, path),
     controllerHttp: async ({ path }) => cluster.mesh.controllerHttp(path),

@@ -1,7 +1,8 @@
 /**
- * The kubelets of all nodes: creates pods, removes them, and keeps their documents and hosts files up to date.
+ * The kubelets of all nodes: creates pods, removes them, tells the registry what becomes of them, and keeps their hosts
+ * files up to date.
  *
- * A pod's document is written before whoever waits for the change goes on, as the API server would have it first.
+ * Where pods are registered is a parameter: a directory of documents, or an API server (lab/kubernetes).
  */
 import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -9,20 +10,27 @@ import type { Clock } from "../../core/clock.ts";
 import { HawserError } from "../../core/errors.ts";
 import type { LabPod, LabPodStatus } from "../lab-status.ts";
 import type { LabService } from "./cluster-file.ts";
-import type { DocumentsDirectory } from "./documents-directory.ts";
 import { hostsFile } from "./hosts-file.ts";
 import type { NamedService } from "./hosts-file.ts";
 import type { NamespaceSockets } from "./namespace-socket.ts";
 import { QUICK_IPV6_SYSCTLS } from "./node.ts";
 import type { ClusterNode } from "./node.ts";
 import { podIdentity, RunningPod } from "./pod.ts";
+import { documentPlan } from "./pod-plan.ts";
+import type { PodPlan } from "./pod-plan.ts";
 import { Sandbox } from "./sandbox.ts";
+
+/** Where others read what became of a pod. Told in order, and before whoever waits for the change goes on. */
+export interface PodRegistry {
+  changed(pod: RunningPod): void;
+  removed(pod: RunningPod): void;
+}
 
 export interface KubeletSettings {
   readonly stateDir: string;
   readonly projectRoot: string;
   readonly nodes: ReadonlyMap<string, ClusterNode>;
-  readonly documents: DocumentsDirectory;
+  readonly registry: PodRegistry;
   readonly sockets: NamespaceSockets;
   readonly clock: Clock;
   /** The current Services with what is behind them, for name resolution. */
@@ -75,16 +83,19 @@ export class Kubelet {
     throw new HawserError("no-pod", `There is no pod ${name}`);
   }
 
-  /** Makes the pod's namespaces and document, without starting its process. Undefined: skipped. */
-  async create(pod: LabPod): Promise<RunningPod | undefined> {
+  /** Makes the pod's namespaces and registers it, without starting its process. Undefined: skipped. */
+  async create(
+    pod: LabPod,
+    plan: PodPlan = documentPlan(pod, this.#settings.projectRoot),
+  ): Promise<RunningPod | undefined> {
     const { uid } = podIdentity(pod);
-    const missing = missingProgram(pod);
-    if (missing !== undefined) {
-      this.#skipped.push({ ...podIdentity(pod), ips: [], state: "skipped", reason: `${missing} is not installed` });
+    const skipped = skippedStatus(pod);
+    if (skipped !== undefined) {
+      this.#skipped.push(skipped);
       return undefined;
     }
     if (this.#pods.has(uid)) throw new HawserError("pod-exists", `Pod ${uid} exists already`);
-    const running = await this.#assemble(pod, uid);
+    const running = await this.#assemble(pod, plan, uid);
     this.#pods.set(uid, running);
     this.#noteChange(running);
     return running;
@@ -98,7 +109,7 @@ export class Kubelet {
     this.#pods.delete(pod.uid);
     this.#hosts.delete(pod.uid);
     rmSync(this.#hostsPath(pod.uid), { force: true });
-    this.#settings.documents.remove(podFile(pod.uid));
+    this.#settings.registry.removed(pod);
     if (pod.parts.pod.spec.hostNetwork !== true) node.addresses.release(ips);
     this.#settings.onChange();
   }
@@ -108,7 +119,7 @@ export class Kubelet {
     for (const pod of this.pods) this.#writeHosts(pod.parts.pod, pod.uid, pod.parts.ips);
   }
 
-  async #assemble(pod: LabPod, uid: string): Promise<RunningPod> {
+  async #assemble(pod: LabPod, plan: PodPlan, uid: string): Promise<RunningPod> {
     const { stateDir, projectRoot, nodes, sockets, clock } = this.#settings;
     const node = nodes.get(pod.spec.nodeName);
     if (node === undefined)
@@ -123,6 +134,7 @@ export class Kubelet {
       privateDirectories: ["/run", "/tmp"],
       sysctls: onHost ? {} : QUICK_IPV6_SYSCTLS,
       files: { "/etc/hosts": this.#hostsPath(uid), "/etc/resolv.conf": this.#resolvConf },
+      mounts: plan.mounts,
       ...(onHost ? { networkOf: node.sandbox.pid } : {}),
     });
     this.#created += 1;
@@ -130,12 +142,12 @@ export class Kubelet {
     const logFile = path.join(stateDir, "logs/pods", `${uid.replace("/", ".")}.log`);
     const statsFile = path.join(stateDir, "stats", `${uid.replace("/", ".")}.json`);
     const onChange = (changed: RunningPod): void => this.#noteChange(changed);
-    return new RunningPod({ pod, node, sandbox, ips, logFile, statsFile, projectRoot, sockets, clock, onChange });
+    return new RunningPod({ pod, plan, node, sandbox, ips, logFile, statsFile, sockets, clock, onChange });
   }
 
   #noteChange(pod: RunningPod): void {
     if (this.#pods.get(pod.uid) !== pod) return;
-    this.#settings.documents.write(podFile(pod.uid), [pod.document]);
+    this.#settings.registry.changed(pod);
     this.#settings.onChange();
   }
 
@@ -177,6 +189,13 @@ function podIps(pod: LabPod, node: ClusterNode): readonly string[] {
   return given.length > 0 ? node.addresses.reserve(given) : node.addresses.take();
 }
 
+/** Of a pod whose program is not installed here; else undefined. */
+export function skippedStatus(pod: LabPod): LabPodStatus | undefined {
+  const missing = missingProgram(pod);
+  if (missing === undefined) return undefined;
+  return { ...podIdentity(pod), ips: [], state: "skipped", reason: `${missing} is not installed` };
+}
+
 function missingProgram(pod: LabPod): string | undefined {
   const program = pod.metadata.annotations?.[REQUIRES];
   if (program === undefined) return undefined;
@@ -190,8 +209,4 @@ function isExecutable(file: string): boolean {
   } catch {
     return false;
   }
-}
-
-function podFile(uid: string): string {
-  return `pod.${uid.replace("/", ".")}.yaml`;
 }

@@ -133,7 +133,7 @@ export class MeshProcesses {
       const report = await this.#report();
       const lagging = this.#agents
         .map((agent) => this.#agentStatus(agent, report))
-        .filter((status) => !status.ready || status.appliedSequence !== report.sequence);
+        .filter((status) => !status.ready || !status.upToDate);
       waitingFor = `the agents to be ready and up to date: ${lagging.map((status) => status.node).join(", ")}`;
       this.#failIfEnded();
       return report.settled === true && lagging.length === 0;
@@ -209,6 +209,7 @@ export class MeshProcesses {
       HAWSER_WORKERS: `${lab.workers}`,
       HAWSER_LOG_LEVEL: lab.logLevel,
       HAWSER_ENCRYPTION_BEFORE_TABLE: encryption,
+      HAWSER_INTERCEPT: lab.intercept ?? "auto",
     };
   }
 
@@ -227,6 +228,7 @@ export class MeshProcesses {
       state: daemon.state,
       ready: running && seen?.ready === true,
       ...(seen?.applied === undefined ? {} : { appliedSequence: seen.applied }),
+      upToDate: seen?.applied !== undefined && seen.applied === report.sequence,
       ...daemon.usage,
       ...(daemon.exit === undefined ? {} : { exit: daemon.exit }),
     };

@@ -6,6 +6,8 @@
  * Pods have host addresses (/32, /128) and a default route to the bridge, so every packet between two pods is routed
  * by the node, also within it: nothing goes past the node's iptables on layer 2.
  */
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { familyOf, hostAt, PodAddresses } from "./addresses.ts";
 import type { Family } from "./addresses.ts";
 import type { LabNode } from "./cluster-file.ts";
@@ -55,6 +57,14 @@ function nodeSysctls({ rpFilter, bridgeNetfilter }: NodeKernel): Readonly<Record
   return { ...QUICK_IPV6_SYSCTLS, "ipv4/ip_forward": "1", ...Object.fromEntries<string>([...scoped, ...bridge]) };
 }
 
+/** Programs of the node and of its host-network pods take turns by it: legacy iptables has no other way. */
+const XTABLES_LOCK = "/run/xtables.lock";
+
+/** Where the lab keeps what is on a node's disk. */
+export function nodeDirectory(stateDir: string, nodeName: string): string {
+  return path.join(stateDir, "nodes", nodeName);
+}
+
 export class ClusterNode {
   readonly entry: LabNode;
   readonly sandbox: Sandbox;
@@ -71,12 +81,16 @@ export class ClusterNode {
     base: Pick<SandboxSettings, "stateDir" | "projectRoot">,
     kernel: NodeKernel,
   ): Promise<ClusterNode> {
+    const lock = path.join(nodeDirectory(base.stateDir, entry.name), XTABLES_LOCK);
+    mkdirSync(path.dirname(lock), { recursive: true });
+    writeFileSync(lock, "");
     const sandbox = await Sandbox.start({
       ...base,
       hostname: entry.name,
       privateDirectories: ["/run"],
       sysctls: nodeSysctls(kernel),
       files: {},
+      mounts: [{ source: lock, path: XTABLES_LOCK, readOnly: false }],
     });
     return new ClusterNode(entry, sandbox);
   }

@@ -1,24 +1,23 @@
-/** The kubelet's `tcpSocket` readiness probe: ready while the port answers. Quick until the first answer. */
-import type { Socket } from "node:net";
+/** The kubelet's readiness probe: ready while the pod answers. Quick until the first answer. */
 import type { Clock, Timer } from "../../core/clock.ts";
 
 export interface ReadinessProbeSettings {
-  /** Throws, or gives a socket that will connect or fail. */
-  readonly connect: () => Socket;
+  /** One look; never rejects. */
+  readonly answers: () => Promise<boolean>;
+  /** Between looks until the first answer, and from then on. */
+  readonly firstPeriodMs: number;
   readonly periodMs: number;
+  /** That many failures in a row count as one after the first answer. */
+  readonly failureThreshold: number;
   readonly clock: Clock;
   readonly onResult: (answered: boolean) => void;
 }
-
-/** Kubernetes waits up to a period for the first probe; a lab should be up at once. */
-const FIRST_PERIOD_MS = 40;
-/** Kubernetes' default timeoutSeconds. */
-const TIMEOUT_MS = 1_000;
 
 export class ReadinessProbe {
   readonly #settings: ReadinessProbeSettings;
   #timer: Timer | undefined;
   #answeredOnce = false;
+  #failures = 0;
   #stopped = false;
 
   constructor(settings: ReadinessProbeSettings) {
@@ -35,31 +34,13 @@ export class ReadinessProbe {
   }
 
   async #round(): Promise<void> {
-    const answered = await this.#answers();
+    const answered = await this.#settings.answers();
     if (this.#stopped) return;
     this.#answeredOnce ||= answered;
-    this.#settings.onResult(answered);
-    const delayMs = this.#answeredOnce ? this.#settings.periodMs : FIRST_PERIOD_MS;
+    this.#failures = answered ? 0 : this.#failures + 1;
+    if (answered || this.#failures >= this.#settings.failureThreshold) this.#settings.onResult(answered);
+    if (this.#stopped) return;
+    const delayMs = this.#answeredOnce ? this.#settings.periodMs : this.#settings.firstPeriodMs;
     this.#timer = this.#settings.clock.after(delayMs, () => void this.#round());
-  }
-
-  #answers(): Promise<boolean> {
-    return new Promise((resolve) => {
-      let socket: Socket;
-      try {
-        socket = this.#settings.connect();
-      } catch {
-        resolve(false);
-        return;
-      }
-      const finish = (answered: boolean): void => {
-        timer.cancel();
-        socket.destroy();
-        resolve(answered);
-      };
-      const timer = this.#settings.clock.after(TIMEOUT_MS, () => finish(false));
-      socket.once("connect", () => finish(true));
-      socket.once("error", () => finish(false));
-    });
   }
 }

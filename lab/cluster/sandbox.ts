@@ -11,6 +11,7 @@ import { once } from "node:events";
 import { HawserError } from "../../core/errors.ts";
 import { runCommand } from "../../core/run-command.ts";
 import type { CommandOptions, CommandResult } from "../../core/run-command.ts";
+import type { PodMount } from "./pod-plan.ts";
 import { enterSandboxCommand } from "../launcher/enter-command.ts";
 
 export interface SandboxSettings {
@@ -23,6 +24,8 @@ export interface SandboxSettings {
   readonly sysctls: Readonly<Record<string, string>>;
   /** File inside -> file to show there. Left out where the machine has no such file. */
   readonly files: Readonly<Record<string, string>>;
+  /** Made after everything else, in this order. */
+  readonly mounts?: readonly PodMount[];
   /** Shares the network namespace of this pause process instead of getting its own. */
   readonly networkOf?: number;
 }
@@ -41,16 +44,40 @@ cover() {
 }
 `;
 
+/**
+ * A shell function: mounts $1 at $2, `ro` or `rw`. Where $2 is not there, nothing may be made on the machine itself: its
+ * nearest directory becomes a tmpfs of links to what it held, and then has room.
+ */
+const ATTACH = `
+attach() {
+  room=$2
+  while [ ! -e "$room" ]; do room=\${room%/*}; done
+  if [ "$room" != "$2" ] && [ "$(stat -f -c %T "\${room:-/}")" != tmpfs ]; then
+    [ -n "$room" ] || { echo "cannot mount at $2: / has no room" >&2; exit 1; }
+    mkdir -p "$STATE/stage"
+    mount -n -t tmpfs -o mode=755 tmpfs "$STATE/stage"
+    mkdir "$STATE/stage/.under"
+    mount -n --rbind "$room" "$STATE/stage/.under"
+    for one in "$room"/* "$room"/.[!.]*; do [ ! -e "$one" ] || ln -s ".under/\${one##*/}" "$STATE/stage/"; done
+    mount -n --move "$STATE/stage" "$room"
+  fi
+  if [ -d "$1" ]; then mkdir -p "$2"; else mkdir -p "\${2%/*}"; [ -e "$2" ] || : > "$2"; fi
+  mount -n --bind "$1" "$2"
+  [ "$3" = rw ] || mount -n -o remount,bind,ro "$2"
+}
+`;
+
 // /sys shows the network namespace's own interfaces only in a sysfs mounted inside; some containers forbid the mount.
 const PAUSE = `
 set -e
-${COVER}
-NAME=$1; STATE=$2; ROOT=$3; SYSCTLS=$4; FILES=$5; COVERED=$6
+${COVER}${ATTACH}
+NAME=$1; STATE=$2; ROOT=$3; SYSCTLS=$4; FILES=$5; COVERED=$6; MOUNTS=$7
 hostname "$NAME" 2>/dev/null || true
 mount -n -t sysfs sysfs /sys 2>/dev/null || true
 for one in $FILES; do [ ! -e "\${one%%=*}" ] || mount -n --bind "\${one#*=}" "\${one%%=*}"; done
 for one in $COVERED; do cover "$one"; done
 for one in $SYSCTLS; do [ ! -e "/proc/sys/net/\${one%%=*}" ] || echo "\${one#*=}" > "/proc/sys/net/\${one%%=*}"; done
+for one in $MOUNTS; do rest=\${one#*:}; attach "\${one%%:*}" "\${rest%:*}" "\${rest##*:}"; done
 mkdir -p /run/pod
 cd "$ROOT"
 echo ready
@@ -125,5 +152,8 @@ function pauseArguments(settings: SandboxSettings): readonly string[] {
     Object.entries(record)
       .map(([key, value]) => `${key}=${value}`)
       .join(" ");
-  return [hostname, stateDir, projectRoot, pairs(sysctls), pairs(files), privateDirectories.join(" ")];
+  const mounts =
+    settings.mounts?.map(({ source, path, readOnly }) => `${source}:${path}:${readOnly ? "ro" : "rw"}`) ?? [];
+  const covered = privateDirectories.join(" ");
+  return [hostname, stateDir, projectRoot, pairs(sysctls), pairs(files), covered, mounts.join(" ")];
 }

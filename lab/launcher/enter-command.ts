@@ -15,10 +15,14 @@ export interface LabEntrance {
 }
 
 export function enterCommand(entrance: LabEntrance, pausePid: number, argv: readonly string[]): readonly string[] {
+  return enterLabCommand(entrance, enterSandboxCommand(pausePid, ["env", ...EXEC_ENVIRONMENT, ...argv]));
+}
+
+/** The first step alone: into the fabric, where the API server is. */
+export function enterLabCommand(entrance: LabEntrance, argv: readonly string[]): readonly string[] {
   const user = entrance.userNamespace ? ["--user", "--preserve-credentials"] : [];
   const outer = ["nsenter", "--target", `${entrance.initPid}`, ...user, "--mount", "--net", "--pid"];
-  const inner = enterSandboxCommand(pausePid, ["env", ...EXEC_ENVIRONMENT, ...argv]);
-  return [...outer, "--", "setpriv", "--pdeathsig", "KILL", ...inner];
+  return [...outer, "--wd", "--", "setpriv", "--pdeathsig", "KILL", ...argv];
 }
 
 /** As for a pod's own process, whatever the caller's shell has: an ordinary user's PATH lacks /usr/sbin. */

@@ -56,7 +56,7 @@ export async function launchLab(options: LaunchOptions): Promise<LaunchedLab> {
   const { onProgress, readyTimeoutMs, signal, ...cluster } = options;
   const stateDir = claimStateDirectory(options.name);
   const settings: LabSettings = { ...cluster, file: path.resolve(options.file), stateDir, startedAtMs };
-  if (settings.mesh) await bundleOrRelease(stateDir);
+  if (settings.mesh || settings.kubernetes !== undefined) await bundleOrRelease(stateDir);
   const child = startFirstProcess(settings, support.userNamespace);
   const record = recordOf(settings, support.userNamespace);
   writeRecord(record);

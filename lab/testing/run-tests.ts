@@ -1,5 +1,6 @@
 /**
- * `npm test`: unit and loopback tests, then the stories, one file at a time (they measure, and two cores are few).
+ * `npm test`: unit and loopback tests, then the stories, one file at a time (they measure, and two cores are few). Those on
+ * a real API server are `npm run test:kubernetes`.
  * `npm test -- FILES` runs only these. The last line is `N passed, N failed` (`, N skipped` when there are any).
  */
 import { namespaceSupport } from "../launcher/namespace-support.ts";
@@ -8,7 +9,10 @@ import type { AvaRun } from "./run-ava.ts";
 import { addCounts, formatCounts } from "./tap-counter.ts";
 import type { TapCounts } from "./tap-counter.ts";
 
-const ALL: readonly AvaRun[] = [{ files: ["test/**/*.test.ts"] }, { files: ["e2e/**/*.test.ts"], concurrency: 1 }];
+const ALL: readonly AvaRun[] = [
+  { files: ["test/**/*.test.ts", "!test/kubernetes/**"] },
+  { files: ["e2e/*.test.ts"], concurrency: 1 },
+];
 
 function runsFor(files: readonly string[]): readonly AvaRun[] {
   return files.length === 0 ? ALL : [{ files, concurrency: 1 }];

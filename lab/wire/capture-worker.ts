@@ -10,6 +10,7 @@ import type { DetailedWireSummary } from "./wire-summary.ts";
 export interface CaptureOrder {
   readonly targets: readonly WireCaptureTarget[];
   readonly podCidrs: readonly string[];
+  readonly otherTlsPorts: readonly number[];
 }
 
 /** What the thread says: `listening` first or `failed`, then summaries, `stopped` as the last. Told anything, it stops. */

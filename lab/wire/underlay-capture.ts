@@ -16,6 +16,8 @@ import type { DetailedWireSummary } from "./wire-summary.ts";
 export interface UnderlayCaptureOptions {
   /** CIDRs of the pods of all nodes. */
   readonly podCidrs: readonly string[];
+  /** Ports on which everything is TLS, beside the tunnels' and the controller's. */
+  readonly otherTlsPorts: readonly number[];
   readonly clock: Clock;
 }
 
@@ -33,7 +35,8 @@ export class UnderlayCapture implements WireCapture {
 
   /** Resolves when every target is heard. Rejects with HawserError `capture-failed`. */
   async start(targets: readonly WireCaptureTarget[]): Promise<void> {
-    const order: CaptureOrder = { targets, podCidrs: this.#options.podCidrs };
+    const { podCidrs, otherTlsPorts } = this.#options;
+    const order: CaptureOrder = { targets, podCidrs, otherTlsPorts };
     const worker = new Worker(new URL("./capture-worker.ts", import.meta.url), { workerData: order });
     this.#worker = worker;
     worker.on("message", (news: CaptureNews) => this.#hear(news));

@@ -16,6 +16,7 @@ export interface UnderlayListenerOptions {
   readonly targets: readonly WireCaptureTarget[];
   /** CIDRs of the pods of all nodes. */
   readonly podCidrs: readonly string[];
+  readonly otherTlsPorts?: readonly number[];
   readonly clock: Clock;
   /** Nothing is heard any more. */
   readonly onError: (error: unknown) => void;
@@ -30,7 +31,7 @@ export class UnderlayListener implements Disposable {
 
   constructor(options: UnderlayListenerOptions) {
     this.#options = options;
-    this.#classifier = new WireClassifier({ podCidrs: options.podCidrs });
+    this.#classifier = new WireClassifier(options);
   }
 
   /** Throws HawserError `capture-failed` when one of the targets cannot be heard. */

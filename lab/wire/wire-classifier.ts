@@ -28,8 +28,8 @@ interface Direction {
 export interface WireClassifierOptions {
   /** CIDRs of the pods of all nodes, IPv4 and IPv6. */
   readonly podCidrs: readonly string[];
-  /** Ports on which everything must be TLS. Default: the tunnels' and the controller's. */
-  readonly tlsPorts?: readonly number[];
+  /** Ports on which everything must be TLS, beside the tunnels' and the controller's. */
+  readonly otherTlsPorts?: readonly number[];
 }
 
 export class WireClassifier {
@@ -52,7 +52,7 @@ export class WireClassifier {
 
   constructor(options: WireClassifierOptions) {
     this.#pods = new AddressRanges(options.podCidrs);
-    this.#tlsPorts = new Set(options.tlsPorts ?? [HBONE_PORT, CONTROL_PORT]);
+    this.#tlsPorts = new Set([HBONE_PORT, CONTROL_PORT, ...(options.otherTlsPorts ?? [])]);
   }
 
   /** One Ethernet frame; it is not kept. */

@@ -39,8 +39,12 @@ export const namespacedMetadata = z.strictObject({
   ...common,
 });
 
+const time = z.iso.datetime({ offset: true, error: "a time such as 2026-01-31T12:00:00Z" });
+
 /** Of a pod, which ends gracefully. */
 export const podMetadata = namespacedMetadata.extend({
+  /** Of two pods with one address, the younger has it: the older one has ended, and its document is not gone yet. */
+  creationTimestamp: time.optional(),
   /** Set: the pod is terminating, and drains. */
-  deletionTimestamp: z.iso.datetime({ offset: true, error: "a time such as 2026-01-31T12:00:00Z" }).optional(),
+  deletionTimestamp: time.optional(),
 });

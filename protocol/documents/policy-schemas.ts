@@ -5,7 +5,7 @@ import { duration, positiveDuration } from "./scalar-schemas.ts";
 const FAILURES = "a number of failures from 0 (never eject) to 1000";
 const PERCENT = "a percentage from 0 to 100";
 
-export const locality = z.enum(["prefer-local", "spread"]);
+export const locality = z.enum(["prefer-local", "prefer-zone", "spread"]);
 
 export const loadBalancer = z.strictObject({
   algorithm: z.enum(["least-request", "peak-ewma", "round-robin", "random", "source-hash"]),

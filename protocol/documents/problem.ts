@@ -59,10 +59,11 @@ export type Finding = Omit<Problem, "file" | "path" | keyof Position> & {
   readonly offset: number;
 };
 
-/** `mesh.yaml:12:3 spec.localty: unknown key, did you mean locality`. */
+/** `mesh.yaml:12:3 spec.localty: unknown key, did you mean locality`. Line 0: the place is an object, and has no lines. */
 export function formatProblem(problem: Problem): string {
   const path = problem.path === "" ? "" : ` ${problem.path}`;
-  return `${problem.file}:${problem.line}:${problem.column}${path}: ${problem.message}`;
+  const place = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}:${problem.column}`;
+  return `${place}${path}: ${problem.message}`;
 }
 
 const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_-]*$/;

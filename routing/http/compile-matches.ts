@@ -9,7 +9,7 @@ import type { RouteMatch, RoutePathMatch, RouteValueMatch } from "../../protocol
 import { compareText } from "../compare-text.ts";
 import { normalizePath, normalizePrefix } from "./request-path.ts";
 
-type HttpMatch = HttpRouteDocument["spec"]["rules"][number]["matches"][number];
+export type HttpMatch = HttpRouteDocument["spec"]["rules"][number]["matches"][number];
 type GrpcMatch = GrpcRouteDocument["spec"]["rules"][number]["matches"][number];
 
 /** A match and what decides between it and others: the larger number wins, the first of them that differs. */

@@ -6,27 +6,22 @@
  * What is wrong with one backend or parent costs that one only; it is told as a condition and as a problem with its place.
  */
 import type {
+  Document,
   ReferenceGrantDocument,
   ServiceDocument,
   TrafficPolicyDocument,
 } from "../../protocol/documents/document.ts";
-import type { RouteCondition, RouteParentStatus, RouteStatus } from "../../protocol/route-status.ts";
-import type {
-  RouteBackend,
-  RouteEntry,
-  RouteFilters,
-  RouteMatch,
-  RouteRule,
-  RouteSession,
-} from "../../protocol/route-table.ts";
-import type { CompileProblems } from "../compile-problems.ts";
+import type { RouteStatus } from "../../protocol/route-status.ts";
+import type { RouteEntry, RouteMatch, RouteRule } from "../../protocol/route-table.ts";
+import { type CompileProblems, documentName } from "../compile-problems.ts";
 import { compareText } from "../compare-text.ts";
-import { compileFilters, extensionName, type FilterDocument } from "./compile-filters.ts";
-import { comparePrecedence, grpcMatch, httpMatch, type MatchPlace, type SpecificMatch } from "./compile-matches.ts";
+import { comparePrecedence, type MatchPlace, type SpecificMatch } from "./compile-matches.ts";
+import { compileRules, type RouteParts } from "./compile-rules.ts";
 import { nearestOf } from "./nearest-of.ts";
 import { RequestPolicies } from "./request-policies.ts";
-import { type BackendFault, BackendResolver } from "./resolve-backends.ts";
+import { BackendResolver } from "./resolve-backends.ts";
 import { attachRoutes, byKey, groupKey, type RouteDocument, type RouteParent } from "./route-parents.ts";
+import { routeStatuses } from "./route-statuses.ts";
 
 export interface RouteInput {
   readonly services: readonly ServiceDocument[];
@@ -45,122 +40,19 @@ export interface CompiledRoutes {
 
 export function compileRoutes(input: RouteInput, problems: CompileProblems): CompiledRoutes {
   const services = byKey(input.services);
-  const parents = attachRoutes(input.routes, services);
-  const policies = new RequestPolicies(input.policies, input.routes, problems);
+  const routes = inOrder(input.routes);
+  const parents = attachRoutes(routes, services);
+  const policies = new RequestPolicies(inOrder(input.policies), routes, problems);
   const attached = new Set(parents.map(({ route }) => route));
   const resolver = new BackendResolver(services, input.grants);
   const parts = new Map([...attached].map((route) => [route, compileRules(route, resolver, problems)]));
   for (const parent of parents) reportParent(parent, services, problems);
-  return { entries: toEntries(parents, parts, policies), statuses: toStatuses(parents, parts) };
+  return { entries: toEntries(parents, parts, policies), statuses: routeStatuses(parents, parts) };
 }
 
-/** A rule as far as it does not depend on the Service that is dialled. */
-interface RulePart {
-  readonly rule: Omit<RouteRule, "timeouts" | "retry">;
-  readonly matches: readonly SpecificMatch[];
-}
-
-interface RouteParts {
-  readonly rules: readonly RulePart[];
-  readonly faults: readonly BackendFault[];
-}
-
-type RuleDocument = RouteDocument["spec"]["rules"][number];
-type BackendDocument = RuleDocument["backendRefs"][number];
-type Path = readonly (string | number)[];
-
-function compileRules(route: RouteDocument, resolver: BackendResolver, problems: CompileProblems): RouteParts {
-  const compiler = new RuleCompiler(route, resolver, problems);
-  const rules = route.spec.rules.map((rule, index) => compiler.compile(rule, index));
-  return { rules, faults: compiler.faults };
-}
-
-class RuleCompiler {
-  readonly faults: BackendFault[] = [];
-  readonly #route: RouteDocument;
-  readonly #resolver: BackendResolver;
-  readonly #problems: CompileProblems;
-
-  constructor(route: RouteDocument, resolver: BackendResolver, problems: CompileProblems) {
-    this.#route = route;
-    this.#resolver = resolver;
-    this.#problems = problems;
-  }
-
-  compile(document: RuleDocument, index: number): RulePart {
-    const path = ["spec", "rules", index];
-    const filters = this.#filters(document.filters, [...path, "filters"]);
-    const { namespace, name } = this.#route.metadata;
-    const session = toSession(document, `hawser-${namespace}-${name}-${document.name ?? index}`);
-    return {
-      rule: {
-        route: `${namespace}/${name}`,
-        index,
-        ...(document.name === undefined ? {} : { name: document.name }),
-        ...(filters === undefined ? {} : { filters }),
-        backends: document.backendRefs.map((backend, at) => this.#backend(backend, [...path, "backendRefs", at])),
-        ...(session === undefined ? {} : { session }),
-      },
-      matches: matchesOf(this.#route, index),
-    };
-  }
-
-  #backend(document: BackendDocument, path: Path): RouteBackend {
-    const { target, fault } = this.#resolver.resolve(this.#route, document);
-    // A backend without a share is a usual step of a rollout, and may be gone already.
-    if (fault !== undefined) this.#fault(fault, path, document.weight > 0);
-    const filters = this.#filters(document.filters ?? [], [...path, "filters"]);
-    return {
-      ...target,
-      weight: document.weight,
-      ...(fault === undefined ? {} : { problem: fault.problem }),
-      ...(filters === undefined ? {} : { filters }),
-    };
-  }
-
-  #filters(documents: readonly FilterDocument[], path: Path): RouteFilters | undefined {
-    for (const [index, { extensionRef }] of documents.entries()) {
-      if (extensionRef === undefined) continue;
-      const found = `extension ${extensionName(extensionRef)}, which is not known`;
-      const about = { found, expected: "a filter of the Gateway API" };
-      this.#problems.add(this.#route, { code: "unknown-extension", path: [...path, index, "extensionRef"], ...about });
-    }
-    return compileFilters(documents, (mirror) => {
-      const { target, fault } = this.#resolver.resolve(this.#route, mirror.backendRef);
-      if (fault === undefined) return target;
-      const index = documents.findIndex(({ requestMirror }) => requestMirror === mirror);
-      this.#fault(fault, [...path, index, "requestMirror", "backendRef"], true);
-      return undefined;
-    });
-  }
-
-  #fault(fault: BackendFault, path: Path, reported: boolean): void {
-    this.faults.push(fault);
-    if (!reported) return;
-    const { problem, key, found, expected } = fault;
-    const code =
-      problem === "RefNotPermitted"
-        ? "not-permitted"
-        : problem === "BackendNotFound"
-          ? "missing-target"
-          : "wrong-value";
-    this.#problems.add(this.#route, { code, path: [...path, key], found, expected });
-  }
-}
-
-function matchesOf(route: RouteDocument, index: number): readonly SpecificMatch[] {
-  if (route.kind === "HTTPRoute") return (route.spec.rules[index]?.matches ?? []).map(httpMatch);
-  const matches = route.spec.rules[index]?.matches ?? [];
-  return matches.length === 0 ? [grpcMatch({ headers: [] })] : matches.map(grpcMatch);
-}
-
-function toSession({ sessionPersistence }: RuleDocument, cookieName: string): RouteSession | undefined {
-  if (sessionPersistence === undefined) return undefined;
-  const { cookie, header, absoluteTimeout } = sessionPersistence;
-  const timeout = absoluteTimeout === undefined ? {} : { timeoutMs: absoluteTimeout };
-  if (header !== undefined) return { type: "header", name: header.name.toLowerCase(), ...timeout };
-  const permanent = cookie?.lifetimeType === "Permanent";
-  return { type: "cookie", name: cookie?.name ?? cookieName, path: cookie?.path ?? "/", permanent, ...timeout };
+/** By name: equal documents in any order of files give equal entries. */
+function inOrder<T extends Document>(documents: readonly T[]): readonly T[] {
+  return [...documents].sort((a, b) => compareText(documentName(a), documentName(b)));
 }
 
 function toEntries(
@@ -208,12 +100,19 @@ function mergeRoutes(
   return { rules, matches: places.map(({ match, position, index }) => toMatch(match, position, index)) };
 }
 
-function toMatch({ specificity: _, ...match }: SpecificMatch, rule: number, index: number): RouteMatch {
-  return { rule, index, ...match };
+function toMatch({ path, method, headers, query }: SpecificMatch, rule: number, index: number): RouteMatch {
+  return {
+    rule,
+    index,
+    path,
+    ...(method === undefined ? {} : { method }),
+    ...(headers === undefined ? {} : { headers }),
+    ...(query === undefined ? {} : { query }),
+  };
 }
 
 function reportParent(
-  { route, index, service, reason, message, wrongKey, ref }: RouteParent,
+  { route, index, service, reason, message, wrongKey }: RouteParent,
   services: ReadonlyMap<string, ServiceDocument>,
   problems: CompileProblems,
 ): void {
@@ -222,40 +121,11 @@ function reportParent(
     const expected = "one kind of route on a port";
     problems.add(route, { code: "conflicting-route", path, found: message, expected, message });
   } else if (reason === "NoMatchingParent" && wrongKey !== undefined) {
-    const expected = services.has(service)
-      ? "a port of a Service with an address"
+    const known = services.has(service);
+    const expected = known
+      ? "a TCP port of a Service with an address"
       : nearestOf(service, services.keys(), "an existing Service");
-    const found = services.has(service) && wrongKey !== "name" ? `${wrongKey} ${ref[wrongKey] ?? ""}` : message;
-    problems.add(route, { code: "missing-target", path: [...path, wrongKey], found, expected, message });
+    const about = known ? { found: message, message } : { found: `Service ${service}, which does not exist` };
+    problems.add(route, { code: "missing-target", path: [...path, wrongKey], expected, ...about });
   }
-}
-
-function toStatuses(
-  parents: readonly RouteParent[],
-  parts: ReadonlyMap<RouteDocument, RouteParts>,
-): readonly RouteStatus[] {
-  return [...parts].map(([route, { faults }]) => {
-    const { namespace, name, generation } = route.metadata;
-    const own = parents.filter((parent) => parent.route === route);
-    return {
-      kind: route.kind,
-      namespace,
-      name,
-      ...(generation === undefined ? {} : { generation }),
-      parents: own.map((parent) => toParentStatus(parent, faults)),
-    };
-  });
-}
-
-function toParentStatus({ ref, reason, message }: RouteParent, faults: readonly BackendFault[]): RouteParentStatus {
-  const status = reason === "Accepted" ? "True" : "False";
-  return { parentRef: ref, conditions: [{ type: "Accepted", status, reason, message }, resolvedRefs(faults)] };
-}
-
-function resolvedRefs([fault]: readonly BackendFault[]): RouteCondition {
-  if (fault === undefined) {
-    return { type: "ResolvedRefs", status: "True", reason: "ResolvedRefs", message: "all backends are there" };
-  }
-  const message = `expected ${fault.expected}, found ${fault.found}`;
-  return { type: "ResolvedRefs", status: "False", reason: fault.problem, message };
 }

@@ -3,7 +3,7 @@
  * nobody takes for granted what does not happen. Checking and explaining them works all the same.
  */
 import type { Document, TrafficPolicyDocument } from "../../protocol/documents/document.ts";
-import type { CompileProblems } from "../compile-problems.ts";
+import { type CompileProblems, documentName } from "../compile-problems.ts";
 
 const EXPECTED = "no HTTP routing, which is checked and explained but not in force in this version";
 
@@ -34,7 +34,6 @@ function notInForce(document: Document): readonly (readonly (string | number)[])
 }
 
 function describe(document: Document, path: readonly (string | number)[]): string {
-  const { kind, metadata } = document;
-  const name = "namespace" in metadata ? `${metadata.namespace}/${metadata.name}` : metadata.name;
-  return `${path.at(-1) === "kind" ? kind : String(path.at(-1))} of ${name}`;
+  const name = documentName(document);
+  return path.length === 1 ? name : `${path.slice(1).join(".")} of ${name}`;
 }

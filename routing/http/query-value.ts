@@ -1,6 +1,6 @@
 /**
  * The value of a query parameter: of the first one of that name, decoded as forms are (`%20` and `+` are a space). A
- * parameter without `=` has the value "". Nothing is allocated for a query that needs no decoding but the value itself.
+ * parameter without `=` has the value "". Little is allocated but the value itself.
  */
 
 /** Undefined when there is none of that name. `query` is what follows the question mark. */
@@ -17,19 +17,19 @@ export function queryValue(query: string, name: string): string | undefined {
 }
 
 function isName(query: string, start: number, end: number, name: string): boolean {
-  if (end - start === name.length) return query.startsWith(name, start) || isEncoded(query, start, end, name);
-  // An encoded name is longer than what it means.
-  return end - start > name.length && isEncoded(query, start, end, name);
+  // An escaped name is not shorter than what it means.
+  if (end - start < name.length) return false;
+  if (end - start === name.length && query.startsWith(name, start) && !isEscaped(name)) return true;
+  const written = query.slice(start, end);
+  return isEscaped(written) && decode(written) === name;
 }
 
-function isEncoded(query: string, start: number, end: number, name: string): boolean {
-  if (end === start) return false;
-  const written = query.slice(start, end);
-  return (written.includes("%") || written.includes("+")) && decode(written) === name;
+function isEscaped(text: string): boolean {
+  return text.includes("%") || text.includes("+");
 }
 
 function decode(text: string): string {
-  if (!text.includes("%") && !text.includes("+")) return text;
+  if (!isEscaped(text)) return text;
   const spaced = text.replaceAll("+", " ");
   try {
     return decodeURIComponent(spaced);

@@ -5,21 +5,22 @@
 import { RE2JS } from "re2js";
 
 export class RouteExpression {
-  readonly #literal: string;
+  /** What every text begins with that the expression takes. */
+  readonly literal: string;
   readonly #expression: RE2JS;
 
   /** Throws what RE2 throws for an expression that it does not take; documents were checked for that. */
   constructor(pattern: string) {
-    this.#literal = literalStart(pattern);
+    this.literal = literalStart(pattern);
     this.#expression = RE2JS.compile(pattern);
   }
 
   test(text: string): boolean {
-    return text.startsWith(this.#literal) && this.#expression.testExact(text);
+    return text.startsWith(this.literal) && this.#expression.testExact(text);
   }
 }
 
-/** What every text begins with that the expression takes. Alternatives and flags could change it: then nothing. */
+/** Alternatives and flags could change it: then nothing. */
 function literalStart(pattern: string): string {
   if (pattern.includes("|") || pattern.includes("(?")) return "";
   const [literal = ""] = /^[A-Za-z0-9/_~-]*/.exec(pattern) ?? [];

@@ -43,9 +43,9 @@ export class RuleInForce {
 }
 
 function together(rule: RouteFilters = {}, backend: RouteFilters = {}): FiltersInForce {
-  const { requestHeaders: _, responseHeaders: __, mirrors: ___, ...single } = { ...rule, ...backend };
   return {
-    ...single,
+    ...rule,
+    ...backend,
     requestHeaders: present(rule.requestHeaders, backend.requestHeaders),
     responseHeaders: present(rule.responseHeaders, backend.responseHeaders),
     mirrors: [...(rule.mirrors ?? []), ...(backend.mirrors ?? [])],

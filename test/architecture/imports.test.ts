@@ -93,7 +93,7 @@ const INNER_WALLS = [
   },
 ] as const;
 
-/** What makes the control side of an agent. */
+/** What makes the control side of an agent, and the compiler of the controller's. */
 const CONTROL_BENCH_PARTS = [
   "agent/control/channel-client.ts",
   "agent/control/decode-frame.ts",
@@ -107,6 +107,8 @@ const CONTROL_BENCH_PARTS = [
   "agent/worker/messages.ts",
   "agent/worker/resource-limits.ts",
   "routing/compile.ts",
+  "routing/diff.ts",
+  "routing/table-compiler.ts",
   "routing/table-state.ts",
 ] as const;
 
@@ -123,14 +125,19 @@ const DOORS = [
     reason: "the types of that API's answers",
   },
   {
-    from: "agent/version.ts",
+    from: "core/version.ts",
     to: "package.json",
-    reason: "the version that it reports",
+    reason: "the version that every process reports",
   },
+  ...["decide-request.ts", "request-facts.ts", "route-index.ts"].map((file) => ({
+    from: "bench/routes.ts",
+    to: `routing/http/${file}`,
+    reason: "what a decision costs is measured where nothing else is in the way",
+  })),
   ...CONTROL_BENCH_PARTS.map((to) => ({
     from: "bench/control/",
     to,
-    reason: "a thousand agents do not fit on a machine: the bench takes the parts of one that it measures",
+    reason: "a thousand agents do not fit on a machine: the bench takes the parts of the product that it measures",
   })),
 ] as const;
 

@@ -2,14 +2,17 @@
 import "reflect-metadata";
 import { webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
-import { openAuthority } from "../../controller/authority-files.ts";
+import { AuthorityFiles } from "../../controller/authority-files.ts";
 import { CertificateAuthority } from "../../controller/certificate-authority.ts";
 import type { Clock } from "../../core/clock.ts";
 import { RecordingLog } from "./recording-log.ts";
 
 export async function openTestAuthority(directory: string, clock: Clock): Promise<CertificateAuthority> {
   const log = new RecordingLog();
-  return new CertificateAuthority(await openAuthority({ directory, trustDomain: "cluster.local", clock, log }), clock);
+  const store = new AuthorityFiles({ directory, trustDomain: "cluster.local", clock, log });
+  const material = await store.open(() => {});
+  await store.close();
+  return new CertificateAuthority(material, clock);
 }
 
 export function newKeys(namedCurve = "P-256"): Promise<webcrypto.CryptoKeyPair> {

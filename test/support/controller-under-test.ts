@@ -7,7 +7,10 @@ import { WebSocket } from "ws";
 import { ChannelClient, type ChannelClientOptions } from "../../agent/control/channel-client.ts";
 import { Controller, type ControllerOptions, type ControllerPorts } from "../../controller/controller.ts";
 import type { ControllerStatus } from "../../controller/controller-status.ts";
-import { FilesSource } from "../../controller/files-source.ts";
+import { filesPlatform } from "../../controller/files-platform.ts";
+import { ControllerMetrics } from "../../controller/metrics.ts";
+import type { Platform } from "../../controller/platform.ts";
+import { StateFiles } from "../../controller/state-files.ts";
 import { systemClock } from "../../core/clock.ts";
 import { CHANNEL_PATH, CHANNEL_SUBPROTOCOL, type HelloMessage } from "../../protocol/channel.ts";
 import type { TableDelta, TableSnapshot } from "../../protocol/table.ts";
@@ -15,6 +18,11 @@ import { TableState } from "../../routing/table-state.ts";
 import { ClusterDocuments } from "./cluster-documents.ts";
 import { RecordingLog } from "./recording-log.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
+
+/** `platform`: parts that take the place of those of files. */
+export interface ControllerUnderTestOptions extends Partial<Omit<ControllerOptions, "platform">> {
+  readonly platform?: Partial<Platform>;
+}
 
 export class ControllerUnderTest {
   readonly documents: ClusterDocuments;
@@ -30,7 +38,7 @@ export class ControllerUnderTest {
     this.stateDirectory = join(directory, "state");
   }
 
-  static async start(t: ExecutionContext, options: Partial<ControllerOptions> = {}): Promise<ControllerUnderTest> {
+  static async start(t: ExecutionContext, options: ControllerUnderTestOptions = {}): Promise<ControllerUnderTest> {
     const controller = new ControllerUnderTest(t, await temporaryDirectory(t));
     await controller.documents.writeCluster();
     await controller.start(options);
@@ -39,17 +47,31 @@ export class ControllerUnderTest {
   }
 
   /** Again on the same port when it was started before. */
-  async start(options: Partial<ControllerOptions> = {}): Promise<void> {
+  async start({ platform, ...options }: ControllerUnderTestOptions = {}): Promise<void> {
+    const { log, stateDirectory } = this;
+    const metrics = new ControllerMetrics();
+    const countFailure = (): void => metrics.storeFailures.inc();
+    const stateFiles = new StateFiles({ directory: stateDirectory, clock: systemClock, log, count: countFailure });
+    const files = filesPlatform({
+      documentsDirectory: this.documents.directory,
+      stateDirectory,
+      stateFiles,
+      trustDomain: "cluster.local",
+      countFailure,
+      clock: systemClock,
+      log,
+    });
     this.#controller = new Controller({
-      source: new FilesSource({ directory: this.documents.directory, clock: systemClock, log: this.log }),
-      stateDirectory: this.stateDirectory,
+      platform: { ...files, ...platform },
+      stateFiles,
+      metrics,
       listen: { host: "127.0.0.1", port: this.#ports.channel },
       admin: { host: "127.0.0.1", port: 0 },
       serverNames: ["localhost", "127.0.0.1"],
       trustDomain: "cluster.local",
       leafLifetimeMs: 24 * 3_600_000,
       clock: systemClock,
-      log: this.log,
+      log,
       ...options,
     });
     this.#ports = await this.#controller.start();

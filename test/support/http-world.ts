@@ -134,7 +134,7 @@ export class HttpWorld {
     const workload = this.#table.workload("shop/client");
     if (workload === undefined) throw new Error("The table has no client");
     const facts = {
-      source: { workload, address: "10.244.1.2", port: socket.remotePort ?? 0 },
+      source: { workload, address: "10.244.1.2", port: socket.remotePort ?? 0, redirected: false },
       service: catalog,
       port: 80,
       dialled: "10.96.0.1:80",

@@ -12,7 +12,8 @@ export function pod(uid: string, workload: string, node: string): LabPodStatus {
 }
 
 export function agent(node: string, changes: Partial<LabAgentStatus> = {}): LabAgentStatus {
-  return { node, instance: "1", pid: 40, state: "running", ready: true, rssMb: 80.123, cpuSeconds: 1.5, ...changes };
+  const running = { node, instance: "1", pid: 40, state: "running", ready: true, upToDate: true } as const;
+  return { ...running, rssMb: 80.123, cpuSeconds: 1.5, ...changes };
 }
 
 export function placed(placement: PlacementStats["placement"], changes: Partial<PlacementStats> = {}): PlacementStats {

@@ -7,6 +7,7 @@ import type { EjectionSettings } from "../../protocol/table.ts";
 import { Balancers } from "../../agent/balance/balancers.ts";
 import { OutboundConnection } from "../../agent/outbound/outbound-connection.ts";
 import { Traceparents } from "../../agent/outbound/traceparents.ts";
+import type { DialOptions } from "../../agent/sockets/dial.ts";
 import { WriteCoalescer } from "../../agent/relay/write-coalescer.ts";
 import { WorkerMetrics } from "../../agent/telemetry/worker-metrics.ts";
 import type { Acquired, TunnelPool, TunnelTarget } from "../../agent/tunnel/tunnel-pool.ts";
@@ -37,7 +38,9 @@ export interface Acquisition {
 export interface OutboundWorldOptions {
   readonly candidates: readonly Candidate[];
   readonly ejection?: EjectionSettings;
-  readonly dial?: () => Socket;
+  readonly dial?: (options: DialOptions) => Socket;
+  /** Default false. */
+  readonly redirected?: boolean;
   /** Answers a request at once, as a pool with an open lane does. */
   readonly atOnce?: (target: TunnelTarget) => Parameters<Acquired>[0] | undefined;
 }
@@ -86,13 +89,14 @@ export class OutboundWorld {
       traceparents: new Traceparents(),
       pool: this.#pool(),
     };
-    const { candidates, ejection = NO_EJECTION } = this.#options;
+    const { candidates, ejection = NO_EJECTION, redirected = false } = this.#options;
     new OutboundConnection(plane, {
       socket: this.agent,
       sourceAddress: "10.244.1.2",
       sourcePort: 4711,
       destinationAddress: "10.96.0.1",
       destinationPort: 80,
+      redirected,
       table: this.table,
       decision: { kind: "forward", source, candidates, loadBalancer: "round-robin", ejection, why: [] },
     }).start();

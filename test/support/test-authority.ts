@@ -1,6 +1,6 @@
 /** A certificate authority for tests: CAs, and leaves that may break every rule a real one keeps. */
 import "reflect-metadata";
-import { webcrypto } from "node:crypto";
+import { createPublicKey, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import type { TlsCredentials } from "../../agent/tunnel/tls-settings.ts";
 
@@ -47,6 +47,24 @@ export class TestAuthority {
     return new TestAuthority(root, keys);
   }
 
+  /** PEM of an intermediate authority's certificate for this private key. */
+  async issueAuthority(keyPem: string, name: string): Promise<string> {
+    const certificate = await x509.X509CertificateGenerator.create({
+      subject: `CN=${name}`,
+      issuer: this.#root.subject,
+      notBefore: new Date(Date.now() - HOUR_MS),
+      notAfter: new Date(Date.now() + HOUR_MS),
+      publicKey: await publicKeyOf(keyPem),
+      signingKey: this.#keys.privateKey,
+      signingAlgorithm: ALGORITHM,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+      ],
+    });
+    return certificate.toString("pem");
+  }
+
   /** `identity`: a SPIFFE ID, with both extended key usages as an agent has them. */
   async issue(identity: string, options: LeafOptions = {}): Promise<TlsCredentials> {
     const keys = await generateKeys();
@@ -70,6 +88,11 @@ export class TestAuthority {
     });
     return { identity, keyPem: await privateKeyPem(keys), chainPem: leaf.toString("pem"), rootsPem: this.rootPem };
   }
+}
+
+function publicKeyOf(keyPem: string): Promise<webcrypto.CryptoKey> {
+  const spki = createPublicKey(keyPem).export({ format: "der", type: "spki" });
+  return webcrypto.subtle.importKey("spki", spki, ALGORITHM, true, ["verify"]);
 }
 
 function generateKeys(): Promise<KeyPair> {

@@ -5,6 +5,7 @@ import { formatHostPort } from "../../../routing/address.ts";
 import type { Candidate } from "../../../routing/decide-connection.ts";
 import { timers } from "../../limits.ts";
 import { connectHeaders } from "../../outbound/connect-headers.ts";
+import { dialSource } from "../../outbound/dial-source.ts";
 import { PlainStream } from "../../relay/plain-stream.ts";
 import { ANY_PORT } from "../../sockets/dial.ts";
 import type { ClientTunnel } from "../../tunnel/engine.ts";
@@ -16,7 +17,8 @@ export interface UpstreamTarget {
   readonly candidate: Candidate;
   readonly source: HttpSource;
   readonly sourceIdentity: string;
-  readonly destinationIdentity: string;
+  /** Undefined for what is never reached by tunnel. */
+  readonly destinationIdentity: string | undefined;
   /** The Service that it is reached for. */
   readonly service: ServiceEntry;
   readonly connectMs: number | undefined;
@@ -36,6 +38,10 @@ export function dialUpstream(plane: UpstreamPlane, target: UpstreamTarget, upstr
 
 function throughTunnel(plane: UpstreamPlane, target: UpstreamTarget, upstream: UpstreamConnection): void {
   const { candidate, sourceIdentity, destinationIdentity } = target;
+  if (destinationIdentity === undefined) {
+    upstream.fail("connect-failure", "no pod has this address, so no identity can be asked for");
+    return;
+  }
   const key = { sourceIdentity, address: candidate.address, destinationIdentity };
   const withdraw = plane.pool.acquire(key, (result) => {
     // A pool's refusal (no certificate, its own bounds) says nothing about the endpoint.
@@ -86,8 +92,8 @@ function withoutTunnel(
       address: candidate.address,
       port: candidate.port,
       mark: plane.mark,
-      // The server sees its client; but a pod that calls itself cannot have its own address on both ends.
-      ...(candidate.address === source.address ? {} : { source: { address: source.address, port: ANY_PORT } }),
+      // The client's own port belongs to its connection with us, of which there may be several of these.
+      ...dialSource(candidate, { ...source, port: ANY_PORT }),
     });
     upstream.attach(new PlainStream(socket, upstream));
   } catch (error) {

@@ -183,8 +183,8 @@ function labelsOf({ candidate, source, service }: UpstreamTarget): ConnectionLab
     sourceWorkload: source.workload.workload,
     sourceNamespace: source.workload.namespace,
     destinationService: service.key,
-    destinationWorkload: candidate.workload.workload,
-    destinationNamespace: candidate.workload.namespace,
+    destinationWorkload: candidate.workload?.workload ?? "",
+    destinationNamespace: candidate.workload?.namespace ?? "",
     path: candidate.transport,
   };
 }

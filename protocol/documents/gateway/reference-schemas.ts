@@ -91,8 +91,8 @@ export function backendRefs<F extends z.ZodType>(filters: F) {
 
 function withPort<S extends z.ZodType<{ group: string; kind: string; port?: number | undefined }>>(schema: S): S {
   return schema.superRefine((value, context) => {
-    const { group, kind, port } = value as z.output<S>;
+    const { group, kind, port } = value;
     if (group !== "" || kind !== "Service" || port !== undefined) return;
     context.addIssue({ code: "custom", path: ["port"], message: PORT_WANTED });
-  }) as S;
+  });
 }

@@ -1,10 +1,12 @@
 /** Retries and their limits, with a real pod socket, real balancing, and fake tunnels. */
-import { connect, createServer, type AddressInfo } from "node:net";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import test from "ava";
 import { limits, timers } from "../../../agent/limits.ts";
+import type { DialOptions } from "../../../agent/sockets/dial.ts";
 import { ErrorCode } from "../../../agent/tunnel/engine.ts";
 import { TunnelError } from "../../../agent/tunnel/tunnel-error.ts";
 import { PoolError } from "../../../agent/tunnel/tunnel-pool.ts";
+import type { Candidate } from "../../../routing/decide-connection.ts";
 import { candidate, candidatesWithWeights } from "../../support/candidates.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeTunnel } from "../../support/fake-stream.ts";
@@ -295,6 +297,24 @@ test("a plain endpoint: connect is the answer, FIN and RST go both ways", async 
   server.close();
 });
 
+test("a pod sees its client; what is no pod, and the client itself, see the node", async (t) => {
+  const dialled = async (one: Candidate): Promise<DialOptions> => {
+    let options: DialOptions | undefined;
+    const dial = (given: DialOptions): Socket => {
+      options = given;
+      throw new Error("enough");
+    };
+    const world = await OutboundWorld.create({ candidates: [one], dial });
+    world.start();
+    await world.closed();
+    return options as DialOptions;
+  };
+  const pod: Candidate = { ...candidate("db-1"), transport: "plain" };
+  t.deepEqual((await dialled(pod)).source, { address: "10.244.1.2", port: 4711 });
+  t.is((await dialled({ ...pod, key: "198.51.100.7:8080", workload: undefined })).source, undefined);
+  t.is((await dialled({ ...pod, address: "10.244.1.2", transport: "local" })).source, undefined);
+});
+
 test("a plain endpoint that refuses is followed by another, with everything that came", async (t) => {
   const server = createServer((socket) => socket.on("error", () => {}).pipe(socket));
   await new Promise<void>((resolve) => {
@@ -314,6 +334,33 @@ test("a plain endpoint that refuses is followed by another, with everything that
   await world.closed();
   server.close();
 });
+
+for (const [transport, redirected, speaksAsPod] of [
+  ["plain", false, true],
+  ["plain", true, true],
+  ["local", false, true],
+  // On a bridge the server would answer its neighbour directly, past this host.
+  ["local", true, false],
+] as const) {
+  const where = redirected ? "redirected" : "not redirected";
+  test(`a ${transport} endpoint, ${where}, sees ${speaksAsPod ? "the pod" : "the host"} as its client`, async (t) => {
+    const dials: DialOptions[] = [];
+    const world = await OutboundWorld.create({
+      candidates: [{ ...candidate("endpoint"), transport }],
+      redirected,
+      dial: (options) => {
+        dials.push(options);
+        throw new Error("Enough was seen");
+      },
+    });
+    world.start();
+    await world.closed();
+    t.deepEqual(
+      dials.map(({ source }) => source),
+      [speaksAsPod ? { address: "10.244.1.2", port: 4711 } : undefined],
+    );
+  });
+}
 
 test("a plain endpoint that does not answer is given up with its socket", async (t) => {
   // Never connects: its name is never resolved.

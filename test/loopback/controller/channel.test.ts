@@ -5,9 +5,12 @@ import { connect } from "node:tls";
 import { join } from "node:path";
 import test from "ava";
 import type { WebSocket } from "ws";
+import { ChannelTrust } from "../../../agent/control/channel-trust.ts";
 import { createCertificateRequest } from "../../../agent/identity/certificate-request.ts";
+import type { Authentication } from "../../../controller/agent-authenticator.ts";
+import { newAuthorityCertificate, newAuthorityKey } from "../../../controller/authority-material.ts";
 import { limits } from "../../../controller/limits.ts";
-import type { AgentMessage } from "../../../protocol/channel.ts";
+import type { AgentMessage, RootsMessage } from "../../../protocol/channel.ts";
 import { testRequest } from "../../support/certificate-requests.ts";
 import { ControllerUnderTest, type TestAgent } from "../../support/controller-under-test.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -60,6 +63,91 @@ test("a wrong token is refused, and so is a missing one", async (t) => {
     t.regex(error.message, /401/);
   }
   t.is(await controller.metric('hawser_controller_connections_refused_total{reason="token"}'), 3);
+});
+
+test("a refusal tells by its status whether the same token may be taken later, and by its reason why", async (t) => {
+  const answers: Record<string, Authentication> = {
+    audience: { refused: "token-audience", detail: "for another" },
+    away: { refused: "api-unreachable", detail: "no answer" },
+    stranger: { node: "node-9" },
+    "a.long-jwt_of.some~characters==": { node: "node-1" },
+  };
+  const authenticate = async (token: string): Promise<Authentication> => answers[token] as Authentication;
+  const controller = await ControllerUnderTest.start(t, { platform: { authenticator: { authenticate } } });
+  const expected: [string, RegExp, string][] = [
+    ["audience", /401/, "token-audience"],
+    ["away", /503/, "api-unreachable"],
+    ["stranger", /403/, "unknown-node"],
+    ["x".repeat(limits.tokenBytes + 1), /401/, "token"],
+    ["two words", /401/, "token"],
+  ];
+  for (const [token, status, reason] of expected) {
+    const [error] = (await once(controller.rawSocket(token), "error")) as [Error];
+    t.regex(error.message, status, reason);
+    t.true(
+      controller.log.lines.some(({ fields }) => fields["reason"] === reason),
+      reason,
+    );
+  }
+  t.is(await controller.metric('hawser_controller_connections_refused_total{reason="api-unreachable"}'), 1);
+  await once(controller.rawSocket("a.long-jwt_of.some~characters=="), "open");
+  t.false(controller.log.text.includes("a.long-jwt"));
+});
+
+test("agents are told what to trust when they come, and when it changes; the server's certificate follows", async (t) => {
+  const controller = await ControllerUnderTest.start(t);
+  const told: RootsMessage[] = [];
+  const first = controller.roots();
+  const agent = controller.agent("node-1", { onRoots: (message) => told.push(message) });
+  await eventually("the roots", () => told[0]);
+  t.is(told[0]?.roots, first);
+  const key = newAuthorityKey();
+  const certificate = await newAuthorityCertificate({ text: key, place: "key" }, "cluster.local", Date.now());
+  await writeFile(join(controller.stateDirectory, "ca-extra-roots.pem"), first);
+  await writeFile(join(controller.stateDirectory, "ca.key"), key);
+  await writeFile(join(controller.stateDirectory, "ca.crt"), certificate);
+  const both = await eventually("both roots", () => told.find(({ roots }) => roots.match(/BEGIN/g)?.length === 2));
+  t.not(both.issuer, told[0]?.issuer);
+  const status = await controller.status();
+  t.is(status.issuer, both.issuer);
+  t.deepEqual(status.formerIssuer, ["node-1"], "it has not said what it has");
+  agent.channel.send({ kind: "report", ready: true, counters: { formerIssuerCertificates: 0 } });
+  await eventually("it has", async () => (await controller.status()).formerIssuer.length === 0);
+  // Only the new root: what the server shows leads to it.
+  const fresh = controller.agent("node-2", {
+    credentials: () => ({ token: controller.token("node-2"), roots: certificate }),
+  });
+  await eventually("an agent that trusts the new root only", () => fresh.channel.connected);
+});
+
+test("an agent whose CA file is of yesterday is let in after a rotation, by what it has learnt", async (t) => {
+  const controller = await ControllerUnderTest.start(t);
+  const caFile = join(controller.stateDirectory, "..", "mounted-ca.pem");
+  const learntFile = join(controller.stateDirectory, "..", "controller-roots.pem");
+  await writeFile(caFile, controller.roots());
+  const trust = new ChannelTrust({ caFile, learntFile, log: controller.log });
+  const key = newAuthorityKey();
+  const certificate = await newAuthorityCertificate({ text: key, place: "key" }, "cluster.local", Date.now());
+  await writeFile(join(controller.stateDirectory, "ca-extra-roots.pem"), certificate);
+  const agent = controller.agent("node-1", {
+    credentials: () => ({ token: controller.token("node-1"), roots: trust.roots() }),
+    onRoots: ({ roots }) => void trust.learn(roots),
+  });
+  await eventually("both roots are learnt", () => trust.roots().includes(certificate.trim()));
+  await writeFile(join(controller.stateDirectory, "ca.key"), key);
+  await writeFile(join(controller.stateDirectory, "ca.crt"), certificate);
+  await rm(join(controller.stateDirectory, "ca-extra-roots.pem"));
+  await eventually("one root", () => controller.roots().trim() === certificate.trim());
+  await controller.stop();
+  await eventually("the channel is lost", () => !agent.channel.connected);
+  await controller.start();
+  await eventually("the agent is back", () => agent.channel.connected);
+  t.false((await readFile(caFile, "utf8")).includes(certificate.trim()));
+});
+
+test("the admin port can be reached from elsewhere", async (t) => {
+  const controller = await ControllerUnderTest.start(t, { admin: { host: "0.0.0.0", port: 0 } });
+  t.is((await controller.get("/readyz")).status, 200);
 });
 
 test("an agent with a wrong token says what to check", async (t) => {

@@ -4,7 +4,7 @@ import { WebSocket } from "ws";
 import { AgentSession, type SessionHost } from "../../../controller/agent-session.ts";
 import { limits, timers } from "../../../controller/limits.ts";
 import { ControllerMetrics } from "../../../controller/metrics.ts";
-import { TableHistory } from "../../../controller/table-history.ts";
+import { TableHistory, type TablePosition } from "../../../controller/table-history.ts";
 import type { AgentMessage, ControllerMessage } from "../../../protocol/channel.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RecordingLog } from "../../support/recording-log.ts";
@@ -20,6 +20,7 @@ function numberOf(message: ControllerMessage): number {
 class FakeSocket extends EventEmitter {
   readyState: number = WebSocket.OPEN;
   bufferedAmount = 0;
+  /** Without `roots`, of which each channel is told once. */
   readonly sent: string[] = [];
   closeCode: number | undefined;
   terminated = false;
@@ -27,7 +28,7 @@ class FakeSocket extends EventEmitter {
 
   send(data: Buffer | string, _options?: object, callback?: () => void): void {
     const message = JSON.parse(data.toString()) as ControllerMessage;
-    this.sent.push(`${message.kind} ${numberOf(message)}`);
+    if (message.kind !== "roots") this.sent.push(`${message.kind} ${numberOf(message)}`);
     this.bufferedAmount += data.length;
     if (callback !== undefined) this.#sentCallbacks.push(callback);
   }
@@ -62,8 +63,10 @@ function bench(signed: Promise<{ chain: string; roots: string }> = Promise.rejec
   history.reset(testTable());
   const clock = new FakeClock();
   const host: SessionHost = {
+    epoch: "epoch-1",
     nextMessage: (have) => history.nextMessage(have),
     snapshotMessage: () => history.snapshotMessage(),
+    roots: () => ({ kind: "roots", roots: "roots", issuer: "issuer" }),
     sign: () => signed,
     greeted: () => {},
     applied: () => {},
@@ -86,7 +89,8 @@ function bench(signed: Promise<{ chain: string; roots: string }> = Promise.rejec
     history.advance({ epoch: "epoch-1", sequence, upserts: {}, removals: {} }, testTable({ sequence }));
     session.deliver();
   };
-  const hello = (): void => socket.hear({ kind: "hello", node: "node-1", version: "", instance: "i" });
+  const hello = (have?: TablePosition): void =>
+    socket.hear({ kind: "hello", node: "node-1", version: "", instance: "i", ...(have === undefined ? {} : { have }) });
   return { socket, history, clock, session, advance, hello };
 }
 
@@ -108,6 +112,26 @@ test("an agent that did not read for longer than the history is given the newest
   for (let sequence = 2; sequence <= limits.historyChanges + 10; sequence += 1) advance(sequence);
   socket.drain();
   t.deepEqual(socket.sent, ["snapshot 1", `snapshot ${limits.historyChanges + 10}`]);
+});
+
+test("an agent with another replica's table is given ours a moment later, in its newest state", (t) => {
+  const { socket, clock, advance, hello } = bench();
+  hello({ epoch: "of another replica", sequence: 7 });
+  t.deepEqual(socket.sent, []);
+  advance(2);
+  clock.advance(timers.handoverMs - 1);
+  t.deepEqual(socket.sent, []);
+  clock.advance(1);
+  t.deepEqual(socket.sent, ["snapshot 2"]);
+  advance(3);
+  t.deepEqual(socket.sent, ["snapshot 2", "delta 3"]);
+});
+
+test("an agent that was here before is not kept waiting", (t) => {
+  const { socket, advance, hello } = bench();
+  advance(2);
+  hello({ epoch: "epoch-1", sequence: 1 });
+  t.deepEqual(socket.sent, ["delta 2"]);
 });
 
 test("an agent that refuses everything is given each state once, not one for ever", (t) => {

@@ -4,7 +4,15 @@ import { join } from "node:path";
 import test from "ava";
 import { assembleBundle } from "../../../agent/identity/certificate-bundle.ts";
 import { createCertificateRequest } from "../../../agent/identity/certificate-request.ts";
-import { openAuthority } from "../../../controller/authority-files.ts";
+import { AuthorityFiles } from "../../../controller/authority-files.ts";
+import {
+  type AuthorityMaterial,
+  newAuthorityCertificate,
+  newAuthorityKey,
+  readAuthority,
+} from "../../../controller/authority-material.ts";
+import { timers } from "../../../controller/limits.ts";
+import { TestAuthority } from "../../support/test-authority.ts";
 import { checkCertificateRequest } from "../../../controller/certificate-request.ts";
 import { RecordingLog } from "../../support/recording-log.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -14,11 +22,11 @@ import { newKeys, openTestAuthority } from "../../support/certificate-requests.t
 const identity = "spiffe://cluster.local/ns/shop/sa/default";
 const HOUR_MS = 3_600_000;
 
-function open(directory: string, clock = new FakeClock()): ReturnType<typeof openAuthority> {
-  return openAuthority({ directory, trustDomain: "cluster.local", clock, log: new RecordingLog() });
+async function open(directory: string, clock = new FakeClock()): Promise<AuthorityMaterial> {
+  return new AuthorityFiles({ directory, trustDomain: "cluster.local", clock, log: new RecordingLog() }).open(() => {});
 }
 
-test("openAuthority creates a root once and finds it again", async (t) => {
+test("AuthorityFiles creates a root once and finds it again", async (t) => {
   const directory = await temporaryDirectory(t);
   const first = await open(directory);
   const second = await open(directory);
@@ -30,7 +38,7 @@ test("openAuthority creates a root once and finds it again", async (t) => {
   t.true(root.verify(root.publicKey));
 });
 
-test("openAuthority makes the certificate that a crash left out", async (t) => {
+test("AuthorityFiles makes the certificate that a crash left out", async (t) => {
   const directory = await temporaryDirectory(t);
   await open(directory);
   await rm(join(directory, "ca.crt"));
@@ -39,7 +47,7 @@ test("openAuthority makes the certificate that a crash left out", async (t) => {
   t.true(new X509Certificate(rootsPem).checkPrivateKey(key));
 });
 
-test("openAuthority refuses a certificate without its key, and with another key", async (t) => {
+test("AuthorityFiles refuses a certificate without its key, and with another key", async (t) => {
   const directory = await temporaryDirectory(t);
   const other = await temporaryDirectory(t);
   await open(directory);
@@ -50,7 +58,7 @@ test("openAuthority refuses a certificate without its key, and with another key"
   await t.throwsAsync(open(directory), { code: "ca-unusable", message: /ca.key is not the key/ });
 });
 
-test("openAuthority refuses garbage and an expired root", async (t) => {
+test("AuthorityFiles refuses garbage and an expired root", async (t) => {
   const directory = await temporaryDirectory(t);
   const clock = new FakeClock();
   await open(directory, clock);
@@ -61,7 +69,7 @@ test("openAuthority refuses garbage and an expired root", async (t) => {
   await t.throwsAsync(open(directory), { code: "ca-unusable" });
 });
 
-test("openAuthority trusts a second root during a rotation", async (t) => {
+test("AuthorityFiles trusts a second root during a rotation", async (t) => {
   const [directory, next] = [await temporaryDirectory(t), await temporaryDirectory(t)];
   const nextRoot = await open(next);
   await writeFile(join(directory, "ca-extra-roots.pem"), nextRoot.rootsPem);
@@ -70,13 +78,74 @@ test("openAuthority trusts a second root during a rotation", async (t) => {
   t.true(rootsPem.includes(nextRoot.rootsPem.trim()));
 });
 
-test("openAuthority still opens when the roots for agents cannot be written", async (t) => {
+test("AuthorityFiles still opens when the roots for agents cannot be written", async (t) => {
   const directory = await temporaryDirectory(t);
   const { rootsPem } = await open(directory);
   await rm(join(directory, "ca-root.pem"));
   // A directory in its place fails for every user, root included.
   await mkdir(join(directory, "ca-root.pem"));
   t.is((await open(directory)).rootsPem, rootsPem);
+});
+
+test("AuthorityFiles takes a change that can be used, and tells one that cannot at the second look", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const clock = new FakeClock();
+  const log = new RecordingLog();
+  const store = new AuthorityFiles({ directory, trustDomain: "cluster.local", clock, log });
+  t.teardown(() => store.close());
+  const changes: AuthorityMaterial[] = [];
+  const first = await store.open((material) => changes.push(material));
+  const look = async (): Promise<void> => {
+    clock.advance(timers.authorityCheckMs);
+    await store.settled();
+  };
+  const key = newAuthorityKey();
+  const certificate = await newAuthorityCertificate({ text: key, place: "key" }, "mine", clock.nowMs());
+  await writeFile(join(directory, "ca.key"), key);
+  await look();
+  t.is(store.problem, "", "the certificate may be on its way");
+  await look();
+  await look();
+  t.regex(store.problem, /ca\.key is not the key of its first certificate/);
+  t.is(log.lines.filter(({ level }) => level === "error").length, 1);
+  t.deepEqual(changes, []);
+  await writeFile(join(directory, "ca.crt"), certificate);
+  await writeFile(join(directory, "ca-extra-roots.pem"), first.rootsPem);
+  await look();
+  t.is(store.problem, "");
+  t.is(changes[0]?.rootsPem.match(/BEGIN/g)?.length, 2);
+  t.not(changes[0]?.issuer, first.issuer);
+  t.is(await readFile(join(directory, "ca-root.pem"), "utf8"), changes[0]?.rootsPem ?? "");
+  await rm(join(directory, "ca.crt"));
+  await look();
+  await look();
+  t.not(store.problem, "", "a certificate that is gone is not made anew behind the agents' backs");
+});
+
+test("readAuthority takes an intermediate with its chain in any place, and refuses one that leads nowhere", async (t) => {
+  const nowMs = Date.now();
+  const root = await TestAuthority.create("Corporate root");
+  const key = newAuthorityKey();
+  const intermediate = await root.issueAuthority(key, "Mesh");
+  const place = (text: string, name: string): { text: string; place: string } => ({ text, place: name });
+  const keyText = place(key, "tls.key");
+  for (const [certificate, further] of [
+    [`${intermediate}\n${root.rootPem}`, ""],
+    [intermediate, root.rootPem],
+  ] as const) {
+    const texts = { key: keyText, certificate: place(certificate, "tls.crt"), further: [place(further, "ca.crt")] };
+    const material = await readAuthority(texts, nowMs);
+    t.is(material.intermediatesPem.match(/BEGIN/g)?.length, 1);
+    t.is(new X509Certificate(material.rootsPem).subject, "CN=Corporate root");
+  }
+  const other = await TestAuthority.create("Another root");
+  const lost = { key: keyText, certificate: place(intermediate, "tls.crt"), further: [place(other.rootPem, "ca.crt")] };
+  await t.throwsAsync(readAuthority(lost, nowMs), {
+    code: "ca-unusable",
+    message: /tls\.crt: .* do not lead to a root/,
+  });
+  const rootless = { key: keyText, certificate: place(intermediate, "tls.crt"), further: [place("", "ca.crt")] };
+  await t.throwsAsync(readAuthority(rootless, nowMs), { message: /no root is in it or in ca\.crt/ });
 });
 
 test("a workload certificate belongs to its key, names one identity and leads to the root", async (t) => {

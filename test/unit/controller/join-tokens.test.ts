@@ -17,16 +17,16 @@ test("every node has a token of its own, in a file for its owner only", async (t
   t.deepEqual(await readdir(directory), ["node-1", "node-2"]);
   t.is((await stat(join(directory, "node-1"))).mode & 0o777, 0o600);
   const token = (await readFile(join(directory, "node-1"), "utf8")).trim();
-  t.is(tokens.nodeOf(token), "node-1");
+  t.deepEqual(await tokens.authenticate(token), { node: "node-1" });
   t.true(Buffer.from(token, "base64url").length === 32);
 });
 
 test("another text, a part of a token and nothing are no tokens", async (t) => {
   const { tokens, directory } = await bench(t);
-  t.is(tokens.nodeOf(""), undefined);
+  t.true("refused" in (await tokens.authenticate("")));
   await tokens.setNodes(new Set(["node-1"]));
   const token = (await readFile(join(directory, "node-1"), "utf8")).trim();
-  for (const wrong of ["", "x", token.slice(1), `${token}x`]) t.is(tokens.nodeOf(wrong), undefined);
+  for (const wrong of ["", "x", token.slice(1), `${token}x`]) t.true("refused" in (await tokens.authenticate(wrong)));
 });
 
 test("tokens outlive a restart", async (t) => {
@@ -35,7 +35,7 @@ test("tokens outlive a restart", async (t) => {
   const token = (await readFile(join(directory, "node-1"), "utf8")).trim();
   const next = new JoinTokens({ directory, log });
   await next.setNodes(new Set(["node-1"]));
-  t.is(next.nodeOf(token), "node-1");
+  t.deepEqual(await next.authenticate(token), { node: "node-1" });
 });
 
 test("a token is void as soon as its node is gone, and a node that comes back has another", async (t) => {
@@ -43,11 +43,11 @@ test("a token is void as soon as its node is gone, and a node that comes back ha
   await tokens.setNodes(new Set(["node-1"]));
   const token = (await readFile(join(directory, "node-1"), "utf8")).trim();
   const gone = tokens.setNodes(new Set());
-  t.is(tokens.nodeOf(token), undefined);
+  t.true("refused" in (await tokens.authenticate(token)));
   await gone;
   t.deepEqual(await readdir(directory), []);
   await tokens.setNodes(new Set(["node-1"]));
-  t.is(tokens.nodeOf(token), undefined);
+  t.true("refused" in (await tokens.authenticate(token)));
 });
 
 test("a file that was cut off is replaced: an empty token opens nothing", async (t) => {
@@ -55,7 +55,7 @@ test("a file that was cut off is replaced: an empty token opens nothing", async 
   await mkdir(directory);
   await writeFile(join(directory, "node-1"), "\n");
   await tokens.setNodes(new Set(["node-1"]));
-  t.is(tokens.nodeOf(""), undefined);
+  t.true("refused" in (await tokens.authenticate("")));
   t.is((await readFile(join(directory, "node-1"), "utf8")).trim().length, 43);
 });
 

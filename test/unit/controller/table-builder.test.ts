@@ -13,7 +13,9 @@ interface Bench {
   readonly history: TableHistory;
   readonly published: TableSnapshot[];
   readonly judged: number[];
-  readonly savedAgents: string[][];
+  readonly log: RecordingLog;
+  /** Nodes with an agent, as they are remembered. */
+  readonly agents: Set<string>;
   /** The disk takes positions. */
   writable: boolean;
 }
@@ -22,7 +24,8 @@ function bench(): Bench {
   const history = new TableHistory();
   const published: TableSnapshot[] = [];
   const judged: number[] = [];
-  const savedAgents: string[][] = [];
+  const log = new RecordingLog();
+  const agents = new Set<string>();
   let epochOnDisk: string | undefined;
   const builder = new TableBuilder({
     history,
@@ -33,14 +36,14 @@ function bench(): Bench {
         return result.writable || epochOnDisk !== epoch;
       },
       saveTable: () => {},
-      saveAgentNodes: async (nodes) => void savedAgents.push([...nodes]),
     },
+    agentNodes: () => agents,
     onPublished: (table) => void published.push(table),
-    onJudged: (problems) => judged.push(problems),
+    onJudged: ({ problems }) => judged.push(problems),
     clock: new FakeClock(),
-    log: new RecordingLog(),
+    log,
   });
-  const result: Bench = { builder, history, published, judged, savedAgents, writable: true };
+  const result: Bench = { builder, history, published, judged, log, agents, writable: true };
   return result;
 }
 
@@ -83,26 +86,53 @@ test("a state with problems changes nothing, wherever they were found", async (t
   t.is(published.length, 1);
 });
 
-test("an agent that becomes ready is in the table, also while the newest documents are refused", async (t) => {
-  const { builder, published, savedAgents } = bench();
-  await builder.setState(state(node1));
-  await builder.setState({ documents: [], problems: ["broken"], judgement: "whole" });
-  await builder.setAgent("node-1");
-  t.true(published.at(-1)?.nodes[0]?.agent);
-  await builder.setAgent("node-1");
-  t.is(published.length, 2);
-  t.deepEqual(builder.problems, ["broken"]);
-  await builder.clearAgent("node-1");
-  t.false(published.at(-1)?.nodes[0]?.agent);
-  t.deepEqual(savedAgents, [["node-1"], []]);
+test("judged each by itself, what is wrong is left out, and told when it comes and when it is gone", async (t) => {
+  const { builder, published, judged, log, agents } = bench();
+  const policy = `apiVersion: hawser.dev/v1
+kind: TrafficPolicy
+metadata: { name: gone, namespace: shop }
+spec: { targetRef: { kind: Service, name: gone } }
+`;
+  const each = (problems: readonly string[], ...texts: string[]): SourceState => ({
+    ...state(...texts),
+    problems,
+    judgement: "each",
+  });
+  const told = (): number => log.lines.filter(({ fields }) => "problem" in fields).length;
+  await builder.setState(each(["ConfigMap hawser: unknown key"], node1, policy));
+  t.deepEqual([published.length, judged, told()], [1, [2], 2]);
+  t.regex(builder.problems.join(), /unknown key.*Service shop\/gone/);
+  await builder.setState(each(["ConfigMap hawser: unknown key"], node1, policy, catalog));
+  t.is(published.at(-1)?.workloads.length, 1);
+  // Nothing new to tell.
+  t.is(told(), 2);
+  agents.add("node-1");
+  await builder.agentsChanged();
+  t.deepEqual([builder.problems.length, told()], [2, 2]);
+  await builder.setState(each([], node1, catalog));
+  t.deepEqual([builder.problems, judged.at(-1), told()], [[], 0, 4]);
 });
 
-test("a node that leaves the documents loses its mark", async (t) => {
+test("in a cluster, the namespaces that it cannot come up without are outside the mesh", async (t) => {
   const { builder, published } = bench();
+  await builder.setState({ ...state(node1), judgement: "each" });
+  t.deepEqual(published[0]?.mesh.exclude.namespaces, ["hawser-system", "kube-system"]);
   await builder.setState(state(node1));
-  await builder.setAgent("node-1");
-  await builder.setState(state(nodeText("node-2", 2)));
+  t.deepEqual(published[1]?.mesh.exclude.namespaces, []);
+});
+
+test("an agent that becomes ready is in the table, also while the newest documents are refused", async (t) => {
+  const { builder, published, agents } = bench();
   await builder.setState(state(node1));
+  await builder.setState({ documents: [], problems: ["broken"], judgement: "whole" });
+  agents.add("node-1");
+  await builder.agentsChanged();
+  t.true(published.at(-1)?.nodes[0]?.agent);
+  await builder.agentsChanged();
+  t.is(published.length, 2);
+  t.deepEqual(builder.problems, ["broken"]);
+  agents.delete("node-1");
+  await builder.agentsChanged();
   t.false(published.at(-1)?.nodes[0]?.agent);
 });
 
@@ -111,7 +141,7 @@ test("a restored table keeps its number when the documents say the same, and goe
   await first.builder.setState(state(node1));
   const table = first.published[0] as TableSnapshot;
   const { builder, published } = bench();
-  await builder.restore({ table, continues: true, agentNodes: new Set() });
+  await builder.restore({ table, continues: true });
   await builder.setState(state(node1));
   t.deepEqual(published, [table]);
   await builder.setState(state(node1, catalog));
@@ -123,7 +153,7 @@ test("a restored table that may be old gets an epoch of its own", async (t) => {
   await first.builder.setState(state(node1));
   const table = first.published[0] as TableSnapshot;
   const { builder, published } = bench();
-  await builder.restore({ table, continues: false, agentNodes: new Set() });
+  await builder.restore({ table, continues: false });
   t.not(published[0]?.epoch, table.epoch);
   t.deepEqual(published[0]?.nodes, table.nodes);
 });
@@ -150,12 +180,11 @@ test("states that come faster than they can be judged end with the newest", asyn
   t.true(published.length < 20);
 });
 
-test("agents that become ready while a table is made share the next one", async (t) => {
-  const { builder, published, savedAgents } = bench();
-  const nodes = Array.from({ length: 20 }, (_, index) => nodeText(`node-${index}`, index));
-  await builder.setState(state(...nodes));
-  await Promise.all(nodes.map((_, index) => builder.setAgent(`node-${index}`)));
-  t.true(published.at(-1)?.nodes.every((node) => node.agent));
-  t.is(published.length, 2);
-  t.is(savedAgents.length, 1);
+test("an agent that is remembered before its node is known is in the first table with the node", async (t) => {
+  const { builder, published, agents } = bench();
+  agents.add("node-1");
+  await builder.agentsChanged();
+  t.deepEqual(published, []);
+  await builder.setState(state(node1));
+  t.true(published[0]?.nodes[0]?.agent);
 });

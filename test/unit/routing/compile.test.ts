@@ -128,6 +128,91 @@ spec: { exclude: { namespaces: [${exclude}] } }
   t.true(mesh("shop", ", annotations: { hawser.dev/mesh: enabled }"));
 });
 
+test("a namespace's label goes before the mesh's exclusion, and a pod's annotation before the label", (t) => {
+  const mesh = (label: string, metadata = "", namespace = "shop") => {
+    const text = `apiVersion: v1
+kind: Namespace
+metadata: { name: ${namespace}, labels: { ${label} } }
+---
+${NODE}${pod("a", "podIP: 10.1.0.5", { metadata })}`;
+    const { documents } = parseDocuments(text, "test.yaml");
+    const agentNodes = new Set<string>();
+    return (excludedNamespaces: readonly string[]): boolean | undefined =>
+      compileTable({ documents, agentNodes, excludedNamespaces }).contents.workloads[0]?.mesh;
+  };
+  t.deepEqual([mesh("")([]), mesh("")(["shop"])], [true, false]);
+  t.deepEqual([mesh("hawser.dev/mesh: disabled")([]), mesh("hawser.dev/mesh: enabled")(["shop"])], [false, true]);
+  t.true(mesh("hawser.dev/mesh: disabled", "", "other")([]));
+  t.true(mesh("hawser.dev/mesh: disabled", ", annotations: { hawser.dev/mesh: enabled }")([]));
+});
+
+test("excluded namespaces are those of the caller and of the Mesh document", (t) => {
+  const { documents } = parseDocuments(
+    "{ apiVersion: hawser.dev/v1, kind: Mesh, metadata: { name: mesh }, spec: { exclude: { namespaces: [old] } } }",
+    "test.yaml",
+  );
+  const { contents } = compileTable({ documents, agentNodes: new Set(), excludedNamespaces: ["kube-system"] });
+  t.deepEqual(contents.mesh.exclude.namespaces, ["kube-system", "old"]);
+});
+
+test("a Service's own words are its locality, its affinity and its internal policy, and a TrafficPolicy's go before", (t) => {
+  const entry = (spec: string, policy = "") => {
+    const text = `${service("db", `clusterIP: 10.96.0.1, ports: [{ port: 80 }], ${spec}`)}
+apiVersion: hawser.dev/v1
+kind: TrafficPolicy
+metadata: { name: db, namespace: shop }
+spec: { targetRef: { kind: Service, name: db }${policy} }
+`;
+    const { contents, unread } = compile(text);
+    t.deepEqual(unread, []);
+    const { locality, loadBalancer, internalTrafficPolicy } = contents.services[0] ?? {};
+    return [locality, loadBalancer, internalTrafficPolicy];
+  };
+  t.deepEqual(entry("sessionAffinity: None, internalTrafficPolicy: Cluster"), [undefined, undefined, undefined]);
+  t.deepEqual(entry("trafficDistribution: PreferSameNode"), ["prefer-local", undefined, undefined]);
+  t.deepEqual(entry("trafficDistribution: PreferClose"), ["prefer-zone", undefined, undefined]);
+  const all = "trafficDistribution: PreferSameZone, sessionAffinity: ClientIP, internalTrafficPolicy: Local";
+  t.deepEqual(entry(all), ["prefer-zone", "source-hash", "Local"]);
+  const policy = ", locality: spread, loadBalancer: { algorithm: random }";
+  t.deepEqual(entry(all, policy), ["spread", "random", "Local"]);
+});
+
+test("of two pods with one address, the younger one that lives has it, and in a cluster that is no problem", (t) => {
+  const made = (name: string, day: number, more = "") =>
+    pod(name, "podIP: 10.1.0.5", { metadata: `, creationTimestamp: 2026-01-0${day}T00:00:00Z${more}` });
+  const winner = (text: string) => {
+    const { documents } = parseDocuments(NODE + text, "test.yaml");
+    const { contents, problems } = compileTable({ documents, agentNodes: new Set(), judgement: "each" });
+    t.deepEqual(problems, []);
+    return contents.workloads.map(({ name }) => name);
+  };
+  t.deepEqual(winner(made("a", 1) + made("b", 2)), ["b"]);
+  t.deepEqual(winner(made("a", 2) + made("b", 1)), ["a"]);
+  t.deepEqual(winner(made("a", 1) + made("b", 2, ", deletionTimestamp: 2026-01-03T00:00:00Z")), ["a"]);
+  t.is(compile(NODE + made("a", 1) + made("b", 2)).told.length, 1);
+});
+
+test("judged each by itself, a pod whose node is not known yet is left out, and what is wrong is told", (t) => {
+  const text = `${NODE}${pod("a", "podIP: 10.1.0.5").replace("nodeName: n1", "nodeName: n9")}${pod("b", "podIP: 192.168.0.1")}
+apiVersion: hawser.dev/v1
+kind: TrafficPolicy
+metadata: { name: gone, namespace: shop }
+spec: { targetRef: { kind: Service, name: gone } }
+`;
+  const { documents } = parseDocuments(text, "test.yaml");
+  const { contents, problems } = compileTable({ documents, agentNodes: new Set(), judgement: "each" });
+  t.deepEqual(contents.workloads, []);
+  t.deepEqual(
+    problems.map(({ code }) => code),
+    ["address-conflict", "missing-target"],
+  );
+});
+
+test("a node's zone is its well-known label", (t) => {
+  const labelled = NODE.replace("name: n1 }", "name: n1, labels: { topology.kubernetes.io/zone: z1 } }");
+  t.is(compile(labelled).contents.nodes[0]?.zone, "z1");
+});
+
 test("a Deployment's pods are called by the Deployment when no label says otherwise", (t) => {
   const { contents } = compile(`${NODE}
 apiVersion: v1

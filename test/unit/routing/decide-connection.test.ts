@@ -46,7 +46,9 @@ const db = (name: string, node: string, fields: Partial<WorkloadEntry> = {}) =>
 function outcome(table: TableState, facts: Partial<ConnectionFacts> = {}): string[] {
   const decision = decideConnection(table, { ...FACTS, ...facts });
   if (decision.kind === "refuse") return [decision.code];
-  return decision.candidates.map(({ workload, transport, weight }) => `${workload.name} ${transport} ${weight}`);
+  return decision.candidates.map(
+    ({ key, workload, transport, weight }) => `${workload?.name ?? key} ${transport} ${weight}`,
+  );
 }
 
 test("a Service's remote ready endpoints are reached by tunnel on their target port", (t) => {
@@ -56,15 +58,13 @@ test("a Service's remote ready endpoints are reached by tunnel on their target p
   t.like(decision.candidates[0], { key: "shop/db1:13306", address: "10.2.0.1", port: 13306 });
   t.like(decision, { source: { uid: "shop/web" }, service: { key: "shop/db" }, servicePort: { name: "sql" } });
   t.like(decision, { loadBalancer: "least-request", ejection: { consecutiveFailures: 2 } });
-  t.deepEqual(decision.why, [
-    "port 3306 of Service shop/db",
-    "2 of 3 endpoints are ready",
-    "2 to choose from on other nodes",
-  ]);
+  t.deepEqual(decision.why, ["port 3306 of Service shop/db", "2 of 3 endpoints are ready", "2 to choose from"]);
 });
 
-test("local endpoints are candidates only when there is no remote one", (t) => {
-  t.deepEqual(outcome(tableWith([db("db1", "n1"), db("db2", "n2")])), ["db2 tunnel 100"]);
+test("local endpoints are candidates only when they are preferred or there is no remote one", (t) => {
+  const pods = [db("db1", "n1"), db("db2", "n2")];
+  t.deepEqual(outcome(tableWith(pods, { locality: "spread" })), ["db2 tunnel 100"]);
+  t.deepEqual(outcome(tableWith(pods)), ["db1 local 100"]);
   t.deepEqual(outcome(tableWith([db("db1", "n1")])), ["db1 local 100"]);
 });
 

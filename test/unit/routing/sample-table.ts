@@ -1,6 +1,8 @@
 /** Small tables for tests: entries with everything filled in, of which a test states what it is about. */
 import type {
   EndpointEntry,
+  OutsideEndpoint,
+  PodEndpoint,
   MeshSettings,
   NodeEntry,
   ServiceEntry,
@@ -41,8 +43,20 @@ export function endpointEntry(
   workload: string,
   ports: Readonly<Record<number, number>>,
   weight = 100,
+  fields: Partial<PodEndpoint> = {},
 ): EndpointEntry {
-  return { key: `${service}|${workload}`, service, workload, ports, weight };
+  return { key: `${service}|${workload}`, service, workload, ports, weight, ...fields };
+}
+
+/** `target`: address and port, of IPv4. */
+export function outsideEntry(
+  service: string,
+  target: string,
+  port: number,
+  fields: Partial<OutsideEndpoint> = {},
+): EndpointEntry {
+  const [address = "", number] = target.split(":");
+  return { key: `${service}|${target}`, service, address, ports: { [port]: Number(number) }, weight: 100, ...fields };
 }
 
 export function tableSnapshot(fields: Partial<TableSnapshot> = {}, mesh: Partial<MeshSettings> = {}): TableSnapshot {

@@ -1,13 +1,14 @@
 /** Random tables of a small cluster, so that two of them have much in common and addresses change hands often. */
 import fc from "fast-check";
-import type { EndpointEntry, ServiceEntry, WorkloadEntry } from "../../../protocol/table.ts";
+import type { EndpointEntry, PodEndpoint, ServiceEntry, WorkloadEntry } from "../../../protocol/table.ts";
 import type { TableContents } from "../../../routing/compile.ts";
 import { MESH_DEFAULTS } from "../../../routing/mesh-defaults.ts";
-import { endpointEntry, nodeEntry, serviceEntry, workloadEntry } from "./sample-table.ts";
+import { endpointEntry, nodeEntry, outsideEntry, serviceEntry, workloadEntry } from "./sample-table.ts";
 
 const POD_ADDRESSES = ["10.244.1.1", "10.244.1.2", "10.244.2.1", "10.244.2.2", "fd00:1::1", "fd00:2::1"];
 const NODE_NAMES = ["n1", "n2", "n3"];
 const POD_UIDS = ["a/p1", "a/p2", "a/p3", "b/p1", "b/p2"];
+const OUTSIDE = "198.51.100.7:3306";
 const SERVICE_KEYS = ["a/web", "a/db", "b/web"];
 
 /** Keys with a value each, at most one value per key. */
@@ -19,16 +20,35 @@ const node = (name: string) =>
     .record({
       agent: fc.boolean(),
       podCidrs: fc.subarray([`10.244.${name.slice(1)}.0/24`, `fd00:${name.slice(1)}::/64`]),
+      zone: fc.constantFrom(undefined, "z1", "z2"),
     })
-    .map((fields) => nodeEntry(name, { ...fields, addresses: [`192.168.0.${name.slice(1)}`] }));
+    .map(({ zone, ...fields }) =>
+      nodeEntry(name, {
+        ...fields,
+        addresses: [`192.168.0.${name.slice(1)}`],
+        ...(zone === undefined ? {} : { zone }),
+      }),
+    );
 
 const service = (key: string) =>
   fc
     .record({
       clusterIps: fc.constantFrom([], [`10.96.0.${SERVICE_KEYS.indexOf(key) + 1}`]),
       port: fc.constantFrom(80, 443),
+      // Most Services say nothing of it.
+      more: fc.constantFrom<Partial<ServiceEntry>[]>(
+        {},
+        {},
+        {},
+        { locality: "prefer-zone" },
+        { locality: "spread" },
+        { loadBalancer: "source-hash" },
+        { internalTrafficPolicy: "Local" },
+      ),
     })
-    .map(({ clusterIps, port }) => serviceEntry(key, { clusterIps, ports: [{ name: "main", port, protocol: "TCP" }] }));
+    .map(({ clusterIps, port, more }) =>
+      serviceEntry(key, { clusterIps, ports: [{ name: "main", port, protocol: "TCP" }], ...more }),
+    );
 
 /** Every address belongs to at most one pod, as a compiled table has it. */
 const workloads: fc.Arbitrary<WorkloadEntry[]> = fc
@@ -39,28 +59,46 @@ const workloads: fc.Arbitrary<WorkloadEntry[]> = fc
       minLength: 5,
       maxLength: 5,
     }),
+    fc.array(fc.constantFrom(true, true, true, false), { minLength: 5, maxLength: 5 }),
   )
-  .map(([uids, owners, states]) =>
+  .map(([uids, owners, states, meshed]) =>
     uids.map((uid, index) => {
       const addresses = POD_ADDRESSES.filter((_, i) => (owners[i] ?? 0) % uids.length === index);
-      return workloadEntry(uid, NODE_NAMES[index % 3] ?? "", { addresses, state: states[index] ?? "ready" });
+      return workloadEntry(uid, NODE_NAMES[index % 3] ?? "", {
+        addresses,
+        state: states[index] ?? "ready",
+        mesh: meshed[index] ?? true,
+      });
     }),
   );
+
+type EndpointFields = Pick<PodEndpoint, "weight" | "state" | "forZones" | "forNodes">;
+
+/** Most endpoints say nothing but their weight. */
+const endpointFields: fc.Arbitrary<EndpointFields> = fc
+  .record({
+    weight: fc.constantFrom(0, 50, 100),
+    more: fc.constantFrom<Partial<EndpointFields>[]>({}, {}, {}, { state: "unready" }, { state: "ready" }),
+    hints: fc.constantFrom<Partial<EndpointFields>[]>({}, { forZones: ["z1"] }, { forZones: ["z2"], forNodes: ["n1"] }),
+  })
+  .map(({ weight, more, hints }) => ({ weight, ...more, ...hints }));
 
 const endpoints = (
   pods: readonly WorkloadEntry[],
   services: readonly ServiceEntry[],
 ): fc.Arbitrary<EndpointEntry[]> => {
-  const all = services.flatMap((of) => pods.map((pod) => [of.key, pod.uid] as const));
-  return fc
-    .subarray(all)
-    .chain((chosen) =>
-      fc
-        .array(fc.constantFrom(0, 50, 100), { minLength: chosen.length, maxLength: chosen.length })
-        .map((weights) =>
-          chosen.map(([key, uid], i) => endpointEntry(key, uid, { 80: 8080, 443: 8443 }, weights[i] ?? 100)),
-        ),
-    );
+  const all = services.flatMap(
+    ({ key }) => [...pods.map(({ uid }) => [key, uid]), [key, OUTSIDE]] as [string, string][],
+  );
+  return fc.subarray(all).chain((chosen) =>
+    fc.array(endpointFields, { minLength: chosen.length, maxLength: chosen.length }).map((fields) =>
+      chosen.map(([key, target], i) => {
+        const { weight = 100, ...more } = fields[i] ?? {};
+        if (target === OUTSIDE) return outsideEntry(key, OUTSIDE, 80, { weight, ...more });
+        return endpointEntry(key, target, { 80: 8080, 443: 8443 }, weight, more);
+      }),
+    ),
+  );
 };
 
 export const tableContents: fc.Arbitrary<TableContents> = fc

@@ -19,7 +19,7 @@ test("what a controller sends passes unchanged", (t) => {
 });
 
 test("keys of a newer controller are dropped", (t) => {
-  const newer = { ...tableSnapshot(), routes: [], nodes: [{ ...nodeEntry("n1"), zone: "a" }] };
+  const newer = { ...tableSnapshot(), routes: [], nodes: [{ ...nodeEntry("n1"), rack: "a" }] };
   t.deepEqual(parseSnapshot(newer), tableSnapshot({ nodes: [nodeEntry("n1")] }));
 });
 

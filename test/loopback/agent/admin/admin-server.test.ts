@@ -12,6 +12,7 @@ function setUp(overrides: Partial<AdminServerOptions> = {}) {
   const clock = new FakeClock();
   const pending: string[] = [];
   const server = new AdminServer({
+    name: "admin",
     host: "127.0.0.1",
     port: 0,
     clock,
@@ -116,6 +117,27 @@ test("a server that is closed while it waits for its port stays closed", async (
   t.is(clock.pendingTimers, 0);
   t.is(server.port, undefined);
   other.close();
+});
+
+test("a port for scrapers may be open to others, and has no configuration to dump", async (t) => {
+  const log = new CollectingLog();
+  const server = new AdminServer({
+    name: "metrics",
+    host: "0.0.0.0",
+    port: 0,
+    clock: new FakeClock(),
+    log,
+    pending: () => ["rules: not applied yet"],
+    metrics: { contentType: "text/plain", text: () => Promise.resolve("hawser_tunnels_open 1\n") },
+  });
+  server.start();
+  const url = await listening(server);
+  t.is((await get(`${url}/metrics`)).body, "hawser_tunnels_open 1\n");
+  t.is((await get(`${url}/livez`)).status, 200);
+  t.is((await get(`${url}/readyz`)).status, 503);
+  t.like(await get(`${url}/config_dump`), { status: 404, body: "try /livez /readyz /metrics\n" });
+  t.deepEqual(log.events, ["metrics-listening"]);
+  await server.close();
 });
 
 test("an address that others could reach is refused", (t) => {

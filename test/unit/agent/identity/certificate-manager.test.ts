@@ -1,7 +1,7 @@
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import type { CertificateBundle } from "../../../../agent/identity/certificate-bundle.ts";
+import { type CertificateBundle, CertificateError } from "../../../../agent/identity/certificate-bundle.ts";
 import { createCertificateRequest } from "../../../../agent/identity/certificate-request.ts";
 import { CertificateManager, type SignedCertificate } from "../../../../agent/identity/certificate-manager.ts";
 import { CertificateStore } from "../../../../agent/identity/certificate-store.ts";
@@ -201,6 +201,54 @@ test("new roots reach every identity, and a leaf they do not cover is replaced",
     return bundle?.chainPem === old.chainPem ? undefined : bundle;
   });
   t.is(renewed.rootsPem, bench.authority.rootsPem);
+});
+
+test("roots that the controller names are in force for every identity at once, and on disk", async (t) => {
+  const bench = await Bench.create(t);
+  const manager = await bench.manager(t);
+  manager.setWanted(new Set([catalog, reviews]));
+  await eventually("both certificates", () => manager.bundles().size === 2);
+  const other = await openTestAuthority(await temporaryDirectory(t), bench.clock);
+  const both = `${bench.authority.rootsPem}${other.rootsPem}`;
+  manager.setRoots(both, bench.authority.issuer);
+  for (const identity of [catalog, reviews]) t.is(manager.bundles().get(identity)?.rootsPem, both);
+  t.is(manager.formerIssuerCount, 0);
+  t.is(bench.requests, 2, "nothing is renewed for it");
+  await manager.close();
+  t.deepEqual(new Set((await bench.store.load()).map(({ rootsPem }) => rootsPem)), new Set([both]));
+});
+
+test("certificates of a former issuer are renewed soon, not at once, and serve until then", async (t) => {
+  const bench = await Bench.create(t);
+  const manager = await bench.manager(t);
+  manager.setWanted(new Set([catalog]));
+  const old = await eventually("the certificate", () => manager.bundles().get(catalog));
+  const former = bench.authority;
+  bench.authority = await openTestAuthority(await temporaryDirectory(t), bench.clock);
+  const both = `${bench.authority.rootsPem}${former.rootsPem}`;
+  manager.setRoots(both, bench.authority.issuer);
+  t.is(manager.formerIssuerCount, 1);
+  t.is(manager.bundles().get(catalog)?.chainPem, old.chainPem);
+  bench.clock.advance(identityLimits.reissueDelayMs - 1);
+  t.is(bench.requests, 1);
+  bench.clock.advance(identityLimits.reissueSpreadMs);
+  await eventually("the successor", () => manager.formerIssuerCount === 0);
+  t.not(manager.bundles().get(catalog)?.chainPem, old.chainPem);
+  manager.setRoots(bench.authority.rootsPem, bench.authority.issuer);
+  t.is(manager.formerIssuerCount, 0);
+  t.is(bench.requests, 2);
+});
+
+test("roots that cannot be used change nothing", async (t) => {
+  const bench = await Bench.create(t);
+  const manager = await bench.manager(t);
+  manager.setWanted(new Set([catalog]));
+  const bundle = await eventually("the certificate", () => manager.bundles().get(catalog));
+  const torn = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  for (const roots of ["", "nothing", torn, bundle.rootsPem.repeat(200)]) {
+    t.throws(() => manager.setRoots(roots, "issuer"), { instanceOf: CertificateError });
+  }
+  t.is(manager.bundles().get(catalog), bundle);
 });
 
 test("a disk that cannot be used costs only the persistence", async (t) => {

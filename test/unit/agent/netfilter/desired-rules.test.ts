@@ -12,7 +12,7 @@ import type { MeshSettings, TableSnapshot } from "../../../../protocol/table.ts"
 import { TableState } from "../../../../routing/table-state.ts";
 import { testMesh, testNode, testTable, testWorkload } from "../../../support/test-tables.ts";
 
-const PORTS = { outboundPort: 40001, inboundPort: 40002 };
+const PORTS = { outboundPort: 40001, inboundPort: 40009 };
 
 /** Two nodes; `mixed` has an endpoint on each, `remote` only on the other one, `local` only here. Both families. */
 function cluster(mesh: Partial<MeshSettings> = {}): TableSnapshot {
@@ -78,6 +78,16 @@ test("rules of permissive encryption with spread and exclusions", (t) => {
     "permissive-spread-exclusions",
     describeRules(rulesOf(cluster({ encryption: "permissive", locality: "spread", exclude }))),
   );
+});
+
+test("rules where pods are on a bridge with br_netfilter: connections are redirected", (t) => {
+  const view = nodeView(new TableState(cluster({ locality: "spread" })), "node-1");
+  golden(t, "strict-spread-redirect", describeRules(desiredRules(view, { ...PORTS, intercept: "redirect" })));
+});
+
+test("redirected, nothing is handed over by TPROXY, which a bridge would undo", (t) => {
+  const view = nodeView(new TableState(cluster()), "node-1");
+  t.false(describeRules(desiredRules(view, { ...PORTS, intercept: "redirect" })).includes("TPROXY"));
 });
 
 test("rules that guard a node before its first table", (t) => {

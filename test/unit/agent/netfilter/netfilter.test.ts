@@ -75,7 +75,7 @@ test("mangle, which decides, is written after everything that it leads to, and t
   };
   const netfilter = netfilterOn(host);
   await netfilter.apply(rules());
-  t.deepEqual(written, ["table", "table", "sets", "rule", "rule", "rule", "rule", "rule", "rule", "table"]);
+  t.deepEqual(written, ["sets", "table", "table", "sets", "rule", "rule", "rule", "rule", "rule", "rule", "table"]);
   t.deepEqual([...host.tables("iptables-nft").keys()], ["nat", "filter", "mangle"]);
 
   const left: string[] = [];

@@ -15,6 +15,8 @@ export interface RequestOptions {
   readonly from?: string;
   /** Host or :authority when it is not the URL's. */
   readonly authority?: string;
+  /** When it is no path. */
+  readonly target?: string;
   readonly random?: number;
   readonly mirrorRandom?: number;
 }
@@ -92,7 +94,7 @@ export class RequestWorld {
         port: Number(port),
         scheme: "http",
         method: options.method ?? "GET",
-        target: target === "" ? "/" : target,
+        target: options.target ?? (target === "" ? "/" : target),
         authority: options.authority ?? authority,
         headers: new Map(headers),
         random: options.random ?? 0,

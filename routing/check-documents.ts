@@ -1,0 +1,43 @@
+/**
+ * All that can be said about documents before they are in force: the table and the routes that they make, and what is
+ * wrong with them among each other. For CI, the command line and whoever tries a draft.
+ */
+import type { Document } from "../protocol/documents/document.ts";
+import type { Problem } from "../protocol/documents/problem.ts";
+import type { RouteEntry } from "../protocol/route-table.ts";
+import type { RouteStatus } from "../protocol/route-status.ts";
+import { compileTable, type TableContents } from "./compile.ts";
+import { CompileProblems } from "./compile-problems.ts";
+import { compileRoutes } from "./http/compile-routes.ts";
+import { isKind } from "./is-kind.ts";
+
+export interface CheckedDocuments {
+  /** As if an agent served every node. */
+  readonly contents: TableContents;
+  readonly routes: readonly RouteEntry[];
+  readonly statuses: readonly RouteStatus[];
+  readonly problems: readonly Problem[];
+  /** Correct, but not in force in this version. */
+  readonly notInForce: readonly Problem[];
+}
+
+export function checkDocuments(documents: readonly Document[]): CheckedDocuments {
+  const agentNodes = new Set(documents.filter(isKind("Node")).map(({ metadata }) => metadata.name));
+  const { contents, problems } = compileTable({ documents, agentNodes });
+  const routeProblems = new CompileProblems();
+  const { entries, statuses } = compileRoutes(
+    {
+      services: documents.filter(isKind("Service")),
+      routes: documents.filter(isKind("HTTPRoute", "GRPCRoute")),
+      policies: documents.filter(isKind("TrafficPolicy")),
+    },
+    routeProblems,
+  );
+  return {
+    contents,
+    routes: entries,
+    statuses,
+    problems: [...problems.filter(({ code }) => code !== "not-supported"), ...routeProblems.list],
+    notInForce: problems.filter(({ code }) => code === "not-supported"),
+  };
+}

@@ -1,0 +1,137 @@
+/**
+ * What would become of one request, for a person: the same decision as an agent's, but with all that chance could make of
+ * it, the places in the documents that led there, and the endpoints behind each backend.
+ */
+import type { Document } from "../../protocol/documents/document.ts";
+import type { Position } from "../../protocol/documents/problem.ts";
+import type { RouteBackend } from "../../protocol/route-table.ts";
+import type { ServicePort, WorkloadEntry } from "../../protocol/table.ts";
+import type { CheckedDocuments } from "../check-documents.ts";
+import { chooseEndpoints, endpointsOfPort, type ServiceEndpoint } from "../service-endpoints.ts";
+import { TableState } from "../table-state.ts";
+import { decideRequest } from "./decide-request.ts";
+import type { RequestDecision, RoutedBy } from "./request-decision.ts";
+import type { RequestFacts, RequestHeaders } from "./request-facts.ts";
+import { RouteIndex } from "./route-index.ts";
+
+export interface RequestQuestion {
+  readonly method: string;
+  readonly authority: string;
+  readonly target: string;
+  readonly headers: RequestHeaders;
+  /** Key and port of the Service that is dialled. */
+  readonly service: string;
+  readonly port: number;
+  readonly namespace: string;
+  /** The pod that asks; undefined when the documents have no pods. */
+  readonly source: WorkloadEntry | undefined;
+}
+
+export interface Outcome {
+  /** How much of equal requests, 0..1. */
+  readonly share: number;
+  readonly decision: RequestDecision;
+  /** Behind the backend, when the request is forwarded. */
+  readonly endpoints: readonly ExplainedEndpoint[];
+}
+
+export interface ExplainedEndpoint
+  extends Pick<ServiceEndpoint, "key" | "address" | "port" | "node" | "state" | "weight"> {
+  /** Takes requests of this caller's node. */
+  readonly chosen: boolean;
+}
+
+export interface Explanation {
+  readonly question: RequestQuestion;
+  readonly servicePort: ServicePort | undefined;
+  readonly by: RoutedBy | undefined;
+  /** Where in the documents the rule is. */
+  readonly place: (Position & { readonly file: string }) | undefined;
+  readonly outcomes: readonly Outcome[];
+}
+
+export function explainRequest(
+  checked: CheckedDocuments,
+  documents: readonly Document[],
+  question: RequestQuestion,
+): Explanation {
+  const table = new TableState({ ...checked.contents, epoch: "explain", sequence: 1 });
+  const explainer = new Explainer(table, new RouteIndex(checked.routes), question);
+  const outcomes = explainer.outcomes();
+  const first = outcomes[0]?.decision;
+  const by = first === undefined || first.kind === "not-routed" ? undefined : first.by;
+  return {
+    question,
+    servicePort: table.service(question.service)?.ports.find(({ port }) => port === question.port),
+    by,
+    place: by === undefined ? undefined : placeOfRule(documents, by),
+    outcomes,
+  };
+}
+
+class Explainer {
+  readonly #table: TableState;
+  readonly #routes: RouteIndex;
+  readonly #question: RequestQuestion;
+
+  constructor(table: TableState, routes: RouteIndex, question: RequestQuestion) {
+    this.#table = table;
+    this.#routes = routes;
+    this.#question = question;
+  }
+
+  /** One for each backend with a weight, when that is what chance decides. */
+  outcomes(): readonly Outcome[] {
+    const first = this.#decide(0);
+    const backend = first.kind === "not-routed" ? undefined : first.backend;
+    if (backend === undefined || first.kind === "not-routed") return [{ share: 1, decision: first, endpoints: [] }];
+    const weighty = (first.by?.rule.backends ?? []).filter(({ weight }) => weight > 0);
+    const total = weighty.reduce((sum, { weight }) => sum + weight, 0);
+    let passed = 0;
+    return weighty.map(({ weight }) => {
+      const decision = this.#decide((passed + weight / 2) / total);
+      passed += weight;
+      const endpoints = decision.kind === "forward" ? this.#endpoints(decision.backend) : [];
+      return { share: weight / total, decision, endpoints };
+    });
+  }
+
+  #decide(random: number): RequestDecision {
+    const { namespace, headers, ...request } = this.#question;
+    const facts: RequestFacts = {
+      ...request,
+      source: { namespace },
+      scheme: "http",
+      headers,
+      random,
+      mirrorRandom: 0,
+    };
+    const hasEndpoints = (service: string, port: number) =>
+      this.#endpoints({ service, port, weight: 1 }).some(({ chosen }) => chosen);
+    return decideRequest({ routes: this.#routes, hasEndpoints }, facts);
+  }
+
+  #endpoints(backend: RouteBackend): readonly ExplainedEndpoint[] {
+    const service = this.#table.service(backend.service);
+    const port = service?.ports.find((each) => each.port === backend.port && each.protocol === "TCP");
+    if (service === undefined || port === undefined) return [];
+    return ([4, 6] as const).flatMap((family) => {
+      const about = { service, port, family };
+      const all = endpointsOfPort(this.#table, about);
+      const node = this.#question.source?.node ?? "";
+      const chosen = new Set(chooseEndpoints(this.#table, node, about).chosen.map(({ key }) => key));
+      return all.map(({ key, address, port: target, node: at, state, weight }) => {
+        return { key, address, port: target, node: at, state, weight, chosen: chosen.has(key) };
+      });
+    });
+  }
+}
+
+function placeOfRule(documents: readonly Document[], by: RoutedBy): Explanation["place"] {
+  const document = documents.find(
+    ({ kind, metadata }) =>
+      kind === by.kind && "namespace" in metadata && `${metadata.namespace}/${metadata.name}` === by.rule.route,
+  );
+  if (document === undefined) return undefined;
+  return { file: document.source.file, ...document.source.locate(["spec", "rules", by.rule.index]) };
+}

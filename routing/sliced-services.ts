@@ -1,0 +1,111 @@
+/**
+ * The Services that have EndpointSlices, with what is behind each, kept up to date one Service at a time: a change of
+ * one slice, or of a pod that a slice names, concerns the Services it belongs to and no other.
+ */
+import type { EndpointSliceDocument, ServiceDocument } from "../protocol/documents/document.ts";
+import type { EndpointEntry } from "../protocol/table.ts";
+import { addressesOfSlices, type AddressOwner, compileSlices, serviceOfSlice } from "./compile-slices.ts";
+import { sameValue } from "./same-value.ts";
+import { SharedValues } from "./shared-values.ts";
+
+/** What is different behind a Service after it was compiled anew. */
+export interface EndpointsChange {
+  /** Keys. */
+  readonly removals: readonly string[];
+  readonly upserts: readonly EndpointEntry[];
+}
+
+export interface SlicedServicesOptions {
+  /** By key; those that are routed. */
+  readonly services: ReadonlyMap<string, ServiceDocument>;
+  /** Keys of the Services of which a TrafficPolicy says which endpoints are preferred. */
+  readonly placed: ReadonlySet<string>;
+  readonly ownerOf: (address: string) => AddressOwner;
+}
+
+const NO_SLICES: ReadonlySet<EndpointSliceDocument> = new Set();
+
+export class SlicedServices {
+  readonly #options: SlicedServicesOptions;
+  readonly #shared = new SharedValues();
+  /** Also of Services that are not there (yet). */
+  readonly #slices = new Map<string, Set<EndpointSliceDocument>>();
+  readonly #endpoints = new Map<string, ReadonlyMap<string, EndpointEntry>>();
+  readonly #addresses = new Map<string, ReadonlySet<string>>();
+  /** Nearly always one: an array costs a quarter of a set. */
+  readonly #servicesByAddress = new Map<string, readonly string[]>();
+
+  constructor(options: SlicedServicesOptions) {
+    this.#options = options;
+  }
+
+  /** There is no slice of it, and it has a selector. */
+  isLeftToSelector(service: string): boolean {
+    return !this.#slices.has(service) && this.#options.services.get(service)?.spec.selector !== undefined;
+  }
+
+  /** Gives the key of the slice's Service, which is to be compiled. */
+  add(slice: EndpointSliceDocument): string | undefined {
+    const service = serviceOfSlice(slice);
+    if (service === undefined) return undefined;
+    const slices = this.#slices.get(service);
+    if (slices === undefined) this.#slices.set(service, new Set([slice]));
+    else slices.add(slice);
+    return service;
+  }
+
+  /** The same. */
+  remove(slice: EndpointSliceDocument): string | undefined {
+    const service = serviceOfSlice(slice);
+    if (service === undefined) return undefined;
+    const slices = this.#slices.get(service);
+    slices?.delete(slice);
+    if (slices?.size === 0) this.#slices.delete(service);
+    return service;
+  }
+
+  /** Keys of the Services whose slices name the address. */
+  servicesOf(address: string): readonly string[] {
+    return this.#servicesByAddress.get(address) ?? [];
+  }
+
+  compileAll(): EndpointEntry[] {
+    return [...this.#slices.keys()].flatMap((service) => this.compile(service).upserts);
+  }
+
+  /** What stayed the same stays the same object, and is not told. */
+  compile(service: string): EndpointsChange {
+    const { services, placed, ownerOf } = this.#options;
+    const document = services.get(service);
+    const slices = (document === undefined ? undefined : this.#slices.get(service)) ?? NO_SLICES;
+    this.#index(service, addressesOfSlices(slices));
+    const before = this.#endpoints.get(service) ?? new Map<string, EndpointEntry>();
+    const after = new Map<string, EndpointEntry>();
+    const facts = { ownerOf, followsHints: !placed.has(service), shared: this.#shared };
+    const entries = document === undefined ? [] : compileSlices(document, slices, facts);
+    const upserts: EndpointEntry[] = [];
+    for (const entry of entries) {
+      const known = before.get(entry.key);
+      const isSame = sameValue(known, entry);
+      if (!isSame) upserts.push(entry);
+      after.set(entry.key, isSame && known !== undefined ? known : entry);
+    }
+    if (after.size === 0) this.#endpoints.delete(service);
+    else this.#endpoints.set(service, after);
+    return { upserts, removals: [...before.keys()].filter((key) => !after.has(key)) };
+  }
+
+  #index(service: string, addresses: ReadonlySet<string>): void {
+    const known = this.#addresses.get(service) ?? new Set();
+    for (const address of known.difference(addresses)) {
+      const others = this.servicesOf(address).filter((one) => one !== service);
+      if (others.length === 0) this.#servicesByAddress.delete(address);
+      else this.#servicesByAddress.set(address, others);
+    }
+    for (const address of addresses.difference(known)) {
+      this.#servicesByAddress.set(address, [...this.servicesOf(address), service]);
+    }
+    if (addresses.size === 0) this.#addresses.delete(service);
+    else this.#addresses.set(service, addresses);
+  }
+}
