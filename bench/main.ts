@@ -11,6 +11,7 @@ const PROGRAMS: readonly { readonly name: string; readonly file: string; readonl
     file: "control/main.ts",
     description: "the control plane: 1,000 agents, 10,000 pods, changes and reconnects",
   },
+  { name: "h1", file: "h1.ts", description: "HTTP/1.1: the codec, and a request beside the same bytes: [rounds]" },
   { name: "routes", file: "routes.ts", description: "a decision about an HTTP request, by number and kind of rules" },
   { name: "engines", file: "engines.ts", description: "our two tunnel engines against each other: [rounds]" },
 ];

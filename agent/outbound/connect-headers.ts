@@ -9,7 +9,7 @@ import { formatHostPort } from "../../routing/address.ts";
 import type { ForwardDecision } from "../../routing/decide-connection.ts";
 
 export interface ConnectHeaderFacts {
-  readonly decision: ForwardDecision;
+  readonly decision: Pick<ForwardDecision, "source" | "service">;
   readonly sourceAddress: string;
   readonly sourcePort: number;
   /** A new one. */

@@ -11,7 +11,7 @@ import type { Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { WorkloadEntry } from "../../protocol/table.ts";
 import { formatHostPort } from "../../routing/address.ts";
-import type { Candidate, ForwardDecision } from "../../routing/decide-connection.ts";
+import type { ForwardDecision } from "../../routing/decide-connection.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import type { Attempt } from "../balance/attempt.ts";
 import type { Balancers } from "../balance/balancers.ts";
@@ -26,6 +26,7 @@ import { type ClientTunnel, ErrorCode, type TunnelStream } from "../tunnel/engin
 import { PoolError, type TunnelPool } from "../tunnel/tunnel-pool.ts";
 import { type DataPlane, describePeer } from "../worker/data-plane.ts";
 import { connectHeaders } from "./connect-headers.ts";
+import { dialSource } from "./dial-source.ts";
 import type { Traceparents } from "./traceparents.ts";
 
 export interface OutboundDependencies extends DataPlane {
@@ -161,17 +162,15 @@ export class OutboundConnection {
 
   /** An endpoint of this node, outside the mesh, or (permissive) of a node without an agent. */
   #withoutTunnel({ candidate }: Attempt): void {
-    const { sourceAddress, sourcePort, redirected } = this.#facts;
+    const { sourceAddress: address, sourcePort, redirected } = this.#facts;
     // Another port when there was a try before: from its own one the client may have a connection to this endpoint already.
-    const source = { address: sourceAddress, port: this.#attempts > 1 ? ANY_PORT : sourcePort };
-    // Neighbours on a bridge would answer each other directly, past this host.
-    const areNeighbours = redirected && candidate.transport === "local";
+    const port = this.#attempts > 1 ? ANY_PORT : sourcePort;
     try {
       const socket = this.#plane.dial({
         address: candidate.address,
         port: candidate.port,
         mark: this.#plane.mark,
-        ...(areNeighbours || !seesItsClient(candidate, sourceAddress) ? {} : { source }),
+        ...dialSource(candidate, { address, port, redirected }),
       });
       this.#use(new PlainStream(socket, this.#relay));
     } catch (error) {
@@ -322,13 +321,4 @@ export class OutboundConnection {
       path: transport,
     };
   }
-}
-
-/**
- * A pod does, and its answers come back here: they are addressed to a pod of this node. Who is no pod may not know the
- * way to one, and a pod drops what comes from its own address: both are spoken to as the node, as the cluster's
- * masquerading would have it.
- */
-function seesItsClient({ workload, address }: Candidate, client: string): boolean {
-  return workload !== undefined && address !== client;
 }

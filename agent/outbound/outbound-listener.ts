@@ -1,11 +1,14 @@
 /**
- * Accepts what the rules hand over from local pods. Decides by the pod's address and what it dialled, and either forwards or
- * resets with a log line that says why.
+ * Accepts what the rules hand over from local pods. Decides by the pod's address and what it dialled, and either forwards,
+ * serves request by request (a Service with routes), or resets with a log line that says why.
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { formatHostPort, normalizeAddress } from "../../routing/address.ts";
-import { decideConnection, type RefuseDecision } from "../../routing/decide-connection.ts";
+import { type ConnectionDecision, decideConnection, type RefuseDecision } from "../../routing/decide-connection.ts";
 import type { TableState } from "../../routing/table-state.ts";
+import { HttpConnection } from "../http/http-connection.ts";
+import type { HttpPlane } from "../http/http-plane.ts";
+import type { HttpRouterFor } from "../http/request-router.ts";
 import { timers } from "../limits.ts";
 import { dialledAddress } from "../sockets/dialled-address.ts";
 import { listenOn } from "../sockets/listen-on.ts";
@@ -14,12 +17,21 @@ import { logConnection } from "../telemetry/connection-log.ts";
 import { describePeer } from "../worker/data-plane.ts";
 import { OutboundConnection, type OutboundDependencies } from "./outbound-connection.ts";
 
+/** For connections that are looked into: which ones, and with what. */
+export interface HttpSide {
+  readonly plane: HttpPlane;
+  readonly routerFor: HttpRouterFor;
+}
+
 export class OutboundListener {
   readonly #plane: OutboundDependencies;
+  readonly #http: HttpSide | undefined;
   readonly #servers: Server[] = [];
 
-  constructor(plane: OutboundDependencies) {
+  /** Without `http`, everything is bytes. */
+  constructor(plane: OutboundDependencies, http?: HttpSide) {
     this.#plane = plane;
+    this.#http = http;
   }
 
   /** `fd`: a transparent listening socket; taken over. */
@@ -69,9 +81,35 @@ export class OutboundListener {
       return;
     }
     const decision = decideConnection(table, { node: this.#plane.node, ...addresses });
-    if (decision.kind === "refuse") this.#refuse(socket, table, decision, addresses);
+    const http = this.#httpConnection(socket, table, decision, { ...addresses, redirected });
+    if (decision.kind === "refuse" && http === undefined) this.#refuse(socket, table, decision, addresses);
     else if (!this.#plane.connections.admits(sourceAddress)) reset(socket);
-    else new OutboundConnection(this.#plane, { socket, table, decision, redirected, ...addresses }).start();
+    else if (http !== undefined) http.start();
+    else if (decision.kind === "forward") {
+      new OutboundConnection(this.#plane, { socket, table, decision, redirected, ...addresses }).start();
+    }
+  }
+
+  /** Also for a Service without endpoints: its routes may lead elsewhere, or nowhere. */
+  #httpConnection(
+    socket: Socket,
+    table: TableState,
+    { source, service, servicePort }: ConnectionDecision,
+    addresses: Addresses & { readonly redirected: boolean },
+  ): HttpConnection | undefined {
+    if (this.#http === undefined || source === undefined || service === undefined || servicePort === undefined) return;
+    const { plane, routerFor } = this.#http;
+    const router = routerFor(source, service.key, servicePort.port);
+    if (router === undefined) return undefined;
+    const { sourceAddress: address, sourcePort: port, redirected, destinationAddress, destinationPort } = addresses;
+    const facts = {
+      source: { workload: source, address, port, redirected },
+      service,
+      port: servicePort.port,
+      dialled: formatHostPort(destinationAddress, destinationPort),
+      table,
+    };
+    return new HttpConnection({ plane, socket, facts, router });
   }
 
   #refuse(socket: Socket, table: TableState, decision: RefuseDecision, addresses: Addresses): void {

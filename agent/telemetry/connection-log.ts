@@ -29,8 +29,10 @@ export interface ConnectionRecord {
     readonly service?: string | undefined;
     readonly dialled?: string | undefined;
   };
-  /** Undefined when it was refused before a way was chosen. */
+  /** Undefined when it was refused before a way was chosen, and for HTTP, where each request has its own. */
   readonly path: ConnectionPath | undefined;
+  /** HTTP requests that came over it. */
+  readonly requests?: number;
   /** From source to destination, whichever side logs it. */
   readonly bytesSent: number;
   /** From destination back to source. */

@@ -6,6 +6,9 @@
  */
 export const MAX_CONNECTION_SERIES = 5_000;
 
+/** Label sets of HTTP requests, per worker and in total; each has a histogram, about 2 KB. Beyond it they are "other". */
+export const MAX_REQUEST_SERIES = 2_000;
+
 /** Label sets of any other counter (reasons, limits, services with ejections). */
 export const MAX_COUNTER_SERIES = 500;
 

@@ -3,7 +3,6 @@
  * prom-client's own histogram cannot. Registered like any other metric; exported cumulatively, as the text format asks.
  */
 import type { Metric, Registry } from "prom-client";
-import type { DurationDelta } from "./metrics-batch.ts";
 
 export interface MergedHistogramOptions {
   readonly name: string;
@@ -13,8 +12,10 @@ export interface MergedHistogramOptions {
   readonly registry: Registry;
 }
 
+type Labels = Readonly<Record<string, string>>;
+
 interface Series {
-  readonly labels: { readonly direction: string; readonly path: string };
+  readonly labels: Labels;
   readonly buckets: number[];
   sum: number;
 }
@@ -31,7 +32,7 @@ export class MergedHistogram {
   readonly type = "histogram";
   readonly aggregator = "sum";
   readonly #upperBounds: readonly number[];
-  /** One per direction and path: six at most. */
+  /** Whoever adds has a bound on the label sets. */
   readonly #series = new Map<string, Series>();
 
   constructor(options: MergedHistogramOptions) {
@@ -42,16 +43,16 @@ export class MergedHistogram {
     options.registry.registerMetric(this as unknown as Metric);
   }
 
-  add(delta: DurationDelta): void {
-    const key = `${delta.direction}|${delta.path}`;
+  /** `buckets`: observations per bound, not cumulative. */
+  add(labels: Labels, buckets: readonly number[], sum: number): void {
+    const key = Object.values(labels).join("|");
     let series = this.#series.get(key);
     if (series === undefined) {
-      const labels = { direction: delta.direction, path: delta.path };
       series = { labels, buckets: Array.from({ length: this.#upperBounds.length + 1 }, () => 0), sum: 0 };
       this.#series.set(key, series);
     }
-    series.sum += delta.sumSeconds;
-    for (const [index, count] of delta.buckets.entries()) series.buckets[index] = (series.buckets[index] ?? 0) + count;
+    series.sum += sum;
+    for (const [index, count] of buckets.entries()) series.buckets[index] = (series.buckets[index] ?? 0) + count;
   }
 
   /** What the registry asks for at every scrape. */

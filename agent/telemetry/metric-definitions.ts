@@ -4,7 +4,7 @@
  */
 import { Counter, Gauge, Registry } from "prom-client";
 import { MergedHistogram } from "./merged-histogram.ts";
-import { CONNECT_SECONDS_BUCKETS, COUNTER_LABELS } from "./metrics-batch.ts";
+import { CONNECT_SECONDS_BUCKETS, COUNTER_LABELS, REQUEST_SECONDS_BUCKETS } from "./metrics-batch.ts";
 
 export const CONNECTION_LABEL_NAMES = [
   "direction",
@@ -14,6 +14,13 @@ export const CONNECTION_LABEL_NAMES = [
   "destination_workload",
   "destination_namespace",
   "path",
+] as const;
+export const REQUEST_LABEL_NAMES = [
+  "source_workload",
+  "source_namespace",
+  "destination_service",
+  "route",
+  "backend",
 ] as const;
 const CONNECTIONS = "direction: outbound = taken from a local client, inbound = given to a local server";
 const BYTES = "counted by both ends' agents (see direction)";
@@ -51,6 +58,20 @@ export function createMetricSet() {
       upperBounds: CONNECT_SECONDS_BUCKETS,
       registry,
     }),
+
+    // HTTP requests, of Services that have routes.
+    requests: counter(
+      "hawser_http_requests_total",
+      "HTTP requests by class of status and reason; answered = by the backend, anything else by an agent or by nobody",
+      [...REQUEST_LABEL_NAMES, "code_class", "reason"],
+    ),
+    requestSeconds: new MergedHistogram({
+      name: "hawser_http_request_duration_seconds",
+      help: "From a request's head to the end of its answer",
+      upperBounds: REQUEST_SECONDS_BUCKETS,
+      registry,
+    }),
+    idleUpstreams: gauge("hawser_http_idle_upstreams", "Connections to endpoints that wait for a request", []),
 
     // Tunnels, dials and what went wrong, by the names of `COUNTER_LABELS`.
     handshakes: counter(

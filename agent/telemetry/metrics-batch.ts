@@ -51,20 +51,49 @@ export interface DurationDelta {
   readonly sumSeconds: number;
 }
 
+/** Identifies a series of HTTP requests. */
+export interface RequestLabels {
+  readonly sourceWorkload: string;
+  readonly sourceNamespace: string;
+  /** `namespace/name` of the Service that was dialled. */
+  readonly destinationService: string;
+  /** `namespace/name rule` of the route, or empty. */
+  readonly route: string;
+  /** `namespace/name` of the Service that it was sent to, or empty. */
+  readonly backend: string;
+}
+
+export interface RequestDelta {
+  readonly labels: RequestLabels;
+  /** By class of status (`2xx`; `none` when the client was told nothing) and reason: `2xx answered`. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Observations per bucket of `REQUEST_SECONDS_BUCKETS`, and one more for everything above. Not cumulative. */
+  readonly buckets: readonly number[];
+  readonly sumSeconds: number;
+}
+
 export interface WorkerGauges {
   tunnelsOpen: number;
   streamsOpen: number;
   bufferedBytes: number;
+  /** Connections to endpoints that wait for a request. */
+  idleUpstreams: number;
 }
 
 export interface MetricsBatch {
   readonly connections: readonly ConnectionDelta[];
   readonly counters: readonly CounterDelta[];
   readonly connectDurations: readonly DurationDelta[];
+  readonly requests: readonly RequestDelta[];
   readonly gauges: Readonly<WorkerGauges>;
 }
 
 /** From a warm tunnel in the same rack to a connect timeout. */
 export const CONNECT_SECONDS_BUCKETS: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+/** From an answer out of a cache to a report that somebody waits for. */
+export const REQUEST_SECONDS_BUCKETS: readonly number[] = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ];

@@ -10,6 +10,7 @@ import { createMetricSet } from "./metric-definitions.ts";
 import type { AgentMetricSet } from "./metric-definitions.ts";
 import { COUNTER_LABELS } from "./metrics-batch.ts";
 import type { CounterDelta, MetricsBatch, WorkerGauges } from "./metrics-batch.ts";
+import { RequestTotals } from "./request-totals.ts";
 
 /** Whose event it is; the events are each component's own literal union. */
 export type ControlComponent = "channel" | "certificates" | "table-store" | "netfilter" | "workers" | "admin";
@@ -35,12 +36,14 @@ export interface MetricTotals {
 export class AgentMetrics {
   readonly #set: AgentMetricSet = createMetricSet();
   readonly #connections: ConnectionSeries;
+  readonly #requests: RequestTotals;
   readonly #gauges = new Map<number, Readonly<WorkerGauges>>();
   readonly #counterSeries = new Set<string>();
   #totals = { connectionsOpened: 0, sentBytes: 0, receivedBytes: 0, refused: 0 };
 
   constructor(options: AgentMetricsOptions) {
     this.#connections = new ConnectionSeries(this.#set, options.clock, options.maxConnectionSeries);
+    this.#requests = new RequestTotals(this.#set);
     this.#set.buildInfo.set({ version: options.version }, 1);
     this.#set.channelConnected.set(0);
     if (options.processMetrics) collectDefaultMetrics({ register: this.#set.registry });
@@ -68,7 +71,10 @@ export class AgentMetrics {
       this.#totals.receivedBytes += delta.receivedBytes;
     }
     for (const delta of batch.counters) this.#addCounter(delta);
-    for (const delta of batch.connectDurations) this.#set.connectSeconds.add(delta);
+    for (const { direction, path, buckets, sumSeconds } of batch.connectDurations) {
+      this.#set.connectSeconds.add({ direction, path }, buckets, sumSeconds);
+    }
+    for (const delta of batch.requests) this.#requests.add(delta);
     this.#gauges.set(worker, batch.gauges);
     this.#showGauges();
   }
@@ -125,6 +131,7 @@ export class AgentMetrics {
     this.#set.tunnelsOpen.set(this.#sumGauge("tunnelsOpen"));
     this.#set.streamsOpen.set(this.#sumGauge("streamsOpen"));
     this.#set.bufferedBytes.set(this.#sumGauge("bufferedBytes"));
+    this.#set.idleUpstreams.set(this.#sumGauge("idleUpstreams"));
   }
 
   #sumGauge(name: keyof WorkerGauges): number {

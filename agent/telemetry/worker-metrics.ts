@@ -14,6 +14,7 @@ import type {
   MetricsBatch,
   WorkerGauges,
 } from "./metrics-batch.ts";
+import { RequestCounts } from "./request-counts.ts";
 import { overflowOf, seriesKey } from "./series-key.ts";
 
 /** The numbers of one label set, shared by all its connections. The byte path adds to the two byte fields. */
@@ -37,7 +38,8 @@ export interface WorkerMetricsOptions {
 
 export class WorkerMetrics {
   /** Absolute values; whoever owns the thing counted writes them. */
-  readonly gauges: WorkerGauges = { tunnelsOpen: 0, streamsOpen: 0, bufferedBytes: 0 };
+  readonly gauges: WorkerGauges = { tunnelsOpen: 0, streamsOpen: 0, bufferedBytes: 0, idleUpstreams: 0 };
+  readonly requests: RequestCounts;
   readonly #clock: Clock;
   readonly #maxConnectionSeries: number;
   readonly #maxCounterSeries: number;
@@ -47,6 +49,7 @@ export class WorkerMetrics {
 
   constructor(options: WorkerMetricsOptions) {
     this.#clock = options.clock;
+    this.requests = new RequestCounts(() => this.limitHit("request-series"));
     this.#maxConnectionSeries = options.maxConnectionSeries ?? MAX_CONNECTION_SERIES;
     this.#maxCounterSeries = options.maxCounterSeries ?? MAX_COUNTER_SERIES;
   }
@@ -115,6 +118,7 @@ export class WorkerMetrics {
       connections: this.#collectConnections(),
       counters: this.#collectCounters(),
       connectDurations: this.#collectDurations(),
+      requests: this.requests.collect(),
       gauges: { ...this.gauges },
     };
   }

@@ -1,10 +1,22 @@
 /**
- * All live relays of one data worker: enforces the bounds on connections, the idle timers and the bytes that stalled
+ * All live connections of one data worker: enforces the bounds on connections, the idle timers and the bytes that stalled
  * readers may make the worker hold, and ends what is left when a drain's deadline comes.
  */
 import type { Clock, Timer } from "../../core/clock.ts";
 import { type LimitName, limits, timers } from "../limits.ts";
-import type { CloseReason, Relay } from "../relay/relay.ts";
+import type { CloseReason } from "../relay/relay.ts";
+
+/** A connection that a pod has with this agent. */
+export interface LiveConnection {
+  /** What it makes the agent hold, because its readers do not read or there is nobody to read yet. */
+  readonly heldBytes: number;
+  /** Called once per sweep: enforces its timers without a clock read per chunk. */
+  sweep(nowMs: number): void;
+  /** Ends both sides with a reset. */
+  abort(reason: CloseReason, detail?: string): void;
+  /** Ends as soon as nothing is under way; not for those that are one thing from begin to end. */
+  drain?(): void;
+}
 
 export interface RegistryOptions {
   readonly clock: Clock;
@@ -13,11 +25,13 @@ export interface RegistryOptions {
 
 export class ConnectionRegistry {
   readonly #options: RegistryOptions;
-  readonly #relays = new Map<Relay, string | undefined>();
+  readonly #live = new Map<LiveConnection, string | undefined>();
   readonly #perSource = new Map<string, number>();
   #timer: Timer | undefined;
   #onEmpty: (() => void) | undefined;
   heldBytes = 0;
+  /** Connections should end as soon as nothing is under way on them. */
+  isDraining = false;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -32,12 +46,12 @@ export class ConnectionRegistry {
   }
 
   get size(): number {
-    return this.#relays.size;
+    return this.#live.size;
   }
 
   /** Whether one more fits; counts the bound that refuses it. */
   admits(source: string | undefined): boolean {
-    if (this.#relays.size >= limits.connectionsPerWorker) {
+    if (this.#live.size >= limits.connectionsPerWorker) {
       this.#options.onLimit("connectionsPerWorker");
       return false;
     }
@@ -49,28 +63,33 @@ export class ConnectionRegistry {
   }
 
   /** `source`: the pod whose share this counts against. */
-  add(relay: Relay, source: string | undefined): void {
-    this.#relays.set(relay, source);
+  add(connection: LiveConnection, source: string | undefined): void {
+    this.#live.set(connection, source);
     if (source !== undefined) this.#perSource.set(source, (this.#perSource.get(source) ?? 0) + 1);
   }
 
-  remove(relay: Relay): void {
-    const source = this.#relays.get(relay);
-    if (!this.#relays.delete(relay)) return;
+  remove(connection: LiveConnection): void {
+    const source = this.#live.get(connection);
+    if (!this.#live.delete(connection)) return;
     if (source !== undefined) this.#forgetOne(source);
-    if (this.#relays.size === 0) this.#onEmpty?.();
+    if (this.#live.size === 0) this.#onEmpty?.();
   }
 
   /** Resolves when the last connection has ended. */
   async empty(): Promise<void> {
-    if (this.#relays.size === 0) return;
+    if (this.#live.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
   }
 
   abortAll(reason: CloseReason): void {
-    for (const relay of [...this.#relays.keys()]) relay.abort(reason);
+    for (const connection of [...this.#live.keys()]) connection.abort(reason);
+  }
+
+  drainAll(): void {
+    this.isDraining = true;
+    for (const connection of [...this.#live.keys()]) connection.drain?.();
   }
 
   #forgetOne(source: string): void {
@@ -82,9 +101,9 @@ export class ConnectionRegistry {
   #sweep(): void {
     const nowMs = this.#options.clock.monotonicMs();
     let heldBytes = 0;
-    for (const relay of this.#relays.keys()) {
-      heldBytes += relay.heldBytes;
-      relay.sweep(nowMs);
+    for (const connection of this.#live.keys()) {
+      heldBytes += connection.heldBytes;
+      connection.sweep(nowMs);
     }
     this.heldBytes = heldBytes;
     if (heldBytes > limits.stalledBytesPerWorker) this.#shed(heldBytes - limits.stalledBytesPerWorker);
@@ -92,14 +111,14 @@ export class ConnectionRegistry {
 
   /** Resets the largest holders first: the fewest connections are hurt. */
   #shed(excessBytes: number): void {
-    const holders = [...this.#relays.keys()].filter((relay) => relay.heldBytes > 0);
+    const holders = [...this.#live.keys()].filter((connection) => connection.heldBytes > 0);
     holders.sort((a, b) => b.heldBytes - a.heldBytes);
     let left = excessBytes;
-    for (const relay of holders) {
+    for (const connection of holders) {
       if (left <= 0) return;
-      left -= relay.heldBytes;
+      left -= connection.heldBytes;
       this.#options.onLimit("stalledBytesPerWorker");
-      relay.abort("stalled-bytes-limit", "its reader stopped and the agent holds too many bytes");
+      connection.abort("stalled-bytes-limit", "its reader stopped and the agent holds too many bytes");
     }
   }
 }

@@ -6,6 +6,7 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { TableState } from "../../routing/table-state.ts";
 import { Balancers } from "../balance/balancers.ts";
+import { createHttpPlane, type HttpPlane } from "../http/http-plane.ts";
 import { InboundListener } from "../inbound/inbound-listener.ts";
 import { timers } from "../limits.ts";
 import { OutboundListener } from "../outbound/outbound-listener.ts";
@@ -37,6 +38,7 @@ export class DataWorker {
   readonly #log: LogRelay;
   readonly #connections: ConnectionRegistry;
   readonly #pool: TunnelPool;
+  readonly #http: HttpPlane;
   readonly #outbound: OutboundListener;
   readonly #inbound: InboundListener;
   readonly #secureContexts = new Map<string, { chainPem: string; rootsPem: string; context: SecureContext }>();
@@ -57,12 +59,15 @@ export class DataWorker {
     this.#connections = new ConnectionRegistry({ clock, onLimit: (name) => this.#metrics.limitHit(name) });
     this.#pool = this.#createPool();
     const plane = this.#createPlane();
-    this.#outbound = new OutboundListener({
+    const outbound = {
       ...plane,
       pool: this.#pool,
       balancers: this.#createBalancers(),
       traceparents: new Traceparents(),
-    });
+    };
+    this.#http = createHttpPlane(outbound);
+    // Until tables carry routes, no Service has any.
+    this.#outbound = new OutboundListener(outbound, { plane: this.#http, routerFor: () => undefined });
     this.#inbound = new InboundListener({
       plane,
       ticketKeys: Buffer.from(settings.ticketKeys),
@@ -178,6 +183,7 @@ export class DataWorker {
     gauges.tunnelsOpen = this.#pool.tunnelCount + this.#inbound.tunnels.size;
     gauges.streamsOpen = this.#connections.size;
     gauges.bufferedBytes = this.#connections.heldBytes;
+    gauges.idleUpstreams = this.#http.upstreams.idleCount;
     this.#post({ kind: "metrics", batch: this.#metrics.collect() });
   }
 
@@ -188,6 +194,8 @@ export class DataWorker {
   async #drain(order: DrainOrder): Promise<void> {
     const { deadlineMs, keepListening } = order;
     this.#inbound.drain();
+    this.#connections.drainAll();
+    this.#http.upstreams.drain();
     const lingerMs = keepListening ? 0 : Math.min(timers.lingerMs, deadlineMs);
     if (!keepListening) {
       await this.#wait(lingerMs);

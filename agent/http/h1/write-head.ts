@@ -1,0 +1,56 @@
+/**
+ * Heads as they leave: one buffer each. What leaves is never what came, but what was understood of it: framing and
+ * connection fields are written anew from the parsed values.
+ */
+import type { Fields } from "./fields.ts";
+import type { Framing } from "./framing.ts";
+
+export interface OutgoingRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly authority: string;
+  readonly fields: Fields;
+  readonly framing: Framing;
+  readonly upgrade?: string | undefined;
+  readonly expectsContinue?: boolean;
+  readonly trailersWanted?: boolean;
+}
+
+export interface OutgoingResponse {
+  readonly status: number;
+  readonly reason: string;
+  readonly fields: Fields;
+  readonly framing: Framing;
+  readonly upgrade?: string | undefined;
+  /** `keep-alive` is said to HTTP/1.0 clients only. */
+  readonly connection?: "close" | "keep-alive" | undefined;
+}
+
+export function writeRequestHead(request: OutgoingRequest): Buffer {
+  const { method, path, authority, fields, framing, upgrade, expectsContinue, trailersWanted } = request;
+  let text = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n${fieldLines(fields)}${framingLine(framing)}`;
+  if (expectsContinue === true) text += "expect: 100-continue\r\n";
+  if (upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${upgrade}\r\n`;
+  else if (trailersWanted === true) text += "connection: te\r\nte: trailers\r\n";
+  return Buffer.from(`${text}\r\n`, "latin1");
+}
+
+export function writeResponseHead(response: OutgoingResponse): Buffer {
+  const { status, reason, fields, framing, upgrade, connection } = response;
+  let text = `HTTP/1.1 ${status} ${reason}\r\n${fieldLines(fields)}${framingLine(framing)}`;
+  if (upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${upgrade}\r\n`;
+  else if (connection !== undefined) text += `connection: ${connection}\r\n`;
+  return Buffer.from(`${text}\r\n`, "latin1");
+}
+
+/** `name: value` and a line's end for each. */
+export function fieldLines({ names, values }: Fields): string {
+  let text = "";
+  for (let index = 0; index < names.length; index += 1) text += `${names[index]}: ${values[index]}\r\n`;
+  return text;
+}
+
+function framingLine({ body, length }: Framing): string {
+  if (body === "chunked") return "transfer-encoding: chunked\r\n";
+  return length === undefined ? "" : `content-length: ${length}\r\n`;
+}

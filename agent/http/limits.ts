@@ -1,0 +1,56 @@
+/**
+ * Every bound and timer of the HTTP data plane, each with its reason. What hits a bound is counted in
+ * `hawser_limit_hits_total{limit="<name>"}` or answered with a status, which `hawser_http_requests_total` counts.
+ */
+export const httpLimits = {
+  /** Start line and fields of one message. Envoy takes 60 KiB, Node 16; large ones are cookies and tokens. */
+  headBytes: 64 * 1024,
+  /** A start line: RFC 9112 section 3 wants 8,000 bytes at least. */
+  startLineBytes: 16 * 1024,
+  /** Fields of one message; Envoy takes 100. */
+  fields: 128,
+  /** A trailer section: checksums and a status, no cookies. */
+  trailerBytes: 16 * 1024,
+  /** A method: the longest registered one has 17 letters. */
+  methodBytes: 32,
+  /** Chunk extensions of one body: nobody needs them, and a flood of them is work without content (CVE-2023-39326). */
+  chunkExtensionBytes: 4 * 1024,
+  /**
+   * What a client may send ahead of its turn (pipelining) before it is not read any more. Until then it is read, because
+   * only a socket that is read tells when its client is gone.
+   */
+  pipelinedBytes: 64 * 1024,
+  /** Body kept for another try, as Linkerd has it; a longer one is sent once. */
+  replayBytes: 64 * 1024,
+  /** Rest of a body or of an answer that nobody wants, read so that the connection can go on. */
+  discardedBytes: 64 * 1024,
+  /** The same of a client that is told to go: closing on unread bytes would destroy the answer on its way. */
+  lingerBytes: 1024 * 1024,
+  /** Idle connections to one endpoint for one pod: each has carried a request, so bursts were that wide. */
+  idlePerEndpoint: 128,
+  /** Idle connections of one worker, about 10 kB each. */
+  idleUpstreams: 4_096,
+  /** Services whose retries are counted; beyond, the oldest count starts again. */
+  retryBudgets: 1_000,
+} as const;
+
+export type HttpLimitName = keyof typeof httpLimits;
+
+export const httpTimers = {
+  /** From a head's first byte to its last: an honest client sends it at once. */
+  slowHeadMs: 10_000,
+  /** Between two parts of a request's body, while it is us who wait. nginx has the same. */
+  slowBodyMs: 60_000,
+  /** A client's connection between two requests: as Envoy, longer than any client keeps one. */
+  idleClientMs: 3_600_000,
+  /** A client that was told to go gets this long to read the answer. */
+  lingerMs: 2_000,
+  /** A connection to an endpoint between two requests; less when the server says so (`Keep-Alive: timeout=`). */
+  idleUpstreamMs: 60_000,
+  /** Before the server's own timeout: its FIN and our next request must not cross. */
+  idleMarginMs: 1_000,
+  /** Then a new one is used, so that tunnels with an old certificate end. */
+  upstreamLifetimeMs: 600_000,
+  /** Period at which idle connections to endpoints are looked at. */
+  idleSweepMs: 1_000,
+} as const;

@@ -1,0 +1,87 @@
+/** What a request leaves behind: a count, its duration, and a log line. */
+import type { RouteRule } from "../../protocol/route-table.ts";
+import { formatHostPort } from "../../routing/address.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
+import type { RequestLabels } from "../telemetry/metrics-batch.ts";
+import { logRequest } from "../telemetry/request-log.ts";
+import { describePeer } from "../worker/data-plane.ts";
+import type { RequestHead } from "./h1/request-head.ts";
+import type { HttpFacts, HttpPlane } from "./http-plane.ts";
+import type { RequestReason } from "./request-failure.ts";
+
+export class RequestReport {
+  rule: RouteRule | undefined;
+  /** Key of a Service. */
+  backend: string | undefined;
+  status: number | undefined;
+  /** Why the last try failed. */
+  failure: string | undefined;
+  tries = 0;
+  /** Of bodies. */
+  bytesSent = 0;
+  bytesReceived = 0;
+  readonly #plane: HttpPlane;
+  readonly #facts: HttpFacts;
+  readonly #head: RequestHead;
+  readonly #startedMs: number;
+  #candidate: Candidate | undefined;
+
+  constructor(plane: HttpPlane, facts: HttpFacts, head: RequestHead) {
+    this.#plane = plane;
+    this.#facts = facts;
+    this.#head = head;
+    this.#startedMs = plane.clock.monotonicMs();
+  }
+
+  tried(candidate: Candidate): void {
+    this.tries += 1;
+    this.#candidate = candidate;
+  }
+
+  /** Once. */
+  conclude(reason: RequestReason, detail: string | undefined): void {
+    const durationMs = this.#plane.clock.monotonicMs() - this.#startedMs;
+    this.#plane.metrics.requests.add(this.#labels(), this.status, reason, durationMs);
+    this.#log(reason, detail, durationMs);
+  }
+
+  #labels(): RequestLabels {
+    const { source, service } = this.#facts;
+    return {
+      sourceWorkload: source.workload.workload,
+      sourceNamespace: source.workload.namespace,
+      destinationService: service.key,
+      route: this.#route ?? "",
+      backend: this.backend ?? "",
+    };
+  }
+
+  get #route(): string | undefined {
+    const { rule } = this;
+    return rule === undefined ? undefined : `${rule.route} ${rule.name ?? rule.index}`;
+  }
+
+  #log(reason: RequestReason, detail: string | undefined, durationMs: number): void {
+    const { table, source, service, port } = this.#facts;
+    const { method, path } = this.#head;
+    const query = path.indexOf("?");
+    const candidate = this.#candidate;
+    logRequest(this.#plane.log, {
+      source: describePeer(table, source.workload, formatHostPort(source.address, source.port)),
+      service: service.key,
+      port,
+      method,
+      path: query === -1 ? path : path.slice(0, query),
+      route: this.#route,
+      backend: this.backend,
+      endpoint: candidate === undefined ? undefined : formatHostPort(candidate.address, candidate.port),
+      tries: this.tries,
+      status: this.status,
+      reason,
+      detail,
+      bytesSent: this.bytesSent,
+      bytesReceived: this.bytesReceived,
+      durationMs,
+    });
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * What the HTTP data plane asks about the requests of one connection. Whoever accepts connections asks for a router, and
+ * hands those that have one to HTTP (`HttpRouterFor`); all others stay bytes.
+ */
+import type { EjectionSettings, LoadBalancerAlgorithm, ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
+import type { RouteTarget } from "../../protocol/route-table.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
+import type { RequestDecision } from "../../routing/http/request-decision.ts";
+import type { RequestFacts } from "../../routing/http/request-facts.ts";
+
+/** The endpoints of a backend as they are now. */
+export interface BackendEndpoints {
+  readonly service: ServiceEntry;
+  /** The same array until something about the backend changes. Empty: no endpoint can take a request. */
+  readonly candidates: readonly Candidate[];
+  readonly loadBalancer: LoadBalancerAlgorithm;
+  readonly ejection: EjectionSettings;
+  /** Why there is none to choose from. */
+  readonly problem?: string;
+}
+
+/** For all connections of one source to one port of one Service. Its answers follow the table. */
+export interface RequestRouter {
+  decide(facts: RequestFacts): RequestDecision;
+  /** Undefined: there is no such Service. */
+  endpoints(backend: RouteTarget): BackendEndpoints | undefined;
+}
+
+/** Undefined: what this pod sends to this port of this Service is not looked into. */
+export type HttpRouterFor = (source: WorkloadEntry, service: string, port: number) => RequestRouter | undefined;

@@ -1,0 +1,102 @@
+/** Opens a new connection to an endpoint: a stream through a tunnel, or a plain dial on this node. */
+import { describeError } from "../../../core/errors.ts";
+import type { ServiceEntry } from "../../../protocol/table.ts";
+import { formatHostPort } from "../../../routing/address.ts";
+import type { Candidate } from "../../../routing/decide-connection.ts";
+import { timers } from "../../limits.ts";
+import { connectHeaders } from "../../outbound/connect-headers.ts";
+import { dialSource } from "../../outbound/dial-source.ts";
+import { PlainStream } from "../../relay/plain-stream.ts";
+import { ANY_PORT } from "../../sockets/dial.ts";
+import type { ClientTunnel } from "../../tunnel/engine.ts";
+import { PoolError } from "../../tunnel/tunnel-pool.ts";
+import type { HttpSource, UpstreamPlane } from "../http-plane.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
+
+export interface UpstreamTarget {
+  readonly candidate: Candidate;
+  readonly source: HttpSource;
+  readonly sourceIdentity: string;
+  /** Undefined for what is never reached by tunnel. */
+  readonly destinationIdentity: string | undefined;
+  /** The Service that it is reached for. */
+  readonly service: ServiceEntry;
+  readonly connectMs: number | undefined;
+}
+
+/** Reports through the connection: `attach`, then its answer, or `fail`. */
+export function dialUpstream(plane: UpstreamPlane, target: UpstreamTarget, upstream: UpstreamConnection): void {
+  const connectMs = target.connectMs ?? timers.connectAnswerMs;
+  const timer = plane.clock.after(connectMs, () => {
+    const code = upstream.mayHaveDelivered ? "connect-timeout" : "connect-failure";
+    upstream.fail(code, `no answer within ${connectMs} ms`);
+  });
+  upstream.cancelDial = () => timer.cancel();
+  if (target.candidate.transport === "tunnel") throughTunnel(plane, target, upstream);
+  else withoutTunnel(plane, target, upstream);
+}
+
+function throughTunnel(plane: UpstreamPlane, target: UpstreamTarget, upstream: UpstreamConnection): void {
+  const { candidate, sourceIdentity, destinationIdentity } = target;
+  if (destinationIdentity === undefined) {
+    upstream.fail("connect-failure", "no pod has this address, so no identity can be asked for");
+    return;
+  }
+  const key = { sourceIdentity, address: candidate.address, destinationIdentity };
+  const withdraw = plane.pool.acquire(key, (result) => {
+    // A pool's refusal (no certificate, its own bounds) says nothing about the endpoint.
+    if (result instanceof PoolError) upstream.fail("refused", describeError(result));
+    else if (result instanceof Error) upstream.fail("connect-failure", describeError(result));
+    else openStream(plane, target, upstream, result);
+  });
+  const { cancelDial } = upstream;
+  // Undefined when it has failed already.
+  if (cancelDial !== undefined) {
+    upstream.cancelDial = () => {
+      cancelDial();
+      withdraw();
+    };
+  }
+}
+
+function openStream(
+  plane: UpstreamPlane,
+  { candidate, source, service }: UpstreamTarget,
+  upstream: UpstreamConnection,
+  tunnel: ClientTunnel,
+): void {
+  const request = {
+    authority: formatHostPort(candidate.address, candidate.port),
+    headers: connectHeaders({
+      decision: { source: source.workload, service },
+      sourceAddress: source.address,
+      // The far end takes another port when this one has a connection to the endpoint already.
+      sourcePort: source.port,
+      traceparent: plane.traceparents.next(),
+    }),
+  };
+  try {
+    upstream.attach(tunnel.openStream(request, upstream));
+  } catch (error) {
+    upstream.fail("connect-failure", describeError(error));
+  }
+}
+
+function withoutTunnel(
+  plane: UpstreamPlane,
+  { candidate, source }: UpstreamTarget,
+  upstream: UpstreamConnection,
+): void {
+  try {
+    const socket = plane.dial({
+      address: candidate.address,
+      port: candidate.port,
+      mark: plane.mark,
+      // The client's own port belongs to its connection with us, of which there may be several of these.
+      ...dialSource(candidate, { ...source, port: ANY_PORT }),
+    });
+    upstream.attach(new PlainStream(socket, upstream));
+  } catch (error) {
+    upstream.fail("connect-failure", describeError(error));
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * Connections to endpoints that wait for their next request, per endpoint and source pod: a server must never see one
+ * pod's request come from another pod's address.
+ *
+ *   take: the youngest idle one, which its server is the least likely to close now; else a new one
+ *   give: kept until its idle time is over, or the server's own, whichever comes first
+ */
+import type { Timer } from "../../../core/clock.ts";
+import type { CloseReason } from "../../relay/relay.ts";
+import type { ConnectionLabels } from "../../telemetry/metrics-batch.ts";
+import type { ConnectionCounters } from "../../telemetry/worker-metrics.ts";
+import type { UpstreamPlane } from "../http-plane.ts";
+import { type HttpLimitName, httpLimits, httpTimers } from "../limits.ts";
+import { dialUpstream, type UpstreamTarget } from "./dial-upstream.ts";
+import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
+
+const MS_PER_SECOND = 1_000;
+
+interface Entry {
+  readonly key: string;
+  counters: ConnectionCounters | undefined;
+}
+
+export class UpstreamPool {
+  readonly #plane: UpstreamPlane;
+  /** The youngest at the end. */
+  readonly #idle = new Map<string, UpstreamConnection[]>();
+  readonly #open = new Map<UpstreamConnection, Entry>();
+  #idleCount = 0;
+  #sweep: Timer | undefined;
+  #draining = false;
+
+  constructor(plane: UpstreamPlane) {
+    this.#plane = plane;
+  }
+
+  /** Idle ones and those in use. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  get idleCount(): number {
+    return this.#idleCount;
+  }
+
+  /** A connection for one request of `user`; `fresh` when an idle one has just turned out to be dead. */
+  take(target: UpstreamTarget, user: UpstreamUser, method: string, fresh: boolean): UpstreamConnection {
+    const key = keyOf(target);
+    const idle = fresh ? undefined : this.#takeIdle(key);
+    if (idle !== undefined) {
+      idle.begin(user, method);
+      return idle;
+    }
+    const upstream = this.#create(key, target);
+    upstream.begin(user, method);
+    dialUpstream(this.#plane, target, upstream);
+    return upstream;
+  }
+
+  /** The request is over, as far as its user is concerned. */
+  give(upstream: UpstreamConnection): void {
+    if (!upstream.release()) return;
+    const entry = this.#open.get(upstream);
+    if (entry === undefined) return;
+    const nowMs = this.#plane.clock.monotonicMs();
+    upstream.idleUntilMs = nowMs + idleMs(upstream);
+    const isOld = nowMs - upstream.startedMs > httpTimers.upstreamLifetimeMs;
+    if (this.#draining || isOld || upstream.idleUntilMs <= nowMs || !this.#hasRoom(entry.key)) {
+      upstream.close("closed");
+      return;
+    }
+    this.#keep(entry.key, upstream);
+  }
+
+  /** Idle ones are closed, and none is kept any more. */
+  drain(): void {
+    this.#draining = true;
+    for (const list of [...this.#idle.values()]) {
+      for (const upstream of list) upstream.close("closed");
+    }
+    this.#idle.clear();
+    this.#idleCount = 0;
+    this.#stopSweep();
+  }
+
+  #create(key: string, target: UpstreamTarget): UpstreamConnection {
+    const { metrics, clock } = this.#plane;
+    const entry: Entry = { key, counters: undefined };
+    const upstream = new UpstreamConnection({
+      candidate: target.candidate,
+      clock,
+      onOpen: () => {
+        const labels = labelsOf(target);
+        metrics.dial("ok");
+        metrics.connectDuration(labels, clock.monotonicMs() - upstream.startedMs);
+        entry.counters = metrics.connectionOpened(labels);
+        return entry.counters;
+      },
+      onIdleLost: (lost) => this.#forgetIdle(key, lost),
+      onClosed: (closed, reason) => this.#closed(closed, entry, reason),
+    });
+    this.#open.set(upstream, entry);
+    return upstream;
+  }
+
+  #closed(upstream: UpstreamConnection, entry: Entry, reason: CloseReason): void {
+    this.#open.delete(upstream);
+    const { metrics } = this.#plane;
+    if (entry.counters !== undefined) metrics.connectionClosed(entry.counters, reason);
+    else if (reason === "connect-failed") metrics.dial("failed");
+    // Else the client left before there was a verdict, or the far agent has refused.
+    else if (reason === "reset-by-peer") metrics.dial("refused");
+  }
+
+  #takeIdle(key: string): UpstreamConnection | undefined {
+    const list = this.#idle.get(key);
+    const upstream = list?.pop();
+    if (upstream === undefined) return undefined;
+    this.#idleCount -= 1;
+    if (list?.length === 0) this.#idle.delete(key);
+    if (this.#idleCount === 0) this.#stopSweep();
+    return upstream;
+  }
+
+  #keep(key: string, upstream: UpstreamConnection): void {
+    const list = this.#idle.get(key);
+    if (list === undefined) this.#idle.set(key, [upstream]);
+    else list.push(upstream);
+    this.#idleCount += 1;
+    this.#sweep ??= this.#plane.clock.every(httpTimers.idleSweepMs, () => this.#closeOutdated());
+  }
+
+  #hasRoom(key: string): boolean {
+    if (this.#idleCount >= httpLimits.idleUpstreams) return this.#refuse("idleUpstreams");
+    if ((this.#idle.get(key)?.length ?? 0) >= httpLimits.idlePerEndpoint) return this.#refuse("idlePerEndpoint");
+    return true;
+  }
+
+  #refuse(limit: HttpLimitName): false {
+    this.#plane.metrics.limitHit(limit);
+    return false;
+  }
+
+  #forgetIdle(key: string, upstream: UpstreamConnection): void {
+    const list = this.#idle.get(key);
+    const index = list?.indexOf(upstream) ?? -1;
+    if (list === undefined || index === -1) return;
+    list.splice(index, 1);
+    this.#idleCount -= 1;
+    if (list.length === 0) this.#idle.delete(key);
+    if (this.#idleCount === 0) this.#stopSweep();
+  }
+
+  #closeOutdated(): void {
+    const nowMs = this.#plane.clock.monotonicMs();
+    for (const [key, list] of [...this.#idle]) {
+      for (const upstream of list.filter((each) => each.idleUntilMs <= nowMs)) {
+        this.#forgetIdle(key, upstream);
+        upstream.close("closed");
+      }
+    }
+  }
+
+  #stopSweep(): void {
+    this.#sweep?.cancel();
+    this.#sweep = undefined;
+  }
+}
+
+function idleMs({ keepAliveSeconds }: UpstreamConnection): number {
+  if (keepAliveSeconds === undefined) return httpTimers.idleUpstreamMs;
+  return Math.min(httpTimers.idleUpstreamMs, keepAliveSeconds * MS_PER_SECOND - httpTimers.idleMarginMs);
+}
+
+function keyOf({ candidate, source, sourceIdentity, destinationIdentity }: UpstreamTarget): string {
+  const { key, address, transport } = candidate;
+  return `${source.address}|${key}|${address}|${transport}|${sourceIdentity}|${destinationIdentity}`;
+}
+
+function labelsOf({ candidate, source, service }: UpstreamTarget): ConnectionLabels {
+  return {
+    direction: "outbound",
+    sourceWorkload: source.workload.workload,
+    sourceNamespace: source.workload.namespace,
+    destinationService: service.key,
+    destinationWorkload: candidate.workload?.workload ?? "",
+    destinationNamespace: candidate.workload?.namespace ?? "",
+    path: candidate.transport,
+  };
+}
