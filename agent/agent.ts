@@ -46,6 +46,8 @@ export interface AgentOptions {
 /** Period of reports to the controller; a change of readiness is reported at once. */
 const REPORT_PERIOD_MS = 2_000;
 const READINESS_CHECK_MS = 100;
+/** A pod with an identity that is new to the node has its certificate within a second: no news for an operator until it has not. */
+const CERTIFICATE_GRACE_MS = 5_000;
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -65,6 +67,8 @@ export class Agent {
   readonly #timers: Timer[] = [];
   #table: TableState | undefined;
   #reportedReady = false;
+  /** What log and ready file say: not that a new pod's certificate is on its way. */
+  #toldReady = false;
   #stopping: Promise<void> | undefined;
 
   constructor(options: AgentOptions) {
@@ -322,12 +326,12 @@ export class Agent {
     }));
   }
 
-  /** What keeps this node from taking part, for a person. */
-  #pending(): readonly string[] {
+  /** What keeps this node from taking part, for a person. Certificates: those that have been missing for so long. */
+  #pending(certificateGraceMs = 0): readonly string[] {
     const pending: string[] = [];
     if (this.#table === undefined) pending.push("routing table: none on disk, none from a controller yet");
     if (!this.#workers.listening) pending.push("data workers: not all listen yet");
-    const missing = this.#certificates.missing();
+    const missing = this.#certificates.missing(certificateGraceMs);
     if (missing.length > 0) pending.push(`certificates: ${missing.length} missing, e.g. ${missing[0]}`);
     const rules = this.#interception.pending;
     if (rules !== undefined) pending.push(`rules: ${rules}`);
@@ -336,14 +340,20 @@ export class Agent {
   }
 
   #checkReadiness(): void {
-    const pending = this.#pending();
-    const ready = pending.length === 0;
+    const ready = this.#pending().length === 0;
+    this.#tellReadiness(ready);
     if (ready === this.#reportedReady) return;
     this.#reportedReady = ready;
-    setReadyFile(this.#options.settings.readyFile, ready, this.#options.log);
-    if (ready) this.#options.log.info({ event: "ready", sequence: this.#table?.sequence }, "Agent is ready");
-    else this.#options.log.warn({ event: "not-ready", pending }, "Agent is not ready");
     this.#report();
+  }
+
+  #tellReadiness(ready: boolean): void {
+    const pending = ready ? [] : this.#pending(this.#toldReady ? CERTIFICATE_GRACE_MS : 0);
+    if (this.#toldReady === (pending.length === 0)) return;
+    this.#toldReady = !this.#toldReady;
+    setReadyFile(this.#options.settings.readyFile, this.#toldReady, this.#options.log);
+    if (this.#toldReady) this.#options.log.info({ event: "ready", sequence: this.#table?.sequence }, "Agent is ready");
+    else this.#options.log.warn({ event: "not-ready", pending }, "Agent is not ready");
   }
 
   #report(): void {

@@ -57,6 +57,7 @@ interface Entry {
   readonly identity: string;
   bundle: CertificateBundle | undefined;
   wanted: boolean;
+  wantedSinceMs: number;
   unwantedAtMs: number;
   /** Wall clock: when to request (again). */
   dueAtMs: number;
@@ -112,9 +113,10 @@ export class CertificateManager {
     return this.#bundles;
   }
 
-  /** Wanted identities without a certificate: the agent is not ready while there is one. */
-  missing(): string[] {
-    const wanted = [...this.#entries.values()].filter((entry) => entry.wanted);
+  /** Identities that have been wanted for so long, and have no certificate. */
+  missing(forMs = 0): string[] {
+    const latestMs = this.#options.clock.nowMs() - forMs;
+    const wanted = [...this.#entries.values()].filter((entry) => entry.wanted && entry.wantedSinceMs <= latestMs);
     return wanted.filter((entry) => !this.#bundles.has(entry.identity)).map((entry) => entry.identity);
   }
 
@@ -176,6 +178,7 @@ export class CertificateManager {
     const entry = this.#entries.get(identity) ?? this.#addEntry(identity, true, nowMs);
     if (entry === undefined) return;
     if (!entry.wanted && entry.bundle === undefined) entry.dueAtMs = nowMs;
+    if (!entry.wanted) entry.wantedSinceMs = nowMs;
     entry.wanted = true;
     if (entry.bundle !== undefined && entry.bundle.notAfterMs > nowMs && !this.#bundles.has(identity)) {
       this.#publish(entry);
@@ -195,6 +198,7 @@ export class CertificateManager {
       identity,
       bundle: undefined,
       wanted,
+      wantedSinceMs: nowMs,
       unwantedAtMs: nowMs,
       dueAtMs: nowMs,
       attempt: 0,

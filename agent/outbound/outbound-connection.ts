@@ -11,7 +11,7 @@ import type { Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { WorkloadEntry } from "../../protocol/table.ts";
 import { formatHostPort } from "../../routing/address.ts";
-import type { ForwardDecision } from "../../routing/decide-connection.ts";
+import type { ConnectionDecision, ForwardDecision } from "../../routing/decide-connection.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import type { Attempt } from "../balance/attempt.ts";
 import type { Balancers } from "../balance/balancers.ts";
@@ -45,6 +45,8 @@ export interface OutboundFacts {
   readonly redirected: boolean;
   readonly table: TableState;
   readonly decision: ForwardDecision;
+  /** By the table as it is now. */
+  readonly decideAgain: () => ConnectionDecision;
 }
 
 export class OutboundConnection {
@@ -53,6 +55,7 @@ export class OutboundConnection {
   readonly #relay: Relay;
   readonly #startedMs: number;
   readonly #tried = new Set<string>();
+  #decision: ForwardDecision;
   #attempts = 0;
   #attempt: Attempt | undefined;
   /** What was tried last, for the log. */
@@ -69,6 +72,7 @@ export class OutboundConnection {
   constructor(plane: OutboundDependencies, facts: OutboundFacts) {
     this.#plane = plane;
     this.#facts = facts;
+    this.#decision = facts.decision;
     this.#startedMs = plane.clock.monotonicMs();
     this.#relay = new Relay({
       socket: facts.socket,
@@ -88,6 +92,7 @@ export class OutboundConnection {
 
   #tryNext(): void {
     if (this.#over) return;
+    if (this.#attempts > 0) this.#decideAgain();
     const attempt = this.#attempts < limits.connectAttempts ? this.#pick() : undefined;
     if (attempt === undefined) {
       this.#relay.abort("connect-failed", this.#failure ?? "no endpoint is left to try");
@@ -104,8 +109,15 @@ export class OutboundConnection {
     else this.#withoutTunnel(attempt);
   }
 
+  /** A try may take seconds: the endpoints of its beginning may be gone, and others have come. */
+  #decideAgain(): void {
+    const decision = this.#facts.decideAgain();
+    if (decision.kind === "forward") this.#decision = decision;
+  }
+
   #pick(): Attempt | undefined {
-    const { decision, destinationAddress, destinationPort, sourceAddress } = this.#facts;
+    const { destinationAddress, destinationPort, sourceAddress } = this.#facts;
+    const decision = this.#decision;
     return this.#plane.balancers.pick({
       destination:
         decision.service === undefined
@@ -120,7 +132,8 @@ export class OutboundConnection {
   }
 
   #throughTunnel(attempt: Attempt, destination: WorkloadEntry): void {
-    const { table, decision } = this.#facts;
+    const { table } = this.#facts;
+    const decision = this.#decision;
     const { candidate } = attempt;
     const target = {
       sourceIdentity: table.identityOf(decision.source),
@@ -142,12 +155,12 @@ export class OutboundConnection {
   }
 
   #openStream(tunnel: ClientTunnel, attempt: Attempt): void {
-    const { decision, sourceAddress, sourcePort } = this.#facts;
+    const { sourceAddress, sourcePort } = this.#facts;
     const { candidate } = attempt;
     const request = {
       authority: formatHostPort(candidate.address, candidate.port),
       headers: connectHeaders({
-        decision,
+        decision: this.#decision,
         sourceAddress,
         sourcePort,
         traceparent: this.#plane.traceparents.next(),
@@ -287,7 +300,8 @@ export class OutboundConnection {
   }
 
   #log(reason: CloseReason, detail: string | undefined): void {
-    const { table, decision, sourceAddress, sourcePort, destinationAddress, destinationPort } = this.#facts;
+    const { table, sourceAddress, sourcePort, destinationAddress, destinationPort } = this.#facts;
+    const decision = this.#decision;
     const dialled = formatHostPort(destinationAddress, destinationPort);
     const candidate = this.#lastAttempt?.candidate;
     const reached = candidate === undefined ? dialled : formatHostPort(candidate.address, candidate.port);
@@ -309,7 +323,7 @@ export class OutboundConnection {
   }
 
   #labels(attempt: Attempt): ConnectionLabels {
-    const { decision } = this.#facts;
+    const decision = this.#decision;
     const { workload, transport } = attempt.candidate;
     return {
       direction: "outbound",

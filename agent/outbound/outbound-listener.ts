@@ -80,13 +80,15 @@ export class OutboundListener {
       reset(socket);
       return;
     }
-    const decision = decideConnection(table, { node: this.#plane.node, ...addresses });
+    const facts = { node: this.#plane.node, ...addresses };
+    const decision = decideConnection(table, facts);
     const http = this.#httpConnection(socket, table, decision, { ...addresses, redirected });
     if (decision.kind === "refuse" && http === undefined) this.#refuse(socket, table, decision, addresses);
     else if (!this.#plane.connections.admits(sourceAddress)) reset(socket);
     else if (http !== undefined) http.start();
     else if (decision.kind === "forward") {
-      new OutboundConnection(this.#plane, { socket, table, decision, redirected, ...addresses }).start();
+      const decideAgain = (): ConnectionDecision => decideConnection(this.#plane.table() ?? table, facts);
+      new OutboundConnection(this.#plane, { socket, table, decision, decideAgain, redirected, ...addresses }).start();
     }
   }
 

@@ -12,7 +12,7 @@ import { WriteCoalescer } from "../../agent/relay/write-coalescer.ts";
 import { WorkerMetrics } from "../../agent/telemetry/worker-metrics.ts";
 import type { Acquired, TunnelPool, TunnelTarget } from "../../agent/tunnel/tunnel-pool.ts";
 import { ConnectionRegistry } from "../../agent/worker/connection-registry.ts";
-import type { Candidate } from "../../routing/decide-connection.ts";
+import type { Candidate, ForwardDecision } from "../../routing/decide-connection.ts";
 import { TableState } from "../../routing/table-state.ts";
 import { eventually } from "./eventually.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -37,6 +37,8 @@ export interface Acquisition {
 
 export interface OutboundWorldOptions {
   readonly candidates: readonly Candidate[];
+  /** From the second try on; default: the same. */
+  readonly laterCandidates?: readonly Candidate[];
   readonly ejection?: EjectionSettings;
   readonly dial?: (options: DialOptions) => Socket;
   /** Default false. */
@@ -89,7 +91,10 @@ export class OutboundWorld {
       traceparents: new Traceparents(),
       pool: this.#pool(),
     };
-    const { candidates, ejection = NO_EJECTION, redirected = false } = this.#options;
+    const { candidates, laterCandidates = candidates, ejection = NO_EJECTION, redirected = false } = this.#options;
+    const decisionFor = (among: readonly Candidate[]): ForwardDecision => {
+      return { kind: "forward", source, candidates: among, loadBalancer: "round-robin", ejection, why: [] };
+    };
     new OutboundConnection(plane, {
       socket: this.agent,
       sourceAddress: "10.244.1.2",
@@ -98,7 +103,8 @@ export class OutboundWorld {
       destinationPort: 80,
       redirected,
       table: this.table,
-      decision: { kind: "forward", source, candidates, loadBalancer: "round-robin", ejection, why: [] },
+      decision: decisionFor(candidates),
+      decideAgain: () => decisionFor(laterCandidates),
     }).start();
   }
 

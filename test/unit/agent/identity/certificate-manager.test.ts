@@ -89,6 +89,21 @@ test("a wanted identity is given a certificate, kept on disk for its owner only"
   t.false(bench.log.text.includes("PRIVATE KEY"));
 });
 
+test("what is missing since a moment ago can be told from what stays missing", async (t) => {
+  const bench = await Bench.create(t);
+  bench.failure = new Error("no controller");
+  const manager = await bench.manager(t);
+  manager.setWanted(new Set([catalog]));
+  bench.clock.advance(4_999);
+  t.deepEqual(manager.missing(5_000), []);
+  bench.clock.advance(1);
+  t.deepEqual(manager.missing(5_000), [catalog]);
+  manager.setWanted(new Set());
+  manager.setWanted(new Set([catalog]));
+  t.deepEqual(manager.missing(5_000), []);
+  await manager.close();
+});
+
 test("a restarted manager serves from the disk without a request", async (t) => {
   const bench = await Bench.create(t);
   const first = await bench.manager(t);
