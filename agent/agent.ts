@@ -275,7 +275,7 @@ export class Agent {
     };
   }
 
-  /** Throws when the change does not fit; nothing is in force then, and the controller sends a snapshot. */
+  /** Throws when the change does not fit; the controller then sends a snapshot. */
   async #tableMessage(message: SnapshotMessage | DeltaMessage): Promise<void> {
     if (message.kind === "snapshot") {
       this.#table = new TableState(message.table);

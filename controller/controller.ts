@@ -112,12 +112,10 @@ export class Controller {
   /** Orderly: what only a leader may do is given up, agents are told, files are written. */
   async close(): Promise<void> {
     const { platform, stateFiles } = this.#options;
-    await platform.source.close();
-    await platform.close();
-    await platform.authority.close();
     this.#serverIdentity?.close();
-    await this.#channel?.close();
-    await platform.presence.close();
+    // None of these must wait for another: an API server that is slow would keep the Lease, or the agents, from being told.
+    const { source, authority, presence } = platform;
+    await Promise.all([platform.close(), this.#channel?.close(), source.close(), authority.close(), presence.close()]);
     await this.#builder.settled();
     await stateFiles.flush();
     await this.#admin?.close();
@@ -141,6 +139,7 @@ export class Controller {
 
   async #startChannel(authority: CertificateAuthority): Promise<number> {
     const { clock, log, platform, serverNames, listen, leafLifetimeMs } = this.#options;
+    const { issuer } = authority;
     const serverIdentity = new ServerIdentity({ authority, names: serverNames, clock, log });
     const channel = new ChannelServer({
       listen,
@@ -167,6 +166,8 @@ export class Controller {
     serverIdentity.watch((certificate) => channel.setCertificate(certificate));
     this.#serverIdentity = serverIdentity;
     this.#channel = channel;
+    // It may have changed while the port was opened.
+    if (authority.issuer !== issuer) await serverIdentity.renew();
     return port;
   }
 

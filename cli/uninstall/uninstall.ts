@@ -9,7 +9,7 @@ import { HawserError } from "../../core/errors.ts";
 import { isKubeStatus, type KubeClient, type KubeList } from "../../kubernetes/kube-client.ts";
 import { imageOf, isReady, type PodObject, type WorkloadObject } from "../cluster/kube-shapes.ts";
 import type { ObjectReference } from "../manifests/manifest-set.ts";
-import { AGENT, NAMESPACE } from "../manifests/names.ts";
+import { AGENT, CONTROLLER, NAMESPACE } from "../manifests/names.ts";
 import { CLEANING, cleaningDaemonSet } from "./cleaning-daemon-set.ts";
 import { objectPath } from "./object-path.ts";
 
@@ -24,6 +24,7 @@ export interface UninstallOptions {
 }
 
 const DAEMON_SETS = `/apis/apps/v1/namespaces/${NAMESPACE}/daemonsets`;
+const DEPLOYMENTS = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments`;
 const POLL_MS = 1_000;
 /** Beyond the agents' own grace period: the kubelet notices, and answers, in its own time. */
 const PATIENCE_S = 60;
@@ -37,8 +38,10 @@ export async function uninstall(options: UninstallOptions): Promise<void> {
   await remove(options, `${DAEMON_SETS}/${AGENT}`, `DaemonSet ${AGENT}`);
   const graceS = agent?.spec?.template?.spec?.terminationGracePeriodSeconds ?? 0;
   await untilGone(options, "agents", () => pods(kube, "agent"), graceS + PATIENCE_S);
-  const image = imageOf(agent);
+  // The second run after one that was given up finds no agents' DaemonSet, but the controllers' Deployment is of the same image.
+  const image = imageOf(agent) ?? imageOf(await found(kube.get<WorkloadObject>(`${DEPLOYMENTS}/${CONTROLLER}`)));
   if (!keepState && image !== undefined) await clean(options, image);
+  else if (!keepState) say("No image of Hawser is known here: what agents left on the nodes stays there");
   const rest = objects.filter(({ kind }) => kind !== "DaemonSet").reverse();
   for (const object of rest) await remove(options, objectPath(object), `${object.kind} ${object.name}`);
   await untilGone(options, "namespace", async () => ((await namespaceIsThere(kube)) ? [NAMESPACE] : []), PATIENCE_S);
@@ -51,7 +54,12 @@ interface Grace {
 
 async function clean(options: UninstallOptions, image: string): Promise<void> {
   const { kube, say } = options;
-  await kube.create(DAEMON_SETS, cleaningDaemonSet(image));
+  try {
+    await kube.create(DAEMON_SETS, cleaningDaemonSet(image));
+  } catch (error) {
+    // A run that was cut off has left it, at work.
+    if (!isKubeStatus(error, 409)) throw error;
+  }
   say("Removing what agents have left on the nodes");
   try {
     await until(options, CLEANING_S, async () => {

@@ -120,7 +120,8 @@ export class AuthoritySecret implements AuthorityStore {
 
   /** Never rejects. */
   async #take(data: SecretData | undefined): Promise<void> {
-    if (this.#closed) return;
+    // What was missing may have come while it waited its turn.
+    if (this.#closed || (data === undefined && this.#mirror.size > 0)) return;
     try {
       if (data === undefined) {
         await this.#missing();
@@ -134,7 +135,7 @@ export class AuthoritySecret implements AuthorityStore {
     } catch (error) {
       this.#failed(
         SECRET,
-        data === undefined ? "create the certificate authority" : "use the certificate authority",
+        data === undefined ? "have a certificate authority" : "use the certificate authority",
         error,
       );
       // Nothing will be told of what is not there.
@@ -143,10 +144,18 @@ export class AuthoritySecret implements AuthorityStore {
     }
   }
 
-  /** Somebody deletes the Secret of a running mesh: another root behind the agents' backs would be an outage. */
+  /**
+   * Somebody deletes the Secret of a running mesh: another root behind the agents' backs would be an outage, also after a
+   * restart. Published roots tell that there was an authority.
+   */
   async #missing(): Promise<void> {
-    if (this.#rootsPem === undefined) await this.#create();
-    else this.#failed(SECRET, "find the certificate authority", new Error("the Secret was deleted; restore it"));
+    const published = await readIfThere<ConfigMapObject>(this.#options.client, `${this.#configMaps}/${ROOTS}`);
+    if (this.#rootsPem === undefined && published?.data?.[ROOTS_KEY] === undefined) {
+      await this.#create();
+      return;
+    }
+    const way = `restore it; or stop the controllers, delete the ConfigMap ${ROOTS} and start them, for a new root`;
+    throw new Error(`the Secret was deleted; ${way}`);
   }
 
   /** What was made comes back by the watch, as does what another replica made first. */

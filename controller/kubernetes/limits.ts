@@ -4,8 +4,6 @@ export const limits = {
   problems: 200,
   /** Characters of one object's problem. */
   problemCharacters: 300,
-  /** Bytes of all documents in the ConfigMap: the API server takes no larger one (1 MiB). */
-  configMapBytes: 1024 * 1024,
   /** Events that wait to be written: what comes beyond is not told, the status and the log have it all the same. */
   waitingEvents: 200,
   /** Events remembered, to add to their count instead of writing another one. */

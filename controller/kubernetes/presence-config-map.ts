@@ -114,6 +114,8 @@ export class PresenceConfigMap implements AgentPresence {
       this.#write();
       return;
     }
+    // Versions that go back are those of another history, and the mirror has read it anew: our write was in the old one.
+    if (isNewer(this.#seenVersion, marks.version)) this.#writtenVersion = undefined;
     // On the way since before our own last write: that it lacks is no news.
     if (isNewer(this.#writtenVersion, marks.version)) return;
     this.#seenVersion = marks.version;

@@ -18,6 +18,7 @@ class FakeCluster {
   #cleaning: "absent" | "running" | "gone" = "absent";
   #cleaningLooks = 0;
   #namespace = true;
+  #controller = true;
 
   constructor(options: { agentLeaves: boolean } = { agentLeaves: true }) {
     this.#agentLeaves = options.agentLeaves;
@@ -26,6 +27,7 @@ class FakeCluster {
   readonly kube = {
     get: (path: string, query?: { labelSelector?: string }) => {
       if (path === `${DAEMON_SETS}/hawser-agent` && this.#agent) return Promise.resolve(AGENT_DAEMON_SET);
+      if (path === CONTROLLER_DEPLOYMENT && this.#controller) return Promise.resolve(AGENT_DAEMON_SET);
       if (path === `${DAEMON_SETS}/hawser-cleaning`) {
         return Promise.resolve({ status: { observedGeneration: 1, desiredNumberScheduled: 1 } });
       }
@@ -35,6 +37,7 @@ class FakeCluster {
     },
     create: (path: string) => {
       this.calls.push(`create ${path}`);
+      if (this.#cleaning === "running") return Promise.reject(new KubeError("there", 409, "AlreadyExists"));
       this.#cleaning = "running";
       return Promise.resolve({});
     },
@@ -43,9 +46,19 @@ class FakeCluster {
       if (path.endsWith("/hawser-agent") && path.includes("daemonsets")) this.#agent = false;
       if (path.endsWith("/hawser-cleaning")) this.#cleaning = "gone";
       if (path === NAMESPACE_PATH) this.#namespace = false;
+      if (path === CONTROLLER_DEPLOYMENT) this.#controller = false;
       return path.includes("poddisruptionbudgets") ? Promise.reject(notFound()) : Promise.resolve();
     },
   } as unknown as KubeClient;
+
+  /** As a run leaves it that was cut off while nodes were cleaned. */
+  cutOff(options: { controller: boolean }): this {
+    this.#agent = false;
+    this.#agentPods = 0;
+    this.#controller = options.controller;
+    if (options.controller) this.#cleaning = "running";
+    return this;
+  }
 
   async run(keepState = false): Promise<void> {
     const say = (line: string): void => void this.said.push(line);
@@ -62,6 +75,8 @@ class FakeCluster {
     return [pod("hawser-cleaning-x", this.#cleaningLooks > 2)];
   }
 }
+
+const CONTROLLER_DEPLOYMENT = "/apis/apps/v1/namespaces/hawser-system/deployments/hawser-controller";
 
 const AGENT_DAEMON_SET = {
   metadata: { name: "hawser-agent" },
@@ -95,6 +110,20 @@ test("state is left when it is to be kept", async (t) => {
   const cluster = new FakeCluster();
   await cluster.run(true);
   t.is(cluster.calls.length, objects.length);
+});
+
+test("a second run cleans the nodes all the same, also where the first one was cut off at it", async (t) => {
+  const cluster = new FakeCluster().cutOff({ controller: true });
+  await cluster.run();
+  t.is(cluster.calls[1], `create ${DAEMON_SETS}`);
+  t.is(cluster.calls[2], `delete ${DAEMON_SETS}/hawser-cleaning`);
+});
+
+test("nodes that cannot be cleaned for want of an image are told", async (t) => {
+  const cluster = new FakeCluster().cutOff({ controller: false });
+  await cluster.run();
+  t.false(cluster.calls.includes(`create ${DAEMON_SETS}`));
+  t.true(cluster.said.some((line) => line.startsWith("No image of Hawser is known here")));
 });
 
 test("an agent that does not go stops everything: the controller stays for it", async (t) => {

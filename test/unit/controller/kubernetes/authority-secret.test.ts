@@ -140,12 +140,29 @@ test("the published roots are repaired, and a Secret that was deleted is told an
   t.deepEqual(replica.changes, []);
 });
 
+test("a Secret that was deleted is not replaced by a controller that starts either", async (t) => {
+  const client = new MemoryKube();
+  const replica = new Replica(t, client);
+  const { rootsPem } = await replica.open();
+  await eventually("the roots are published", () => publishedRoots(client) === rootsPem);
+  await client.delete(SECRET);
+  await replica.store.close();
+  const next = new Replica(t, client);
+  const opening = next.open();
+  await eventually("it is told", () => /the Secret was deleted; restore it/.test(next.log.text));
+  t.false(client.objects.has(SECRET));
+  const { key, certificate } = await newPair();
+  client.put(SECRET, secret({ "tls.key": key, "tls.crt": certificate }));
+  t.truthy((await opening).rootsPem);
+  t.is(next.store.problem, "");
+});
+
 test("a start goes on when the API server does, and says why it waits", async (t) => {
   const client = new MemoryKube();
   client.intercept = (verb) => (verb === "create" ? Promise.reject(new KubeError("no", 403, "Forbidden")) : undefined);
   const replica = new Replica(t, client);
   const opening = replica.open();
-  await eventually("it is told", () => /Cannot create the certificate authority/.test(replica.log.text));
+  await eventually("it is told", () => /Cannot have a certificate authority/.test(replica.log.text));
   t.regex(replica.store.problem, /no/);
   client.intercept = () => undefined;
   replica.clock.advance(timers.authorityRetryMs);
