@@ -295,7 +295,9 @@ export class Reflector<O extends KubeObject, T extends object> {
       // Once is usual, and listed anew at once. A server that says it to every watch is asked ever less often.
       return this.#expiries === 1 ? 0 : backoffMs(reflectorBackoff, this.#expiries, this.#options.random);
     }
-    this.#watchEnded(endOf(error), version);
+    // Who may not watch is not helped by listing again: the version is not what is wrong.
+    if (isKubeStatus(error, 403)) this.#options.metrics?.watchEnded?.(this.#options.path, "refused");
+    else this.#watchEnded(endOf(error), version);
     return this.#failed(error);
   }
 

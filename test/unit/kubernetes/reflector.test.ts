@@ -205,6 +205,15 @@ test("a watch that ends at once, again and again, is not asked as fast as it ans
   t.true(watches > 3 && watches <= 15, `${watches} watches in a minute`);
 });
 
+test("a watch that is forbidden is told, and is not mended by listing again", async (t) => {
+  const world = new ReflectorWorld(t);
+  world.api.watch = () => Promise.reject(new KubeError("may not watch", 403, "Forbidden"));
+  await world.start();
+  for (let i = 0; i < 20; i++) await world.pass(30_000);
+  t.is(world.api.lists, 1);
+  t.regex(world.log.text, /may not watch/);
+});
+
 test("the same event twice is taken once; one from before makes a new list", async (t) => {
   const world = new ReflectorWorld(t);
   world.api.put("a", { n: 1 });
