@@ -17,15 +17,17 @@ type Path = readonly (string | number)[];
 interface NotInForce {
   readonly path: Path;
   readonly found: string;
-  readonly expected: string;
+  readonly why: string;
 }
+
+const EXPECTED = "what agents of this version carry out";
 
 /** By route: a sentence for its status. Routes of Gateways alone are other controllers'. */
 export function unservedRoutes(routes: readonly RouteDocument[]): UnservedRoutes {
   const unserved = new Map<RouteDocument, string>();
   for (const route of routes) {
     const [first] = notServed(route);
-    if (first !== undefined) unserved.set(route, `expected ${first.expected}, found ${first.found}`);
+    if (first !== undefined) unserved.set(route, sentence(first));
   }
   return unserved;
 }
@@ -38,8 +40,15 @@ export function reportNotInForce(
 ): void {
   const routed = new Set(entries.map(({ service }) => service));
   for (const document of documents) {
-    for (const finding of notInForce(document, routed)) problems.add(document, { code: "not-supported", ...finding });
+    for (const finding of notInForce(document, routed)) {
+      const { path, found } = finding;
+      problems.add(document, { code: "not-supported", path, found, expected: EXPECTED, message: sentence(finding) });
+    }
   }
+}
+
+function sentence({ found, why }: NotInForce): string {
+  return `${found} is not in force: ${why}`;
 }
 
 function notInForce(document: Document, routed: ReadonlySet<string>): readonly NotInForce[] {
@@ -53,20 +62,20 @@ function withoutRequests(policy: TrafficPolicyDocument, routed: ReadonlySet<stri
   const { kind, name } = spec.targetRef;
   if (kind === "GRPCRoute") {
     const found = `targetRef.kind of ${documentName(policy)}`;
-    return [{ path: ["spec", "targetRef", "kind"], found, expected: NO_GRPC }];
+    return [{ path: ["spec", "targetRef", "kind"], found, why: NO_GRPC }];
   }
   if (kind !== "Service" || routed.has(`${metadata.namespace}/${name}`)) return [];
-  const expected = "an HTTPRoute of the Service: without one, nobody looks into its connections";
+  const why = "without an HTTPRoute of the Service, nobody looks into its connections";
   return (["timeouts", "retries"] as const)
     .filter((key) => spec[key] !== undefined)
-    .map((key) => ({ path: ["spec", key], found: `${key} of ${documentName(policy)}`, expected }));
+    .map((key) => ({ path: ["spec", key], found: `${key} of ${documentName(policy)}`, why }));
 }
 
-const NO_GRPC = "no gRPC routing: HTTP/2 is not served in this version";
+const NO_GRPC = "HTTP/2, and with it gRPC, is not served in this version";
 
 function notServed(route: RouteDocument): readonly NotInForce[] {
   if (!route.spec.parentRefs.some(({ kind, group }) => kind === "Service" && group === "")) return [];
-  if (route.kind === "GRPCRoute") return [{ path: ["kind"], found: documentName(route), expected: NO_GRPC }];
+  if (route.kind === "GRPCRoute") return [{ path: ["kind"], found: documentName(route), why: NO_GRPC }];
   return route.spec.rules.flatMap((rule, index) => {
     const at = ["spec", "rules", index];
     const ofBackends = rule.backendRefs.flatMap(({ filters = [] }, backend) =>
@@ -77,16 +86,14 @@ function notServed(route: RouteDocument): readonly NotInForce[] {
 }
 
 function mirrors(filters: readonly FilterDocument[], at: Path): readonly NotInForce[] {
-  const expected = "no mirror: copies of requests are not made in this version";
+  const why = "copies of requests are not made in this version";
   return filters.flatMap(({ requestMirror }, index) =>
-    requestMirror === undefined
-      ? []
-      : [{ path: [...at, index, "requestMirror"], found: "filter RequestMirror", expected }],
+    requestMirror === undefined ? [] : [{ path: [...at, index, "requestMirror"], found: "filter RequestMirror", why }],
   );
 }
 
 function session({ sessionPersistence }: { readonly sessionPersistence?: unknown }, at: Path): readonly NotInForce[] {
   if (sessionPersistence === undefined) return [];
-  const expected = "no session persistence: requests are balanced one by one in this version";
-  return [{ path: [...at, "sessionPersistence"], found: "sessionPersistence", expected }];
+  const why = "requests are balanced one by one in this version";
+  return [{ path: [...at, "sessionPersistence"], found: "sessionPersistence", why }];
 }
