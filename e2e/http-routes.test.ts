@@ -25,6 +25,8 @@ const SHARES = { v1: 90, v2: 10 };
 const COUNTED = 1_000;
 /** Of 1,000 requests with a share of 10 %: five standard deviations. */
 const TOLERANCE = 50;
+/** Of a rollout: some hundred requests. */
+const STEP_MS = 500;
 
 const story = await labStories([
   mesh({ encryption: "strict" }),
@@ -45,7 +47,8 @@ story("requests go where their path leads, to other nodes and to this one", asyn
   t.like(await ask(lab, "/one"), { status: 200, seen: { pod: "web-1", url: "/one" } });
   t.like(await ask(lab, "/two/items?id=3"), { status: 200, seen: { pod: "web-2", url: "/two/items?id=3" } });
   t.like(await ask(lab, "/near"), { status: 200, seen: { pod: "near-1" } });
-  t.like(await ask(lab, "/two"), { seen: { client: await addressOf(lab, "client") } });
+  const { seen } = await ask(lab, "/two");
+  t.true((await addressesOf(lab, "client")).includes(seen?.client ?? ""), seen?.client);
 });
 
 story(
@@ -99,10 +102,10 @@ story("requests are shared by weight, also those of one connection", async (t, l
 
 story("weights move under load without a failed request", async (t, lab) => {
   await inForce(lab);
-  const load = count(t, lab, { url: urlOf("/shared"), requests: 2_000, loops: 4, pauseMs: 4 });
+  const load = count(t, lab, { url: urlOf("/shared"), requests: 3_000, loops: 4, pauseMs: 2 });
   for (const v2 of [25, 50, 75, 100]) {
     await apply(lab, routes({ v1: 100 - v2, v2 }));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
   }
   t.log(await load);
   await eventually("all requests to go to v2", CHANGE, async () => (await ask(lab, "/shared")).seen?.pod === "web-2");
@@ -225,7 +228,7 @@ function server(name: string, node: NodeNumber): LabPod {
   return pod({ name, node, command: ["node", "e2e/pods/http-server.ts", `${PORT}`], port: PORT });
 }
 
-async function addressOf(lab: Lab, name: string): Promise<string> {
+async function addressesOf(lab: Lab, name: string): Promise<readonly string[]> {
   const { pods } = await lab.status();
-  return pods.find((one) => one.name === name)?.ips[0] ?? "";
+  return pods.find((one) => one.name === name)?.ips ?? [];
 }
