@@ -12,9 +12,7 @@ export function renderExplanation(explanation: Explanation): string {
   const lines: Line[] = [...asked(explanation), ...under(explanation)];
   for (const outcome of explanation.outcomes) lines.push(...outcomeLines(outcome, explanation.outcomes.length > 1));
   if (explanation.by !== undefined) lines.push(...ruleLines(explanation.by.rule));
-  if (explanation.outcomes[0]?.decision.kind !== "not-routed") {
-    lines.push(["note", "not in force: this version forwards connections, it does no HTTP routing"]);
-  }
+  if (explanation.notInForce !== undefined) lines.push(["note", explanation.notInForce]);
   return lines.map(([label, text]) => `${label.padEnd(LABEL_WIDTH)}${text}`.trimEnd()).join("\n");
 }
 

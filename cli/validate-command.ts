@@ -48,7 +48,7 @@ function report(
   );
   if (notInForce.length > 0) {
     const places = notInForce.map((problem) => `${problem.file}:${problem.line}`).join(", ");
-    lines.push(`not in force in this version, which does no HTTP routing: ${places}`);
+    lines.push(`correct, but not in force in this version: ${places}`);
   }
   return lines;
 }

@@ -8,6 +8,8 @@ export type AcceptedReason =
   | "Accepted"
   /** The Service or its port is not there, or a Service of this type cannot be dialled. */
   | "NoMatchingParent"
+  /** It says something that no agent carries out in this version; it holds nowhere. */
+  | "UnsupportedValue"
   /** A route of another kind holds on the port (GEP-1294). */
   | "Conflicted";
 

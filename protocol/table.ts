@@ -4,6 +4,7 @@
  * The controller compiles it from documents, numbers every change, and sends it whole (`TableSnapshot`) or as
  * differences (`TableDelta`). Entries are plain JSON values, replaced whole, never edited in place.
  */
+import type { RouteEntry } from "./route-table.ts";
 
 export type EncryptionMode = "strict" | "permissive";
 /**
@@ -142,6 +143,7 @@ export interface TableKinds {
   workload: WorkloadEntry;
   service: ServiceEntry;
   endpoint: EndpointEntry;
+  route: RouteEntry;
 }
 export type TableKind = keyof TableKinds;
 
@@ -155,6 +157,7 @@ export interface TableSnapshot {
   readonly workloads: readonly WorkloadEntry[];
   readonly services: readonly ServiceEntry[];
   readonly endpoints: readonly EndpointEntry[];
+  readonly routes: readonly RouteEntry[];
 }
 
 /** What turns the table with `sequence - 1` into the table with `sequence`. */

@@ -24,6 +24,7 @@ export interface CheckedDocuments {
 export function checkDocuments(documents: readonly Document[]): CheckedDocuments {
   const agentNodes = new Set(documents.filter(isKind("Node")).map(({ metadata }) => metadata.name));
   const { contents, problems } = compileTable({ documents, agentNodes });
+  // Also those that are not in force: whoever checks wants to know all that is wrong with them.
   const routeProblems = new CompileProblems();
   const { entries, statuses } = compileRoutes(
     {
@@ -37,7 +38,20 @@ export function checkDocuments(documents: readonly Document[]): CheckedDocuments
     contents,
     routes: entries,
     statuses,
-    problems: [...problems.filter(({ code }) => code !== "not-supported"), ...routeProblems.list],
+    problems: together(
+      problems.filter(({ code }) => code !== "not-supported"),
+      routeProblems.list,
+    ),
     notInForce: problems.filter(({ code }) => code === "not-supported"),
   };
+}
+
+/** Each once: what is wrong with routes that are in force was found with the table already. */
+function together(found: readonly Problem[], more: readonly Problem[]): readonly Problem[] {
+  const known = new Set(found.map(identity));
+  return [...found, ...more.filter((problem) => !known.has(identity(problem)))];
+}
+
+function identity({ file, line, column, message }: Problem): string {
+  return `${file}:${line}:${column} ${message}`;
 }

@@ -2,9 +2,11 @@
  * Whether a snapshot or a delta holds together: unique keys, endpoints that point somewhere, removals of what exists.
  * The shape of the message (types of fields) is checked where it is received, in validate-messages.ts.
  */
+import type { RouteEntry } from "../protocol/route-table.ts";
 import type { EndpointEntry, TableDelta, TableKind, TableSnapshot } from "../protocol/table.ts";
 import { formatHostPort } from "./address.ts";
 import { entryKey, TABLE_KINDS } from "./entry-key.ts";
+import { routeKey } from "./http/route-key.ts";
 import { RoutingError } from "./routing-error.ts";
 
 /** What a delta is checked against. */
@@ -15,6 +17,7 @@ interface KnownTable {
   workload(key: string): unknown;
   service(key: string): unknown;
   endpoint(key: string): unknown;
+  route(key: string): unknown;
 }
 
 /** Throws RoutingError `corrupt-table`. */
@@ -35,9 +38,14 @@ export function checkSnapshot(snapshot: TableSnapshot): void {
     "endpoint",
     snapshot.endpoints.map((entry) => entryKey("endpoint", entry)),
   );
+  uniqueKeys(
+    "route",
+    snapshot.routes.map((entry) => entryKey("route", entry)),
+  );
   for (const endpoint of snapshot.endpoints) {
     checkEndpoint(endpoint, (uid) => workloads.has(uid), services.has(endpoint.service));
   }
+  for (const route of snapshot.routes) checkRoute(route, services.has(route.service));
 }
 
 /** Throws RoutingError `wrong-epoch`, `wrong-sequence` or `corrupt-table`. Costs what the delta's size is. */
@@ -70,6 +78,7 @@ export function checkDelta(table: KnownTable, delta: TableDelta): void {
   for (const endpoint of delta.upserts.endpoint ?? []) {
     checkEndpoint(endpoint, (uid) => present("workload", uid), present("service", endpoint.service));
   }
+  for (const route of delta.upserts.route ?? []) checkRoute(route, present("service", route.service));
 }
 
 function uniqueKeys(kind: TableKind, keys: readonly string[]): Set<string> {
@@ -89,6 +98,12 @@ function checkEndpoint(endpoint: EndpointEntry, hasWorkload: (uid: string) => bo
     throw corrupt(`endpoint ${key} points to a workload that is not there`);
   }
   if (!hasService) throw corrupt(`endpoint ${endpoint.key} points to a service that is not there`);
+}
+
+function checkRoute({ key, service, port, consumer, rules, matches }: RouteEntry, hasService: boolean): void {
+  if (key !== routeKey(service, port, consumer)) throw corrupt(`route ${key} is for ${service}:${port}`);
+  if (!hasService) throw corrupt(`route ${key} is for a service that is not there`);
+  if (matches.some(({ rule }) => rule >= rules.length)) throw corrupt(`route ${key} has a match of no rule`);
 }
 
 /** Address and port; several ports are none that the key could have. */

@@ -2,13 +2,19 @@
  * Documents -> the contents of the routing table, and what is wrong with the documents as a whole. For the controller,
  * and for whoever wants to try a change before it is made.
  *
- *   duplicates -> Mesh -> addresses -> Nodes -> Pods -> Services + TrafficPolicies -> endpoints
+ *   duplicates -> Mesh -> addresses -> Nodes -> Pods -> Services + TrafficPolicies -> endpoints -> routes
  *
  * Contents are given even with problems, without what is wrong: it is the caller who decides whether they may be used.
  * Equal documents in any order of files give equal contents, sorted by key.
  */
-import type { Document, DocumentKind, NamespaceDocument } from "../protocol/documents/document.ts";
+import type {
+  Document,
+  DocumentKind,
+  NamespaceDocument,
+  TrafficPolicyDocument,
+} from "../protocol/documents/document.ts";
 import type { Problem } from "../protocol/documents/problem.ts";
+import type { RouteEntry } from "../protocol/route-table.ts";
 import type { EndpointEntry, TableSnapshot } from "../protocol/table.ts";
 import { AddressClaims } from "./address-claims.ts";
 import { CidrIndex } from "./cidr-index.ts";
@@ -21,7 +27,8 @@ import { assignPolicies, compileServices, isRouted, serviceAddresses, serviceKey
 import type { AddressOwner } from "./compile-slices.ts";
 import { podAddresses, type WorkloadFacts } from "./compile-workloads.ts";
 import { compareText } from "./compare-text.ts";
-import { policiesInForce } from "./http/not-in-force.ts";
+import { compileRoutes } from "./http/compile-routes.ts";
+import { reportNotInForce, unservedRoutes } from "./http/not-in-force.ts";
 import { SlicedServices } from "./sliced-services.ts";
 
 /** A table that has no number yet. */
@@ -92,7 +99,9 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
   for (const pod of podDocuments) claims.add(pod, podAddresses(pod, facts));
   for (const service of serviceDocuments) claims.add(service, serviceAddresses(service));
   const nodes = compileNodes(nodeDocuments, agentNodes, claims, problems);
-  const policies = assignPolicies(serviceDocuments, policiesInForce(unique, problems), problems);
+  const policyDocuments = ofKind(unique, "TrafficPolicy");
+  const ofServices = policyDocuments.filter(({ spec }) => spec.targetRef.kind === "Service");
+  const policies = assignPolicies(serviceDocuments, ofServices, problems);
   const services = compileServices(serviceDocuments, policies, mesh, claims, problems);
 
   const pods = new Map<string, PodPart>();
@@ -108,15 +117,30 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
   const parts = [...pods.values()];
   const workloads = parts.map((part) => part.entry).filter((entry) => entry !== undefined);
   const endpoints: EndpointEntry[] = [...parts.flatMap((part) => part.endpoints), ...slices.compileAll()];
+  const routes = compileRoutesInForce(unique, policyDocuments, problems);
   const contents: TableContents = {
     mesh,
     nodes: sortBy(nodes, (node) => node.name),
     workloads: sortBy(workloads, (workload) => workload.uid),
     services: sortBy(services, (service) => service.key),
     endpoints: sortBy(endpoints, (endpoint) => endpoint.key),
+    routes,
   };
   const names = new Set(unique.map(documentName));
   return { contents, problems: problems.list, claims, facts, pods, selectors, slices, names, repeated };
+}
+
+/** Those that agents carry out; what they would not do is told. */
+function compileRoutesInForce(
+  documents: readonly Document[],
+  policies: readonly TrafficPolicyDocument[],
+  problems: CompileProblems,
+): readonly RouteEntry[] {
+  const routes = [...ofKind(documents, "HTTPRoute"), ...ofKind(documents, "GRPCRoute")];
+  const services = ofKind(documents, "Service");
+  const { entries } = compileRoutes({ services, routes, policies, unserved: unservedRoutes(routes) }, problems);
+  reportNotInForce(documents, entries, problems);
+  return entries;
 }
 
 /** True: its pods are in the mesh; undefined: it has no label that says so. */

@@ -14,7 +14,8 @@ export function diffTables(before: TableContents, after: TableContents): TableCh
   const workload = diffKind("workload", before.workloads, after.workloads);
   const service = diffKind("service", before.services, after.services);
   const endpoint = diffKind("endpoint", before.endpoints, after.endpoints);
-  const changes = [node, workload, service, endpoint];
+  const route = diffKind("route", before.routes, after.routes);
+  const changes = [node, workload, service, endpoint, route];
   if (mesh === undefined && changes.every(({ upserts, removals }) => upserts.length + removals.length === 0)) {
     return undefined;
   }
@@ -25,12 +26,14 @@ export function diffTables(before: TableContents, after: TableContents): TableCh
       ...(workload.upserts.length === 0 ? {} : { workload: workload.upserts }),
       ...(service.upserts.length === 0 ? {} : { service: service.upserts }),
       ...(endpoint.upserts.length === 0 ? {} : { endpoint: endpoint.upserts }),
+      ...(route.upserts.length === 0 ? {} : { route: route.upserts }),
     },
     removals: {
       ...(node.removals.length === 0 ? {} : { node: node.removals }),
       ...(workload.removals.length === 0 ? {} : { workload: workload.removals }),
       ...(service.removals.length === 0 ? {} : { service: service.removals }),
       ...(endpoint.removals.length === 0 ? {} : { endpoint: endpoint.removals }),
+      ...(route.removals.length === 0 ? {} : { route: route.removals }),
     },
   };
 }

@@ -2,22 +2,28 @@
  * Which endpoints of a Service may take a new connection that the agent of one node holds: those that take this node's
  * connections (service-endpoints.ts), without the kernel's part of them.
  *
- *   chosen endpoints  ->  those that are not the kernel's, else all  (one client, one endpoint: all)
+ *   chosen endpoints  ->  those that are not the kernel's, else all  (one client, one endpoint; routes: all)
  *
  * The kernel has taken this node's share before a connection comes to the agent. Where a client is to stay at one
- * endpoint, it has no share, unless there is only one endpoint.
+ * endpoint, it has no share, unless there is only one endpoint; and none where requests are routed.
  */
 import type { ServiceEntry, ServicePort } from "../protocol/table.ts";
 import type { AddressFamily } from "./address.ts";
 import type { Candidate, RefusalCode } from "./decide-connection.ts";
-import { chooseEndpoints, type ChosenEndpoint, type ServiceEndpoint } from "./service-endpoints.ts";
+import {
+  chooseEndpoints,
+  type ChosenEndpoint,
+  type EndpointChoice,
+  type PortOfService,
+  type ServiceEndpoint,
+} from "./service-endpoints.ts";
 import type { TableState } from "./table-state.ts";
 
 export type ServiceCandidates =
   | { readonly candidates: readonly Candidate[]; readonly why: readonly string[]; readonly refusal?: undefined }
   | { readonly refusal: { readonly code: RefusalCode; readonly reason: string } };
 
-/** Remembered in the table until the Service, one of its endpoints, a node or the mesh settings change. */
+/** Of connections. Remembered in the table until the Service, its routes, endpoints, a node or the mesh settings change. */
 export function serviceCandidates(
   table: TableState,
   node: string,
@@ -25,13 +31,21 @@ export function serviceCandidates(
   port: ServicePort,
   family: AddressFamily,
 ): ServiceCandidates {
-  return table.derive(service.key, `candidates ${port.port} ${family} ${node}`, () => {
-    const { chosen, live, sticky, why } = chooseEndpoints(table, node, { service, port, family });
-    if (chosen.length === 0) return { refusal: refusalOf(live, why) };
-    const ours = sticky ? chosen : chosen.filter((endpoint) => endpoint.transport !== "local");
-    const candidates = (ours.length > 0 ? ours : chosen).map(toCandidate);
-    return { candidates, why: [...why, `${candidates.length} to choose from`] };
-  });
+  return table.derive(service.key, `candidates ${port.port} ${family} ${node}`, () =>
+    toCandidates(chooseEndpoints(table, node, { service, port, family }), false),
+  );
+}
+
+/** Of requests that were routed to this Service: the kernel takes no part of those. Not remembered. */
+export function requestCandidates(table: TableState, node: string, about: PortOfService): ServiceCandidates {
+  return toCandidates(chooseEndpoints(table, node, about), true);
+}
+
+function toCandidates({ chosen, live, sticky, routed, why }: EndpointChoice, all: boolean): ServiceCandidates {
+  if (chosen.length === 0) return { refusal: refusalOf(live, why) };
+  const ours = all || sticky || routed ? chosen : chosen.filter((endpoint) => endpoint.transport !== "local");
+  const candidates = (ours.length > 0 ? ours : chosen).map(toCandidate);
+  return { candidates, why: [...why, `${candidates.length} to choose from`] };
 }
 
 function refusalOf(live: readonly ServiceEndpoint[], why: readonly string[]) {

@@ -47,6 +47,8 @@ export interface EndpointChoice {
   readonly live: readonly ServiceEndpoint[];
   /** One client address goes to one endpoint: no dice. */
   readonly sticky: boolean;
+  /** Requests of some callers are under routes, so all connections are the agent's. */
+  readonly routed: boolean;
   /** What led here, in order, for a person. */
   readonly why: readonly string[];
 }
@@ -68,10 +70,11 @@ export function chooseEndpoints(table: TableState, node: string, about: PortOfSe
   const live = liveEndpoints(here, why);
   const reachable = withTransport(table, node, weighted(live));
   const sticky = (service.loadBalancer ?? table.mesh.loadBalancer) === "source-hash";
+  const routed = table.isRouted(service.key, port.port);
   const zone = table.node(node)?.zone;
   const hinted = byHints(reachable, node, zone, why);
   const near = byLocality(hinted, service.locality ?? table.mesh.locality, node, zone, why);
-  return { chosen: near, live, sticky, why };
+  return { chosen: near, live, sticky, routed, why };
 }
 
 /** Undefined: there is no way that the mesh's encryption mode allows. */

@@ -5,6 +5,7 @@
  * Invariants: indices change by the difference that a delta carries, never by a rebuild; every lookup is O(1);
  * `apply` checks the whole delta before it changes anything, so a refused delta leaves the table as it was.
  */
+import type { RouteEntry } from "../protocol/route-table.ts";
 import type {
   EndpointEntry,
   MeshSettings,
@@ -21,6 +22,7 @@ import { normalizeAddress } from "./address.ts";
 import { checkDelta, checkSnapshot } from "./check-table.ts";
 import { CidrIndex } from "./cidr-index.ts";
 import { entryKey, TABLE_KINDS } from "./entry-key.ts";
+import { routeKey } from "./http/route-key.ts";
 import { MAX_DERIVED_RESULTS } from "./limits.ts";
 import { OwnerIndex } from "./owner-index.ts";
 import { SharedValues } from "./shared-values.ts";
@@ -38,7 +40,13 @@ export class TableState {
   #epoch: string;
   #sequence: number;
   #mesh: MeshSettings;
-  readonly #entries: EntryMaps = { node: new Map(), workload: new Map(), service: new Map(), endpoint: new Map() };
+  readonly #entries: EntryMaps = {
+    node: new Map(),
+    workload: new Map(),
+    service: new Map(),
+    endpoint: new Map(),
+    route: new Map(),
+  };
   readonly #workloadByAddress = new OwnerIndex();
   readonly #nodeByAddress = new OwnerIndex();
   readonly #nodeByCidr = new CidrIndex();
@@ -46,6 +54,8 @@ export class TableState {
   readonly #endpointsByService = new Map<string, Set<EndpointEntry>>();
   /** Pod -> keys of the Services that select it. Arrays: a Set of one element is four times as large. */
   readonly #servicesOfWorkload = new Map<string, readonly string[]>();
+  /** `shop/catalog:80` -> how many groups of callers have routes there. */
+  readonly #routedPorts = new Map<string, number>();
   readonly #shared = new SharedValues();
   /** Service key -> variant -> result; see `derive`. */
   readonly #derived = new Map<string, Map<string, unknown>>();
@@ -61,6 +71,7 @@ export class TableState {
     for (const entry of snapshot.workloads) this.#upsert("workload", entry);
     for (const entry of snapshot.services) this.#upsert("service", entry);
     for (const entry of snapshot.endpoints) this.#upsert("endpoint", entry);
+    for (const entry of snapshot.routes) this.#upsert("route", entry);
   }
 
   get epoch(): string {
@@ -89,6 +100,10 @@ export class TableState {
 
   endpoint(key: string): EndpointEntry | undefined {
     return this.#entries.endpoint.get(key);
+  }
+
+  route(key: string): RouteEntry | undefined {
+    return this.#entries.route.get(key);
   }
 
   nodes(): Iterable<NodeEntry> {
@@ -142,13 +157,18 @@ export class TableState {
     return this.#endpointsByService.get(serviceKey) ?? NO_ENDPOINTS;
   }
 
+  /** Whether anybody's requests to this port are under routes. */
+  isRouted(serviceKey: string, port: number): boolean {
+    return this.#routedPorts.has(routeKey(serviceKey, port, undefined));
+  }
+
   /** The SPIFFE identity that the pod's certificates carry (the form of protocol/identity.ts). */
   identityOf(workload: WorkloadEntry): string {
     return `spiffe://${this.#mesh.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`;
   }
 
   /**
-   * Something computed from one Service, its endpoints, their pods, the nodes and the mesh settings, remembered until
+   * Something computed from one Service, its routes, its endpoints, their pods, the nodes and the mesh settings, remembered until
    * one of these changes: the same object is given out until then. `variant` names what else it depends on.
    */
   derive<T>(serviceKey: string, variant: string, compute: () => T): T {
@@ -188,6 +208,7 @@ export class TableState {
       workloads: sorted(this.#entries.workload),
       services: sorted(this.#entries.service),
       endpoints: sorted(this.#entries.endpoint),
+      routes: sorted(this.#entries.route),
     };
   }
 
@@ -221,7 +242,8 @@ export class TableState {
     if (kind === "node") this.#indexNode(entry as NodeEntry, present);
     else if (kind === "workload") this.#indexWorkload(entry as WorkloadEntry, present);
     else if (kind === "service") this.#indexService(entry as ServiceEntry, present);
-    else this.#indexEndpoint(entry as EndpointEntry, present);
+    else if (kind === "endpoint") this.#indexEndpoint(entry as EndpointEntry, present);
+    else this.#indexRoute(entry as RouteEntry, present);
   }
 
   #indexNode(node: NodeEntry, present: boolean): void {
@@ -247,6 +269,14 @@ export class TableState {
     member(this.#endpointsByService, endpoint.service, endpoint, present);
     this.#indexSelection(endpoint, present);
     this.#forgetDerived(endpoint.service);
+  }
+
+  #indexRoute({ service, port }: RouteEntry, present: boolean): void {
+    const key = routeKey(service, port, undefined);
+    const count = (this.#routedPorts.get(key) ?? 0) + (present ? 1 : -1);
+    if (count === 0) this.#routedPorts.delete(key);
+    else this.#routedPorts.set(key, count);
+    this.#forgetDerived(service);
   }
 
   #indexSelection({ workload, service }: EndpointEntry, present: boolean): void {

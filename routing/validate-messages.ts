@@ -8,6 +8,7 @@ import type { TableDelta, TableSnapshot } from "../protocol/table.ts";
 import { normalizeAddress } from "./address.ts";
 import { RoutingError } from "./routing-error.ts";
 import { SharedValues } from "./shared-values.ts";
+import { routeSchema } from "./validate-routes.ts";
 
 /** Throws RoutingError `invalid-message`, with the first few problems. */
 export function parseSnapshot(value: unknown): TableSnapshot {
@@ -109,6 +110,8 @@ function snapshotSchema(): z.ZodType<TableSnapshot> {
     workloads: z.array(workload.transform((entry) => shared.entry("workload", entry))),
     services: z.array(service),
     endpoints: z.array(endpoint.transform((entry) => shared.entry("endpoint", entry))),
+    // Of a version that knew none.
+    routes: z.array(routeSchema).default([]),
   });
 }
 
@@ -122,8 +125,9 @@ const deltaSchema: z.ZodType<TableDelta> = z.object({
     workload: z.array(workload).exactOptional(),
     service: z.array(service).exactOptional(),
     endpoint: z.array(endpoint).exactOptional(),
+    route: z.array(routeSchema).exactOptional(),
   }),
-  removals: z.object({ node: keys, workload: keys, service: keys, endpoint: keys }),
+  removals: z.object({ node: keys, workload: keys, service: keys, endpoint: keys, route: keys }),
 });
 
 /** The rest follows from the first few as a rule, and the message travels to the controller's log. */

@@ -50,8 +50,8 @@ export class Balancers {
     return this.#balancerOf(request).pick(request, nowMs);
   }
 
-  #balancerOf({ destination, candidates }: PickRequest): DestinationBalancer {
-    const key = stateKey(destination, candidates);
+  #balancerOf({ destination, candidates, ofRequests }: PickRequest): DestinationBalancer {
+    const key = stateKey(destination, candidates, ofRequests === true);
     const known = this.#destinations.get(key);
     if (known !== undefined) {
       // Re-inserting moves it to the young end.
@@ -88,9 +88,11 @@ export class Balancers {
 }
 
 /**
- * A dual-stack Service has a list of candidates per address family. Kept apart, or else clients of both families in
- * turn would make the balancer take over a list, and forget the other one's statistics, at every pick.
+ * A Service has a list of candidates per address family, and one for requests, which has what the kernel takes of
+ * connections too. Kept apart, or else clients of both in turn would make the balancer take over a list, and forget the
+ * other one's statistics, at every pick.
  */
-function stateKey(destination: string, candidates: readonly Candidate[]): string {
-  return candidates[0]?.address.includes(":") === true ? `${destination} IPv6` : destination;
+function stateKey(destination: string, candidates: readonly Candidate[], ofRequests: boolean): string {
+  const family = candidates[0]?.address.includes(":") === true ? " IPv6" : "";
+  return ofRequests ? `${destination}${family} requests` : `${destination}${family}`;
 }

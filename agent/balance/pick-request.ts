@@ -16,4 +16,6 @@ export interface PickRequest {
   readonly sourceAddress: string;
   /** Candidate keys that were tried for this connection already. */
   readonly exclude?: ReadonlySet<string>;
+  /** For one request rather than a connection: another list of candidates, with statistics of its own. */
+  readonly ofRequests?: boolean;
 }

@@ -27,6 +27,8 @@ export interface TableStoreOptions {
 
 const FILE_NAME = "table.json";
 const STALE_TEMPORARY_MS = 60_000;
+/** In place of the controller's own epoch: the table is good to begin with, and is asked for anew. */
+const INCOMPLETE = "without routes";
 
 export class TableStore {
   readonly #options: TableStoreOptions;
@@ -48,9 +50,10 @@ export class TableStore {
       await removeStaleTemporaries(dirname(this.#path), STALE_TEMPORARY_MS, this.#options.clock.nowMs());
       const { size } = await stat(this.#path);
       if (size > controlLimits.storedTableBytes) throw new HawserError("too-large", `File has ${size} bytes`);
-      const snapshot = parseSnapshot(JSON.parse(await readFile(this.#path, "utf8")));
+      const stored: unknown = JSON.parse(await readFile(this.#path, "utf8"));
+      const snapshot = parseSnapshot(stored);
       checkSnapshot(snapshot);
-      return snapshot;
+      return isComplete(stored) ? snapshot : { ...snapshot, epoch: `${snapshot.epoch} ${INCOMPLETE}` };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") await this.#putAside(error);
       return undefined;
@@ -104,4 +107,9 @@ export class TableStore {
     this.#options.log.error(facts, "Stored table is unusable, waiting for one from a controller");
     await rename(this.#path, `${this.#path}.corrupt`).catch(() => {});
   }
+}
+
+/** An agent of a version without routes has dropped those that the controller sent. */
+function isComplete(stored: unknown): boolean {
+  return typeof stored === "object" && stored !== null && "routes" in stored;
 }

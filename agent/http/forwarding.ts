@@ -241,7 +241,8 @@ export class Forwarding implements UpstreamUser {
     if (candidates.length === 0) return undefined;
     const { plane, facts, plan } = this.#options;
     const destination = `${plan.target.service}:${plan.target.port}`;
-    const request = { destination, candidates, algorithm, ejection, sourceAddress: facts.source.address };
+    const sourceAddress = facts.source.address;
+    const request = { destination, candidates, algorithm, ejection, sourceAddress, ofRequests: true };
     const attempt = plane.balancers.pick({ ...request, exclude: this.#tried });
     if (attempt !== undefined || this.#retries === 0) return attempt;
     // A route's retries go to the same endpoint rather than to none.

@@ -4,6 +4,7 @@
  */
 import type { EjectionSettings, LoadBalancerAlgorithm, ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { RouteTarget } from "../../protocol/route-table.ts";
+import type { AddressFamily } from "../../routing/address.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
 import type { RequestDecision } from "../../routing/http/request-decision.ts";
 import type { RequestFacts } from "../../routing/http/request-facts.ts";
@@ -26,5 +27,10 @@ export interface RequestRouter {
   endpoints(backend: RouteTarget): BackendEndpoints | undefined;
 }
 
-/** Undefined: what this pod sends to this port of this Service is not looked into. */
-export type HttpRouterFor = (source: WorkloadEntry, service: string, port: number) => RequestRouter | undefined;
+/** Undefined: what this pod sends to this port of this Service is not looked into. `family`: of the address it dialled. */
+export type HttpRouterFor = (
+  source: WorkloadEntry,
+  service: string,
+  port: number,
+  family: AddressFamily,
+) => RequestRouter | undefined;

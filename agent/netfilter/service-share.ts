@@ -25,7 +25,7 @@ export type ServiceShare =
   /** `agentShare` (0 <= share < 1) of the connections goes to the agent, the rest to the targets by their weights. */
   | { readonly kind: "direct"; readonly agentShare: number; readonly targets: readonly LocalTarget[] };
 
-/** Remembered in the table until the Service, one of its endpoints, a node or the mesh settings change. */
+/** Remembered in the table until the Service, one of its routes or endpoints, a node or the mesh settings change. */
 export function serviceShare(
   table: TableState,
   node: string,
@@ -38,7 +38,9 @@ export function serviceShare(
   );
 }
 
-function divide({ chosen, live, sticky }: EndpointChoice): ServiceShare {
+function divide({ chosen, live, sticky, routed }: EndpointChoice): ServiceShare {
+  // Whatever is behind the Service: its routes may lead elsewhere, or answer.
+  if (routed) return { kind: "agent" };
   // Of all, not only of the chosen: kube-proxy would choose among all of them, and send some to mesh pods in clear.
   if (!live.some((endpoint) => endpoint.workload?.mesh === true)) return { kind: "none" };
   const targets = chosen.filter((endpoint) => endpoint.transport === "local");

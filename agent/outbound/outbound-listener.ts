@@ -3,7 +3,7 @@
  * serves request by request (a Service with routes), or resets with a log line that says why.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { formatHostPort, normalizeAddress } from "../../routing/address.ts";
+import { addressFamily, formatHostPort, normalizeAddress } from "../../routing/address.ts";
 import { type ConnectionDecision, decideConnection, type RefuseDecision } from "../../routing/decide-connection.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import { HttpConnection } from "../http/http-connection.ts";
@@ -101,9 +101,9 @@ export class OutboundListener {
   ): HttpConnection | undefined {
     if (this.#http === undefined || source === undefined || service === undefined || servicePort === undefined) return;
     const { plane, routerFor } = this.#http;
-    const router = routerFor(source, service.key, servicePort.port);
-    if (router === undefined) return undefined;
     const { sourceAddress: address, sourcePort: port, redirected, destinationAddress, destinationPort } = addresses;
+    const router = routerFor(source, service.key, servicePort.port, addressFamily(address));
+    if (router === undefined) return undefined;
     const facts = {
       source: { workload: source, address, port, redirected },
       service,

@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { TableState } from "../../routing/table-state.ts";
 import { Balancers } from "../balance/balancers.ts";
 import { createHttpPlane, type HttpPlane } from "../http/http-plane.ts";
+import { tableRouters } from "../http/table-router.ts";
 import { InboundListener } from "../inbound/inbound-listener.ts";
 import { timers } from "../limits.ts";
 import { OutboundListener } from "../outbound/outbound-listener.ts";
@@ -66,8 +67,8 @@ export class DataWorker {
       traceparents: new Traceparents(),
     };
     this.#http = createHttpPlane(outbound);
-    // Until tables carry routes, no Service has any.
-    this.#outbound = new OutboundListener(outbound, { plane: this.#http, routerFor: () => undefined });
+    const routerFor = tableRouters(settings.node, () => this.#table);
+    this.#outbound = new OutboundListener(outbound, { plane: this.#http, routerFor });
     this.#inbound = new InboundListener({
       plane,
       ticketKeys: Buffer.from(settings.ticketKeys),

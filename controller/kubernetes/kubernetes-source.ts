@@ -17,7 +17,8 @@ import type { Log } from "../../core/log.ts";
 import type { KubeClient, KubeObject, KubeQuery } from "../../kubernetes/kube-client.ts";
 import { reflectorBackoff } from "../../kubernetes/limits.ts";
 import { Reflector } from "../../kubernetes/reflector.ts";
-import type { Document } from "../../protocol/documents/document.ts";
+import type { Document, ServiceDocument } from "../../protocol/documents/document.ts";
+import { isKind } from "../../routing/is-kind.ts";
 import type { Source, SourceState } from "../source.ts";
 import { hasAgentTaint } from "./agent-taint.ts";
 import type { ConfigMapObject } from "./cluster-objects.ts";
@@ -92,7 +93,8 @@ export class KubernetesSource implements Source {
     ];
     this.#routes = new RouteStatusWriter({
       ...options,
-      hasService: (of, name) => this.#services.get(`${of}/${name}`) !== undefined,
+      services: () => this.#serviceDocuments(),
+      onChange: () => this.#changed(),
     });
     this.#settingsMirror = this.#reflector<ConfigMapObject, SettingsObject>(
       `/api/v1/namespaces/${namespace}/configmaps`,
@@ -112,9 +114,8 @@ export class KubernetesSource implements Source {
     this.#onState = onState;
     this.#events.start();
     const all = [...this.#mirrors, this.#settingsMirror];
-    for (const mirror of all) mirror.start();
-    await Promise.all(all.map((mirror) => mirror.synced));
-    this.#routes.start();
+    for (const mirror of [...all, this.#routes]) mirror.start();
+    await Promise.all([...all, this.#routes].map((mirror) => mirror.synced));
     await this.#openSettings();
     await this.#firstState.promise;
   }
@@ -125,6 +126,11 @@ export class KubernetesSource implements Source {
     this.#storeTimer?.cancel();
     this.#events.close();
     await Promise.all([...this.#mirrors, this.#settingsMirror, this.#routes].map((part) => part.close()));
+  }
+
+  #serviceDocuments(): readonly ServiceDocument[] | undefined {
+    if (!this.#isOpen) return undefined;
+    return [...this.#services.values()].map(({ document }) => document).filter(isKind("Service"));
   }
 
   /** `convert` takes the objects that are at `path`. */
@@ -251,14 +257,19 @@ export class KubernetesSource implements Source {
     const documents: Document[] = [...settings.documents];
     const problems: string[] = [...settings.problems];
     let more = 0;
+    const tell = (name: string, problem: string): void => {
+      if (problems.length < limits.problems) problems.push(`${name}: ${problem}`);
+      else more += 1;
+    };
     for (const mirror of this.#mirrors) {
       for (const converted of mirror.values()) {
         documents.push(converted.document);
-        for (const problem of converted.problems) {
-          if (problems.length < limits.problems) problems.push(`${converted.document.source.file}: ${problem}`);
-          else more += 1;
-        }
+        for (const problem of converted.problems) tell(converted.document.source.file, problem);
       }
+    }
+    for (const { kind, namespace, name, document, problem } of this.#routes.routes()) {
+      if (document !== undefined) documents.push(document);
+      if (problem !== undefined) tell(`${kind} ${namespace}/${name}`, problem);
     }
     if (more > 0) problems.push(`and ${more} more`);
     this.#options.metrics.setProblems(problems.length + more);

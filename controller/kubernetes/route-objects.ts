@@ -1,8 +1,17 @@
 /**
- * Routes and grants of the Gateway API (gateway.networking.k8s.io), as far as their status needs them: who they are attached
- * to, what they send to, and what is said about them already.
+ * Routes of the Gateway API (gateway.networking.k8s.io): as documents, when they are for Services, and what their status
+ * needs besides: who they are attached to, and what is said about them already.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "../../kubernetes/kube-client.ts";
+import { formatPath } from "../../protocol/documents/problem.ts";
+import { judgeValue } from "../../protocol/documents/schema-findings.ts";
+import type { RouteKind } from "../../protocol/route-table.ts";
+import type { RouteDocument } from "../../routing/http/route-parents.ts";
+import { limits } from "./limits.ts";
+import { ObjectSource } from "./object-source.ts";
+
+const GATEWAY_GROUP = "gateway.networking.k8s.io";
 
 export interface ParentRef {
   /** Absent: that of Gateway. "" for a Service. */
@@ -12,14 +21,6 @@ export interface ParentRef {
   readonly name: string;
   readonly sectionName?: string;
   readonly port?: number;
-}
-
-export interface BackendRef {
-  /** Absent: "", of Service. */
-  readonly group?: string;
-  readonly kind?: string;
-  readonly namespace?: string;
-  readonly name: string;
 }
 
 export interface RouteCondition {
@@ -37,23 +38,11 @@ export interface RouteParentStatus {
   readonly conditions: readonly RouteCondition[];
 }
 
-interface RouteFilter {
-  readonly requestMirror?: { readonly backendRef?: BackendRef };
-}
-
 export interface RouteObject extends KubeObject {
-  readonly metadata: KubeObject["metadata"] & { readonly generation?: number };
-  readonly spec?: {
-    readonly parentRefs?: readonly ParentRef[];
-    readonly rules?: readonly {
-      readonly backendRefs?: readonly (BackendRef & { readonly filters?: readonly RouteFilter[] })[];
-      readonly filters?: readonly RouteFilter[];
-    }[];
-  };
+  readonly metadata: KubeObject["metadata"] & { readonly generation?: number; readonly creationTimestamp?: string };
+  readonly spec?: { readonly parentRefs?: readonly ParentRef[]; readonly [key: string]: unknown };
   readonly status?: { readonly parents?: readonly RouteParentStatus[] };
 }
-
-export type RouteKind = "HTTPRoute" | "GRPCRoute";
 
 /** What is kept of a route. */
 export interface Route {
@@ -63,53 +52,61 @@ export interface Route {
   readonly resourceVersion: string;
   readonly generation: number;
   readonly parentRefs: readonly ParentRef[];
-  /** Of all rules, mirrors included, in their order. */
-  readonly backendRefs: readonly BackendRef[];
   readonly parents: readonly RouteParentStatus[];
+  /** Undefined: it is no Service's, or says something that this version cannot read. */
+  readonly document?: RouteDocument;
+  /** What it cannot read. */
+  readonly problem?: string;
 }
 
-export interface GrantObject extends KubeObject {
-  readonly spec?: {
-    readonly from?: readonly { readonly group: string; readonly kind: string; readonly namespace: string }[];
-    readonly to?: readonly { readonly group: string; readonly kind: string; readonly name?: string }[];
-  };
-}
-
-/** What is kept of a ReferenceGrant: who may refer to what in its namespace. */
-export interface Grant {
-  readonly namespace: string;
-  readonly from: NonNullable<NonNullable<GrantObject["spec"]>["from"]>;
-  readonly to: NonNullable<NonNullable<GrantObject["spec"]>["to"]>;
-}
-
-export function reduceRoute(kind: RouteKind, { metadata, spec, status }: RouteObject): Route {
+/** `before`: what was kept of it. A document that is the same stays the same object. */
+export function reduceRoute(kind: RouteKind, object: RouteObject, before?: Route): Route {
+  const { metadata, spec, status } = object;
   const { name, namespace = "default", resourceVersion = "", generation = 0 } = metadata;
-  const rules = spec?.rules ?? [];
-  const backendRefs = rules.flatMap(({ backendRefs: refs = [], filters = [] }) => [
-    ...refs,
-    ...mirrorsOf([...filters, ...refs.flatMap((ref) => ref.filters ?? [])]),
-  ]);
+  const parentRefs = spec?.parentRefs ?? [];
   return {
     kind,
     namespace,
     name,
     resourceVersion,
     generation,
-    parentRefs: spec?.parentRefs ?? [],
-    backendRefs: backendRefs.map(({ group = "", kind: backendKind = "Service", namespace: target, name: backend }) => ({
-      group,
-      kind: backendKind,
-      name: backend,
-      ...(target === undefined ? {} : { namespace: target }),
-    })),
+    parentRefs,
     parents: status?.parents ?? [],
+    ...(parentRefs.some(isServiceRef) ? readRoute(kind, object, before?.document) : {}),
   };
 }
 
-export function reduceGrant({ metadata, spec }: GrantObject): Grant {
-  return { namespace: metadata.namespace ?? "default", from: spec?.from ?? [], to: spec?.to ?? [] };
+/** Everything else, Gateways above all, is for other controllers. */
+export function isServiceRef({ group = GATEWAY_GROUP, kind = "Gateway" }: ParentRef): boolean {
+  return group === "" && kind === "Service";
 }
 
-function mirrorsOf(filters: readonly RouteFilter[]): BackendRef[] {
-  return filters.map(({ requestMirror }) => requestMirror?.backendRef).filter((ref) => ref !== undefined);
+/**
+ * Through the schema, unlike what there is in thousands: it knows what is left out, and a part that a newer version of the
+ * API has added must not be passed over, as a route would then be for other requests than was written.
+ */
+function readRoute(
+  kind: RouteKind,
+  { metadata, spec }: RouteObject,
+  before: RouteDocument | undefined,
+): Pick<Route, "document" | "problem"> {
+  const { name, namespace = "default", generation, creationTimestamp } = metadata;
+  const value = {
+    apiVersion: "gateway.networking.k8s.io/v1",
+    kind,
+    metadata: {
+      name,
+      namespace,
+      ...(generation === undefined ? {} : { generation }),
+      ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+    },
+    spec,
+  };
+  const judgement = judgeValue(kind, value);
+  if ("findings" in judgement) {
+    const problem = judgement.findings.map(({ path, message }) => `${formatPath(path)}: ${message}`).join("; ");
+    return { problem: problem.slice(0, limits.problemCharacters) };
+  }
+  const document = { ...judgement.data, source: new ObjectSource(kind, namespace, name) } as RouteDocument;
+  return { document: before !== undefined && isDeepStrictEqual(before, document) ? before : document };
 }

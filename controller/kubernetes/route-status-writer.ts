@@ -1,7 +1,8 @@
 /**
- * Keeps Hawser's part in the status of HTTPRoutes and GRPCRoutes, where the Gateway API is installed, now or later.
+ * The HTTPRoutes and GRPCRoutes of a cluster, where the Gateway API is installed, now or later: their documents for the
+ * source, and Hawser's part in their status.
  *
- *   routes, grants, Services change --> look (at most every second) --leader? different?--> patch of the status
+ *   routes, Services change --> look (at most every second) --leader? different?--> patch of the status
  *        ^                                                                                      |
  *        +-- 409: somebody else wrote it; the watch brings what they wrote, and it is looked at anew
  *
@@ -12,15 +13,24 @@ import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { isKubeStatus, type KubeClient, type KubeObject } from "../../kubernetes/kube-client.ts";
 import { Reflector } from "../../kubernetes/reflector.ts";
+import type { ServiceDocument } from "../../protocol/documents/document.ts";
+import type { RouteStatus } from "../../protocol/route-status.ts";
+import type { RouteKind } from "../../protocol/route-table.ts";
+import { CompileProblems } from "../../routing/compile-problems.ts";
+import { compileRoutes } from "../../routing/http/compile-routes.ts";
+import { unservedRoutes } from "../../routing/http/not-in-force.ts";
 import { limits } from "./limits.ts";
-import { type Grant, reduceGrant, reduceRoute, type Route, type RouteKind } from "./route-objects.ts";
+import { reduceRoute, type Route } from "./route-objects.ts";
 import { wantedParents } from "./route-status.ts";
 import type { SourceMetrics } from "./source-metrics.ts";
 
 export interface RouteStatusWriterOptions {
   readonly client: KubeClient;
   readonly isLeader: () => boolean;
-  readonly hasService: (namespace: string, name: string) => boolean;
+  /** Undefined: not all are known yet, and a reference is not wrong because of that. */
+  readonly services: () => readonly ServiceDocument[] | undefined;
+  /** What `routes` gives has changed. */
+  readonly onChange: () => void;
   readonly metrics: SourceMetrics;
   readonly clock: Clock;
   readonly random: () => number;
@@ -37,7 +47,6 @@ const PLURALS: Readonly<Record<RouteKind, string>> = { HTTPRoute: "httproutes", 
 export class RouteStatusWriter {
   readonly #options: RouteStatusWriterOptions;
   readonly #routes: readonly Reflector<KubeObject, Route>[];
-  readonly #grants: Reflector<KubeObject, Grant>;
   #timer: Timer | undefined;
   /** Something may be different from what the statuses say. */
   #isDirty = true;
@@ -48,18 +57,26 @@ export class RouteStatusWriter {
   constructor(options: RouteStatusWriterOptions) {
     this.#options = options;
     this.#routes = [this.#mirrorRoutes("HTTPRoute"), this.#mirrorRoutes("GRPCRoute")];
-    // v1beta1 is served by every release of the Gateway API.
-    this.#grants = this.#mirror(`${GROUP}/v1beta1/referencegrants`, reduceGrant);
+  }
+
+  /** Resolves when the routes were read for the first time, or are not installed. */
+  get synced(): Promise<unknown> {
+    return Promise.all(this.#routes.map((mirror) => mirror.synced));
+  }
+
+  /** Those of Services have a document, or a problem. */
+  routes(): readonly Route[] {
+    return this.#routes.flatMap((mirror) => [...mirror.values()]);
   }
 
   start(): void {
-    for (const mirror of [...this.#routes, this.#grants]) mirror.start();
+    for (const mirror of this.#routes) mirror.start();
     this.#timer = this.#options.clock.every(LOOK_MS, () => this.#look());
   }
 
   async close(): Promise<void> {
     this.#timer?.cancel();
-    await Promise.all([...this.#routes, this.#grants].map((mirror) => mirror.close()));
+    await Promise.all(this.#routes.map((mirror) => mirror.close()));
     await this.#writing;
   }
 
@@ -69,12 +86,13 @@ export class RouteStatusWriter {
   }
 
   #mirrorRoutes(kind: RouteKind): Reflector<KubeObject, Route> {
-    return this.#mirror(`${GROUP}/v1/${PLURALS[kind]}`, (object) => reduceRoute(kind, object));
-  }
-
-  #mirror<T extends object>(path: string, reduce: (object: KubeObject) => T): Reflector<KubeObject, T> {
     const { client, metrics, clock, random, log } = this.#options;
-    const onChange = (): void => void (this.#isDirty = true);
+    const path = `${GROUP}/v1/${PLURALS[kind]}`;
+    const reduce = (object: KubeObject, before: Route | undefined): Route => reduceRoute(kind, object, before);
+    const onChange = (): void => {
+      this.#isDirty = true;
+      this.#options.onChange();
+    };
     return new Reflector({ client, path, optional: true, reduce, onChange, metrics, clock, random, log });
   }
 
@@ -82,18 +100,20 @@ export class RouteStatusWriter {
     const isLeader = this.#options.isLeader();
     if (isLeader && !this.#wasLeader) this.#isDirty = true;
     this.#wasLeader = isLeader;
-    // A reference is not wrong because nobody knows yet what there is.
-    const isKnown = this.#grants.isSynced && this.#routes.every((mirror) => mirror.isSynced);
+    const services = this.#options.services();
+    const isKnown = services !== undefined && this.#routes.every((mirror) => mirror.isSynced);
     if (!isLeader || !isKnown || !this.#isDirty) return;
-    this.#writing ??= this.#writeAll().finally(() => (this.#writing = undefined));
+    this.#writing ??= this.#writeAll(services).finally(() => (this.#writing = undefined));
   }
 
   /** Some at a time: a cluster that has a thousand routes when Hawser is installed is written over some minutes. */
-  async #writeAll(): Promise<void> {
+  async #writeAll(services: readonly ServiceDocument[]): Promise<void> {
     this.#isDirty = false;
     let written = 0;
-    for (const route of this.#routes.flatMap((mirror) => [...mirror.values()])) {
-      const parents = wantedParents(route, this.#facts, this.#options.clock.nowMs());
+    const routes = this.routes();
+    const statuses = statusesOf(routes, services);
+    for (const route of routes) {
+      const parents = wantedParents(route, statuses.get(nameOf(route)), this.#options.clock.nowMs());
       if (parents === undefined) continue;
       if (written === limits.routeStatusesAtOnce) {
         this.#isDirty = true;
@@ -102,10 +122,6 @@ export class RouteStatusWriter {
       written += 1;
       await this.#write(route, parents);
     }
-  }
-
-  get #facts(): { hasService: RouteStatusWriterOptions["hasService"]; grants: Iterable<Grant> } {
-    return { hasService: this.#options.hasService, grants: this.#grants.values() };
   }
 
   async #write({ kind, namespace, name, resourceVersion }: Route, parents: readonly object[]): Promise<void> {
@@ -129,4 +145,16 @@ export class RouteStatusWriter {
       this.#isFailing = true;
     }
   }
+}
+
+/** By the same compiler that makes the table, which tells the problems. */
+function statusesOf(routes: readonly Route[], services: readonly ServiceDocument[]): ReadonlyMap<string, RouteStatus> {
+  const documents = routes.map(({ document }) => document).filter((document) => document !== undefined);
+  const input = { routes: documents, services, policies: [], unserved: unservedRoutes(documents) };
+  const { statuses } = compileRoutes(input, new CompileProblems());
+  return new Map(statuses.map((status) => [nameOf(status), status]));
+}
+
+function nameOf({ kind, namespace, name }: Pick<RouteStatus, "kind" | "namespace" | "name">): string {
+  return `${kind} ${namespace}/${name}`;
 }

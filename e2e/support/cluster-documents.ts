@@ -126,6 +126,16 @@ export function trafficPolicy(serviceName: string, spec: object): object {
   };
 }
 
+/** Of the Service of the same name. */
+export function httpRoute(serviceName: string, spec: object): object {
+  return {
+    apiVersion: "gateway.networking.k8s.io/v1",
+    kind: "HTTPRoute",
+    metadata: { name: serviceName, namespace: STORY_NAMESPACE },
+    spec: { parentRefs: [{ group: "", kind: "Service", name: serviceName }], ...spec },
+  };
+}
+
 function nodes(): readonly object[] {
   return ([1, 2, 3] as const).map((number) => ({
     apiVersion: "v1",

@@ -20,7 +20,8 @@ import { compileRules, type RouteParts } from "./compile-rules.ts";
 import { nearestOf } from "./nearest-of.ts";
 import { RequestPolicies } from "./request-policies.ts";
 import { BackendResolver } from "./resolve-backends.ts";
-import { attachRoutes, byKey, groupKey, type RouteDocument, type RouteParent } from "./route-parents.ts";
+import { attachRoutes, byKey, type RouteDocument, type RouteParent, type UnservedRoutes } from "./route-parents.ts";
+import { routeKey } from "./route-key.ts";
 import { routeStatuses } from "./route-statuses.ts";
 
 export interface RouteInput {
@@ -29,6 +30,8 @@ export interface RouteInput {
   readonly policies: readonly TrafficPolicyDocument[];
   /** Given: Services of other namespaces may be used only where one of these says so. */
   readonly grants?: readonly ReferenceGrantDocument[];
+  /** Absent: all are served. */
+  readonly unserved?: UnservedRoutes;
 }
 
 export interface CompiledRoutes {
@@ -41,7 +44,7 @@ export interface CompiledRoutes {
 export function compileRoutes(input: RouteInput, problems: CompileProblems): CompiledRoutes {
   const services = byKey(input.services);
   const routes = inOrder(input.routes);
-  const parents = attachRoutes(routes, services);
+  const parents = attachRoutes(routes, services, input.unserved ?? new Map());
   const policies = new RequestPolicies(inOrder(input.policies), routes, problems);
   const attached = new Set(parents.map(({ route }) => route));
   const resolver = new BackendResolver(services, input.grants);
@@ -63,7 +66,7 @@ function toEntries(
   const groups = new Map<string, { parent: RouteParent; port: number; routes: Set<RouteDocument> }>();
   for (const parent of parents) {
     for (const port of parent.ports) {
-      const key = groupKey(parent.service, port, parent.consumer);
+      const key = routeKey(parent.service, port, parent.consumer);
       const group = groups.get(key) ?? { parent, port, routes: new Set<RouteDocument>() };
       groups.set(key, group);
       // Once, also when two references of a route lead to the port.

@@ -19,13 +19,18 @@ import { redirectLocation } from "./redirect-location.ts";
 import type { ForwardRequest, NotRouted, RequestDecision, RespondToRequest, ResponseCode } from "./request-decision.ts";
 import { isGrpc, type RequestFacts } from "./request-facts.ts";
 import { normalizePath } from "./request-path.ts";
-import type { RouteIndex } from "./route-index.ts";
 import type { RouteMatcher } from "./route-matcher.ts";
 import type { BackendInForce, FiltersInForce } from "./rule-in-force.ts";
 
+export interface RouteFinder {
+  /** Undefined: no route is attached for such a caller. */
+  find(service: string, port: number, namespace: string): RouteMatcher | undefined;
+}
+
 /** What of a table decisions are made from. */
 export interface RequestTable {
-  readonly routes: RouteIndex;
+  /** See RouteIndex. */
+  readonly routes: RouteFinder;
   /** Whether anything behind this port of the Service may take a request. */
   hasEndpoints(service: string, port: number): boolean;
 }

@@ -9,9 +9,12 @@ import type { ServicePort, WorkloadEntry } from "../../protocol/table.ts";
 import type { CheckedDocuments } from "../check-documents.ts";
 import { chooseEndpoints, endpointsOfPort, type ServiceEndpoint } from "../service-endpoints.ts";
 import { TableState } from "../table-state.ts";
+import { isKind } from "../is-kind.ts";
 import { decideRequest } from "./decide-request.ts";
+import { unservedRoutes } from "./not-in-force.ts";
 import type { RequestDecision, RoutedBy } from "./request-decision.ts";
 import type { RequestFacts, RequestHeaders } from "./request-facts.ts";
+import type { RouteDocument } from "./route-parents.ts";
 import { RouteIndex } from "./route-index.ts";
 
 export interface RequestQuestion {
@@ -48,6 +51,8 @@ export interface Explanation {
   /** Where in the documents the rule is. */
   readonly place: (Position & { readonly file: string }) | undefined;
   readonly outcomes: readonly Outcome[];
+  /** Why agents of this version do not carry the route out. */
+  readonly notInForce: string | undefined;
 }
 
 export function explainRequest(
@@ -60,12 +65,14 @@ export function explainRequest(
   const outcomes = explainer.outcomes();
   const first = outcomes[0]?.decision;
   const by = first === undefined || first.kind === "not-routed" ? undefined : first.by;
+  const route = by === undefined ? undefined : findRoute(documents, by);
   return {
     question,
     servicePort: table.service(question.service)?.ports.find(({ port }) => port === question.port),
     by,
-    place: by === undefined ? undefined : placeOfRule(documents, by),
+    place: route === undefined ? undefined : placeOfRule(route, by?.rule.index ?? 0),
     outcomes,
+    notInForce: route === undefined ? undefined : unservedRoutes([route]).get(route),
   };
 }
 
@@ -127,11 +134,16 @@ class Explainer {
   }
 }
 
-function placeOfRule(documents: readonly Document[], by: RoutedBy): Explanation["place"] {
-  const document = documents.find(
-    ({ kind, metadata }) =>
-      kind === by.kind && "namespace" in metadata && `${metadata.namespace}/${metadata.name}` === by.rule.route,
-  );
-  if (document === undefined) return undefined;
-  return { file: document.source.file, ...document.source.locate(["spec", "rules", by.rule.index]) };
+function findRoute(documents: readonly Document[], { kind, rule }: RoutedBy): RouteDocument | undefined {
+  return documents
+    .filter(isKind("HTTPRoute", "GRPCRoute"))
+    .find((document) => document.kind === kind && keyOf(document) === rule.route);
+}
+
+function keyOf({ metadata }: RouteDocument): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
+
+function placeOfRule({ source }: RouteDocument, index: number): Explanation["place"] {
+  return { file: source.file, ...source.locate(["spec", "rules", index]) };
 }

@@ -9,6 +9,7 @@ import type { GrpcRouteDocument, HttpRouteDocument, ServiceDocument } from "../.
 import type { AcceptedReason, RouteParentRef } from "../../protocol/route-status.ts";
 import { someOf } from "../compile-problems.ts";
 import { serviceKey } from "../compile-services.ts";
+import { routeKey } from "./route-key.ts";
 
 export type RouteDocument = HttpRouteDocument | GrpcRouteDocument;
 
@@ -28,27 +29,35 @@ export interface RouteParent {
   readonly wrongKey?: "name" | "port" | "sectionName";
 }
 
+/** Routes that no forwarder could carry out as they are written, with what it could not do. They hold nowhere. */
+export type UnservedRoutes = ReadonlyMap<RouteDocument, string>;
+
 /** References to Services only: the others are not the mesh's. */
 export function attachRoutes(
   routes: readonly RouteDocument[],
   services: ReadonlyMap<string, ServiceDocument>,
+  unserved: UnservedRoutes,
 ): readonly RouteParent[] {
   const parents = routes.flatMap((route) =>
     route.spec.parentRefs.flatMap((ref, index) =>
-      ref.kind === "Service" && ref.group === "" ? [attach(route, index, toRef(ref), services)] : [],
+      ref.kind === "Service" && ref.group === ""
+        ? [withoutUnserved(attach(route, index, toRef(ref), services), unserved)]
+        : [],
     ),
   );
   const grpcPorts = new Set(parents.filter(({ route }) => route.kind === "GRPCRoute").flatMap(groupsOf));
   return parents.map((parent) => (parent.route.kind === "GRPCRoute" ? parent : withoutGrpc(parent, grpcPorts)));
 }
 
-/** `shop/catalog:80@team`: what routes of one kind share. */
-function groupsOf({ service, consumer, ports }: RouteParent): readonly string[] {
-  return ports.map((port) => groupKey(service, port, consumer));
+function withoutUnserved(parent: RouteParent, unserved: UnservedRoutes): RouteParent {
+  const message = unserved.get(parent.route);
+  if (message === undefined || parent.reason !== "Accepted") return parent;
+  return { ...parent, ports: [], reason: "UnsupportedValue", message };
 }
 
-export function groupKey(service: string, port: number, consumer: string | undefined): string {
-  return consumer === undefined ? `${service}:${port}` : `${service}:${port}@${consumer}`;
+/** What routes of one kind share. */
+function groupsOf({ service, consumer, ports }: RouteParent): readonly string[] {
+  return ports.map((port) => routeKey(service, port, consumer));
 }
 
 type ParentRefDocument = RouteDocument["spec"]["parentRefs"][number];
@@ -112,7 +121,7 @@ function acceptedMessage({ kind, spec }: RouteDocument, consumer: string | undef
 }
 
 function withoutGrpc(parent: RouteParent, taken: ReadonlySet<string>): RouteParent {
-  const ports = parent.ports.filter((port) => !taken.has(groupKey(parent.service, port, parent.consumer)));
+  const ports = parent.ports.filter((port) => !taken.has(routeKey(parent.service, port, parent.consumer)));
   if (ports.length === parent.ports.length) return parent;
   const lost = parent.ports.filter((port) => !ports.includes(port)).join(", ");
   if (ports.length > 0)

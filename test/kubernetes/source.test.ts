@@ -89,7 +89,7 @@ if (assets === undefined) {
       LONG_MS,
     );
     const conditions = await eventually("the status", () => conditionsOf(client, `${routes}/r`), LONG_MS);
-    t.deepEqual(conditions, ["Accepted False UnsupportedValue", "ResolvedRefs False BackendNotFound"]);
+    t.deepEqual(conditions, ["Accepted True Accepted", "ResolvedRefs False BackendNotFound"]);
     await create(client, "/api/v1/namespaces/shop/services", {
       metadata: { name: "b" },
       spec: { ports: [{ port: 80 }] },
@@ -148,7 +148,6 @@ async function installGatewayApi(client: HttpKubeClient): Promise<void> {
   for (const [kind, version] of [
     ["HTTPRoute", "v1"],
     ["GRPCRoute", "v1"],
-    ["ReferenceGrant", "v1beta1"],
   ] as const) {
     const plural = `${kind.toLowerCase()}s`;
     const annotations = { "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/891" };

@@ -40,6 +40,7 @@ export function testTable(fields: Partial<TableSnapshot> = {}): TableSnapshot {
     workloads: [testWorkload("shop/catalog-1")],
     services: [],
     endpoints: [],
+    routes: [],
     ...fields,
   };
 }

@@ -33,6 +33,8 @@ export function readResponseHead(line: string, fields: Fields, method: string): 
   if (match === null) throw new H1Error("bad-start-line", "A status line is a version, a status and a reason");
   const minor = readVersion(line.slice(0, versionEnd));
   const status = Number(match[1]);
+  // HTTP/1.0 has no interim answers (RFC 9110 section 15.2): some readers take such a one for the last before the end.
+  if (minor === 0 && status < 200) throw new H1Error("bad-version", `Status ${status} is not one of HTTP/1.0`);
   const own = takeConnectionFields(fields);
   const framing = responseFraming(minor, status, method, own);
   return {

@@ -59,8 +59,6 @@ const NOT_SHOWN: Readonly<Record<string, string>> = {
   "grpcroutes list": NO_GATEWAY_API,
   "grpcroutes watch": NO_GATEWAY_API,
   "grpcroutes/status patch": NO_GATEWAY_API,
-  "referencegrants list": NO_GATEWAY_API,
-  "referencegrants watch": NO_GATEWAY_API,
   "pods get": "only API servers before 1.30 do not say on which node a token's pod runs",
   "secrets create": "the authority is made once, before any agent has certificates",
 };

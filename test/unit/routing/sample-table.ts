@@ -1,4 +1,5 @@
 /** Small tables for tests: entries with everything filled in, of which a test states what it is about. */
+import type { RouteEntry } from "../../../protocol/route-table.ts";
 import type {
   EndpointEntry,
   OutsideEndpoint,
@@ -9,6 +10,7 @@ import type {
   TableSnapshot,
   WorkloadEntry,
 } from "../../../protocol/table.ts";
+import { routeKey } from "../../../routing/http/route-key.ts";
 import { MESH_DEFAULTS } from "../../../routing/mesh-defaults.ts";
 
 export function nodeEntry(name: string, fields: Partial<NodeEntry> = {}): NodeEntry {
@@ -59,6 +61,20 @@ export function outsideEntry(
   return { key: `${service}|${target}`, service, address, ports: { [port]: Number(number) }, weight: 100, ...fields };
 }
 
+/** All requests to port 80 of the Service go on to it, but for what `fields` say. */
+export function routeEntry(service: string, fields: Partial<RouteEntry> = {}): RouteEntry {
+  const { port = 80, consumer } = fields;
+  return {
+    key: routeKey(service, port, consumer),
+    service,
+    port,
+    kind: "HTTPRoute",
+    rules: [{ route: service, index: 0, backends: [{ service, port, weight: 1 }] }],
+    matches: [{ rule: 0, index: 0, path: { type: "prefix", value: "" } }],
+    ...fields,
+  };
+}
+
 export function tableSnapshot(fields: Partial<TableSnapshot> = {}, mesh: Partial<MeshSettings> = {}): TableSnapshot {
   return {
     epoch: "epoch-1",
@@ -68,6 +84,7 @@ export function tableSnapshot(fields: Partial<TableSnapshot> = {}, mesh: Partial
     workloads: [],
     services: [],
     endpoints: [],
+    routes: [],
     ...fields,
   };
 }

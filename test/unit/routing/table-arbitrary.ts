@@ -1,9 +1,10 @@
 /** Random tables of a small cluster, so that two of them have much in common and addresses change hands often. */
 import fc from "fast-check";
+import type { RouteEntry } from "../../../protocol/route-table.ts";
 import type { EndpointEntry, PodEndpoint, ServiceEntry, WorkloadEntry } from "../../../protocol/table.ts";
 import type { TableContents } from "../../../routing/compile.ts";
 import { MESH_DEFAULTS } from "../../../routing/mesh-defaults.ts";
-import { endpointEntry, nodeEntry, outsideEntry, serviceEntry, workloadEntry } from "./sample-table.ts";
+import { endpointEntry, nodeEntry, outsideEntry, routeEntry, serviceEntry, workloadEntry } from "./sample-table.ts";
 
 const POD_ADDRESSES = ["10.244.1.1", "10.244.1.2", "10.244.2.1", "10.244.2.2", "fd00:1::1", "fd00:2::1"];
 const NODE_NAMES = ["n1", "n2", "n3"];
@@ -101,15 +102,30 @@ const endpoints = (
   );
 };
 
+/** Of some Services, for everyone or for one namespace, on a port that they have or not. */
+const routes = (services: readonly ServiceEntry[]): fc.Arbitrary<RouteEntry[]> =>
+  fc
+    .subarray(services.flatMap(({ key }) => [routeEntry(key), routeEntry(key, { consumer: "b" })]))
+    .chain((chosen) => fc.constantFrom(1, 2).map((weight) => chosen.map((entry) => withWeight(entry, weight))));
+
+const withWeight = (entry: RouteEntry, weight: number): RouteEntry => ({
+  ...entry,
+  rules: entry.rules.map((rule) => ({
+    ...rule,
+    backends: rule.backends.map((backend) => ({ ...backend, weight })),
+  })),
+});
+
 export const tableContents: fc.Arbitrary<TableContents> = fc
   .tuple(some(NODE_NAMES, node), workloads, some(SERVICE_KEYS, service), fc.constantFrom("strict", "permissive"))
   .chain(([nodes, pods, services, encryption]) =>
-    endpoints(pods, services).map((behind) => ({
+    fc.tuple(endpoints(pods, services), routes(services)).map(([behind, routed]) => ({
       mesh: { ...MESH_DEFAULTS, encryption },
       nodes,
       workloads: pods,
       services,
       endpoints: behind,
+      routes: routed,
     })),
   );
 

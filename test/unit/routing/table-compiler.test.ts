@@ -240,3 +240,36 @@ test("a slice of one Service leaves the entries of all others the same objects, 
   );
   t.deepEqual([before.problems.length, after.problems.length], [1, 1]);
 });
+
+test("routes stay the same objects when pods change, and change with their documents", (t) => {
+  const route = (weight: number): readonly Document[] =>
+    read(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: r, namespace: shop }
+spec:
+  parentRefs: [{ group: "", kind: Service, name: s1 }]
+  rules: [{ backendRefs: [{ name: s1, port: 80, weight: ${weight} }] }]
+`);
+  const dialled = read(`
+apiVersion: v1
+kind: Service
+metadata: { name: s1, namespace: shop }
+spec: { clusterIP: 10.96.0.1, selector: { app: a }, ports: [{ port: 80 }] }
+`);
+  const fixed = [...node("n1"), ...dialled];
+  const compiler = new TableCompiler();
+  const compile = (documents: readonly Document[]) =>
+    compiler.compile({ documents: [...fixed, ...documents], agentNodes: new Set() });
+  const half = route(50);
+  const before = compile(half);
+  t.deepEqual(before.problems, []);
+  t.deepEqual(
+    before.contents.routes.map(({ key }) => key),
+    ["shop/s1:80"],
+  );
+  t.is(compile([...half, ...pod(POD)]).contents.routes, before.contents.routes);
+  const after = compile([...route(60), ...pod(POD)]).contents;
+  t.is(after.routes[0]?.rules[0]?.backends[0]?.weight, 60);
+  t.deepEqual(compile(pod(POD)).contents.routes, []);
+});

@@ -7,7 +7,7 @@ import { decideConnection } from "../../../routing/decide-connection.ts";
 import { diffTables } from "../../../routing/diff.ts";
 import { RoutingError } from "../../../routing/routing-error.ts";
 import { TableState } from "../../../routing/table-state.ts";
-import { endpointEntry, nodeEntry, serviceEntry, tableSnapshot, workloadEntry } from "./sample-table.ts";
+import { endpointEntry, nodeEntry, routeEntry, serviceEntry, tableSnapshot, workloadEntry } from "./sample-table.ts";
 import { PROBED_ADDRESSES, PROBED_NODES, tableContents } from "./table-arbitrary.ts";
 
 const snapshot = tableSnapshot({
@@ -199,4 +199,34 @@ test("deltas along any history give the table that its last state gives at once"
     }),
     { numRuns: 150 },
   );
+});
+
+test("routes of a port are there until the last group of callers has none", (t) => {
+  const table = new TableState(snapshot);
+  const own = routeEntry("shop/db", { port: 3306 });
+  const theirs = routeEntry("shop/db", { port: 3306, consumer: "team" });
+  t.false(table.isRouted("shop/db", 3306));
+  const remembered = table.derive("shop/db", "v", () => ({}));
+  table.apply(delta({ upserts: { route: [own, theirs] } }));
+  t.true(table.isRouted("shop/db", 3306));
+  t.false(table.isRouted("shop/db", 53));
+  t.is(table.route("shop/db:3306@team"), theirs);
+  t.not(
+    table.derive("shop/db", "v", () => ({})),
+    remembered,
+  );
+  table.apply(delta({ sequence: 3, removals: { route: [own.key] } }));
+  t.true(table.isRouted("shop/db", 3306));
+  table.apply(delta({ sequence: 4, removals: { route: [theirs.key] } }));
+  t.false(table.isRouted("shop/db", 3306));
+});
+
+test("a route for a Service that is not there, or under another key, is refused", (t) => {
+  const refused = (route: Parameters<typeof routeEntry>[1], service = "shop/db") => {
+    const table = new TableState(snapshot);
+    t.throws(() => table.apply(delta({ upserts: { route: [routeEntry(service, route)] } })), { code: "corrupt-table" });
+  };
+  refused({}, "shop/other");
+  refused({ key: "shop/db:81" });
+  refused({ rules: [] });
 });

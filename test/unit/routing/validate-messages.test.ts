@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { diffTables } from "../../../routing/diff.ts";
 import { RoutingError } from "../../../routing/routing-error.ts";
 import { parseDelta, parseSnapshot } from "../../../routing/validate-messages.ts";
-import { nodeEntry, serviceEntry, tableSnapshot, workloadEntry } from "./sample-table.ts";
+import { nodeEntry, routeEntry, serviceEntry, tableSnapshot, workloadEntry } from "./sample-table.ts";
 import { tableContents } from "./table-arbitrary.ts";
 
 test("what a controller sends passes unchanged", (t) => {
@@ -19,8 +19,13 @@ test("what a controller sends passes unchanged", (t) => {
 });
 
 test("keys of a newer controller are dropped", (t) => {
-  const newer = { ...tableSnapshot(), routes: [], nodes: [{ ...nodeEntry("n1"), rack: "a" }] };
+  const newer = { ...tableSnapshot(), quotas: [], nodes: [{ ...nodeEntry("n1"), rack: "a" }] };
   t.deepEqual(parseSnapshot(newer), tableSnapshot({ nodes: [nodeEntry("n1")] }));
+});
+
+test("a controller that knows no routes has none", (t) => {
+  const { routes: _, ...older } = tableSnapshot();
+  t.deepEqual(parseSnapshot(older), tableSnapshot());
 });
 
 const bad: [string, unknown][] = [
@@ -31,6 +36,10 @@ const bad: [string, unknown][] = [
   ["an address that is none", tableSnapshot({ nodes: [nodeEntry("n", { addresses: ["10.0.0.1; reboot"] })] })],
   ["a CIDR that is none", tableSnapshot({ nodes: [nodeEntry("n", { podCidrs: ["10.0.0.1"] })] })],
   ["an unknown state", tableSnapshot({ workloads: [{ ...workloadEntry("a/b", "n"), state: "asleep" as "ready" }] })],
+  [
+    "a route of an unknown kind",
+    tableSnapshot({ routes: [{ ...routeEntry("a/b"), kind: "TCPRoute" as "HTTPRoute" }] }),
+  ],
   ["port 0", tableSnapshot({ services: [serviceEntry("a/b", { ports: [{ name: "", port: 0, protocol: "TCP" }] })] })],
 ];
 

@@ -178,3 +178,22 @@ function meshOf(state: SourceState): MeshDocument | undefined {
 function isServices({ path }: { readonly path: string }): boolean {
   return path === "/api/v1/services";
 }
+
+test("a route of a Service becomes a document; one that cannot be read is told, and one of Gateways is nothing", async (t) => {
+  const world = await SourceWorld.open(t);
+  world.setSettings({ "mesh.yaml": STRICT });
+  world.double.install("httproutes.gateway.networking.k8s.io");
+  const routes = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes";
+  const parentRefs = [{ group: "", kind: "Service", name: "catalog" }];
+  const put = (name: string, spec: object): void =>
+    void world.double.put(`${routes}/${name}`, { metadata: { name }, spec });
+  put("good", { parentRefs });
+  put("odd", { parentRefs, magic: 1 });
+  put("edge", { parentRefs: [{ name: "gateway" }], magic: 1 });
+  await world.start();
+  t.deepEqual(world.names, ["HTTPRoute shop/good", "Mesh mesh"]);
+  t.is(world.last.problems.length, 1);
+  t.regex(world.last.problems[0] ?? "", /^HTTPRoute shop\/odd: spec\.magic: unknown key/);
+  world.double.remove(`${routes}/good`);
+  await world.until("the route to be gone", (state) => state.documents.length === 1);
+});

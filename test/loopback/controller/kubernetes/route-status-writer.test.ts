@@ -4,6 +4,8 @@ import { Registry } from "prom-client";
 import { type Clock, systemClock } from "../../../../core/clock.ts";
 import type { RouteParentStatus } from "../../../../controller/kubernetes/route-objects.ts";
 import { RouteStatusWriter } from "../../../../controller/kubernetes/route-status-writer.ts";
+import { parseDocuments } from "../../../../protocol/documents/parse-documents.ts";
+import { isKind } from "../../../../routing/is-kind.ts";
 import { SourceMetrics } from "../../../../controller/kubernetes/source-metrics.ts";
 import { ApiDouble } from "../../../support/api-double.ts";
 import { eventually } from "../../../support/eventually.ts";
@@ -11,7 +13,12 @@ import { RecordingLog } from "../../../support/recording-log.ts";
 
 const ROUTES = "httproutes.gateway.networking.k8s.io";
 const ROUTE = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/r";
-const SPEC = { parentRefs: [{ group: "", kind: "Service", name: "catalog" }], rules: [] };
+const SPEC = { parentRefs: [{ group: "", kind: "Service", name: "catalog" }] };
+const { documents } = parseDocuments(
+  "{ apiVersion: v1, kind: Service, metadata: { name: catalog, namespace: shop }, spec: { ports: [{ port: 80 }] } }",
+  "services.yaml",
+);
+const services = documents.filter(isKind("Service"));
 
 /** What waits for seconds waits for milliseconds. */
 const hurried: Clock = {
@@ -27,7 +34,8 @@ async function open(t: ExecutionContext, options: { readonly isLeader?: () => bo
   const writer = new RouteStatusWriter({
     client,
     isLeader: options.isLeader ?? (() => true),
-    hasService: () => true,
+    services: () => services,
+    onChange: () => {},
     metrics: new SourceMetrics(new Registry()),
     clock: hurried,
     random: Math.random,
@@ -53,7 +61,10 @@ test("a Gateway API that is installed later is picked up, and its routes get the
   double.install(ROUTES);
   double.put(ROUTE, { metadata: {}, spec: SPEC });
   const parents = await eventually("the status", () => parentsOf(double));
-  t.is(parents[0]?.conditions[0]?.reason, "UnsupportedValue");
+  t.deepEqual(
+    parents[0]?.conditions.map(({ reason }) => reason),
+    ["Accepted", "ResolvedRefs"],
+  );
   t.deepEqual(log.lines, []);
 });
 

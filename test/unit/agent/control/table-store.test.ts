@@ -107,3 +107,12 @@ test("an interrupted write leaves the old table", async (t) => {
   await store.flush();
   t.like(JSON.parse(await readFile(path, "utf8")) as object, { sequence: 1 });
 });
+
+test("a table that was stored without routes is asked for anew, and is in force until then", async (t) => {
+  const { store, directory, path } = await bench(t);
+  const { routes: _, ...older } = testTable();
+  await mkdir(directory, { recursive: true });
+  await writeFile(path, JSON.stringify(older));
+  const loaded = await store.load();
+  t.deepEqual(loaded, { ...testTable(), epoch: "epoch-1 without routes" });
+});

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import test from "ava";
 import { serviceShare } from "../../../../agent/netfilter/service-share.ts";
+import type { RouteEntry } from "../../../../protocol/route-table.ts";
 import type { EndpointEntry, Locality, ServiceEntry, WorkloadEntry } from "../../../../protocol/table.ts";
 import { serviceCandidates } from "../../../../routing/service-candidates.ts";
 import { chooseEndpoints } from "../../../../routing/service-endpoints.ts";
@@ -9,6 +10,7 @@ import {
   endpointEntry,
   nodeEntry,
   outsideEntry,
+  routeEntry,
   serviceEntry,
   tableSnapshot,
   workloadEntry,
@@ -28,16 +30,16 @@ test("kernel and agent together give every chosen endpoint of every table its we
         for (const port of service.ports) {
           for (const family of [4, 6] as const) {
             const share = serviceShare(table, "n1", service, port, family);
-            const { chosen, live, sticky } = chooseEndpoints(table, "n1", { service, port, family });
+            const { chosen, live, sticky, routed } = chooseEndpoints(table, "n1", { service, port, family });
             const offer = serviceCandidates(table, "n1", service, port, family);
             const candidates = offer.refusal === undefined ? offer.candidates : [];
-            t.is(
-              share.kind === "none",
-              live.every(({ workload }) => workload?.mesh !== true),
-            );
+            const isOutside = live.every(({ workload }) => workload?.mesh !== true);
+            t.is(share.kind === "none", isOutside && !routed);
             if (share.kind === "none") continue;
+            t.false(routed && share.kind === "direct");
             // What the agent gets, it can serve, or it knows the reason why not.
-            t.is(offer.refusal?.code, chosen.length === 0 ? "no-agent" : undefined);
+            const reason = live.length === 0 ? "no-endpoints" : "no-agent";
+            t.is(offer.refusal?.code, chosen.length === 0 ? reason : undefined);
             const parts = new Map<string, number>();
             const targets = share.kind === "direct" ? share.targets : [];
             const agentShare = share.kind === "direct" ? share.agentShare : 1;
@@ -66,11 +68,16 @@ const NODES = [nodeEntry("n1", { zone: "z1" }), nodeEntry("n2", { zone: "z1" }),
 const pod = (name: string, node: string, fields: Partial<WorkloadEntry> = {}): WorkloadEntry =>
   workloadEntry(`a/${name}`, node, { addresses: [`10.0.${node.slice(1)}.${name.slice(1)}`], ...fields });
 
-function shareOf(service: Partial<ServiceEntry>, pods: readonly WorkloadEntry[], more: readonly EndpointEntry[] = []) {
+function shareOf(
+  service: Partial<ServiceEntry>,
+  pods: readonly WorkloadEntry[],
+  more: readonly EndpointEntry[] = [],
+  routes: readonly RouteEntry[] = [],
+) {
   const port = { name: "", port: 80, protocol: "TCP" } as const;
   const entry = serviceEntry("a/web", { clusterIps: ["10.96.0.1"], ports: [port], ...service });
   const endpoints = [...pods.map(({ uid }) => endpointEntry("a/web", uid, { 80: 8080 })), ...more];
-  const table = new TableState(tableSnapshot({ nodes: NODES, workloads: pods, services: [entry], endpoints }));
+  const table = new TableState(tableSnapshot({ nodes: NODES, workloads: pods, services: [entry], endpoints, routes }));
   const share = serviceShare(table, "n1", entry, port, 4);
   return share.kind === "direct" ? [share.agentShare, ...share.targets.map(({ address }) => address)] : share.kind;
 }
@@ -105,4 +112,13 @@ test("where a client is to stay at one endpoint, only a single one is the kernel
   t.deepEqual(shareOf(sticky, EVERYWHERE), [0, "10.0.1.1"]);
   t.is(shareOf(sticky, [...EVERYWHERE, pod("p4", "n1")]), "agent");
   t.is(shareOf({ ...sticky, locality: "spread" }, EVERYWHERE), "agent");
+});
+
+test("a port with routes is the agent's, wherever its endpoints are, and with none at all", (t) => {
+  const routed = [routeEntry("a/web")];
+  t.is(shareOf({}, [pod("p1", "n1")], [], routed), "agent");
+  t.is(shareOf({}, EVERYWHERE, [], routed), "agent");
+  t.is(shareOf({}, [], [], routed), "agent");
+  t.is(shareOf({}, [], [outsideEntry("a/web", "198.51.100.7:80", 80)], routed), "agent");
+  t.deepEqual(shareOf({}, [pod("p1", "n1")], [], [routeEntry("a/web", { port: 81 })]), [0, "10.0.1.1"]);
 });

@@ -1,6 +1,10 @@
 import test from "ava";
 import { parseDocuments } from "../../../../protocol/documents/parse-documents.ts";
+import { CompileProblems } from "../../../../routing/compile-problems.ts";
 import { compileTable } from "../../../../routing/compile.ts";
+import { compileRoutes } from "../../../../routing/http/compile-routes.ts";
+import { unservedRoutes } from "../../../../routing/http/not-in-force.ts";
+import { isKind } from "../../../../routing/is-kind.ts";
 import { route, service } from "./request-world.ts";
 
 function told(text: string): readonly string[] {
@@ -16,21 +20,59 @@ metadata: { name: p, namespace: shop }
 spec: { ${spec} }
 `;
 
-test("a controller tells of what it would not do: routes of Services", (t) => {
-  t.deepEqual(told(service("catalog") + route("")), ["not-supported kind: HTTPRoute shop/catalog"]);
+const MIRROR = `
+  rules:
+    - filters: [{ type: RequestMirror, requestMirror: { backendRef: { name: catalog, port: 80 } } }]
+      backendRefs: [{ name: catalog, port: 80 }]
+`;
+
+test("a route of gRPC, with a mirror or with sessions holds nowhere, and a controller tells so", (t) => {
+  t.deepEqual(told(service("catalog") + route("")), []);
   t.deepEqual(told(service("catalog") + route("", "calls", "GRPCRoute")), ["not-supported kind: GRPCRoute shop/calls"]);
-  const gateway = route("").replace('{ group: "", kind: Service, name: catalog }', "{ name: edge }");
+  t.deepEqual(told(service("catalog") + route(MIRROR)), [
+    "not-supported spec.rules[0].filters[0].requestMirror: filter RequestMirror",
+  ]);
+  t.deepEqual(
+    told(service("catalog") + route("  rules: [{ sessionPersistence: { type: Header, header: { name: x } } }]")),
+    ["not-supported spec.rules[0].sessionPersistence: sessionPersistence"],
+  );
+  const gateway = route("", "calls", "GRPCRoute").replace(
+    '{ group: "", kind: Service, name: catalog }',
+    "{ name: edge }",
+  );
   t.deepEqual(told(service("catalog") + gateway), [], "what is not for the mesh is no matter of it");
 });
 
-test("a controller tells of what it would not do: what policies say of requests", (t) => {
+test("such a route does not stand in the way of another one, and its status says why it holds nowhere", (t) => {
+  const text = service("catalog") + route("") + route("", "calls", "GRPCRoute");
+  const { documents } = parseDocuments(text, "test.yaml");
+  const { contents } = compileTable({ documents, agentNodes: new Set(), judgement: "each" });
   t.deepEqual(
-    told(service("catalog") + policy("targetRef: { kind: Service, name: catalog }, timeouts: { request: 1s }")),
-    ["not-supported spec.timeouts: timeouts of TrafficPolicy shop/p"],
+    contents.routes.map(({ key, kind }) => [key, kind]),
+    [["shop/catalog:80", "HTTPRoute"]],
   );
-  const target = "targetRef: { group: gateway.networking.k8s.io, kind: HTTPRoute, name: catalog }";
-  t.deepEqual(told(service("catalog") + policy(`${target}, retries: {}`)), [
-    "not-supported spec.targetRef.kind: targetRef.kind of TrafficPolicy shop/p",
+  const routes = documents.filter(isKind("HTTPRoute", "GRPCRoute"));
+  const services = documents.filter(isKind("Service"));
+  const unserved = unservedRoutes(routes);
+  const { statuses } = compileRoutes({ routes, services, policies: [], unserved }, new CompileProblems());
+  t.deepEqual(statuses.map(({ kind, parents }) => `${kind} ${parents[0]?.conditions[0]?.reason}`).sort(), [
+    "GRPCRoute UnsupportedValue",
+    "HTTPRoute Accepted",
   ]);
+});
+
+test("a controller tells of policies for requests where nobody looks at requests", (t) => {
+  const timeouts = policy("targetRef: { kind: Service, name: catalog }, timeouts: { request: 1s }");
+  t.deepEqual(told(service("catalog") + timeouts), ["not-supported spec.timeouts: timeouts of TrafficPolicy shop/p"]);
+  t.deepEqual(told(service("catalog") + route("") + timeouts), []);
+  const target = (kind: string) => `targetRef: { group: gateway.networking.k8s.io, kind: ${kind}, name: catalog }`;
+  t.deepEqual(told(service("catalog") + route("") + policy(`${target("HTTPRoute")}, retries: {}`)), []);
+  t.deepEqual(
+    told(service("catalog") + route("", "catalog", "GRPCRoute") + policy(`${target("GRPCRoute")}, retries: {}`)),
+    [
+      "not-supported kind: GRPCRoute shop/catalog",
+      "not-supported spec.targetRef.kind: targetRef.kind of TrafficPolicy shop/p",
+    ],
+  );
   t.deepEqual(told(service("catalog") + policy("targetRef: { kind: Service, name: catalog }, locality: spread")), []);
 });

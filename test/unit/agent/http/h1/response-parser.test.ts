@@ -69,6 +69,7 @@ test("a response that is cut short does not end", (t) => {
 });
 
 const REFUSED: readonly [string, string][] = [
+  ["bad-version", "HTTP/1.0 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"],
   ["bad-start-line", "HTTP/1.1\r\n\r\n"],
   ["bad-start-line", "HTTP/1.1 20 OK\r\n\r\n"],
   ["bad-start-line", "HTTP/1.1 2000 OK\r\n\r\n"],

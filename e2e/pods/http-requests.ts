@@ -1,0 +1,55 @@
+/**
+ * Program run in a pod: makes HTTP requests over kept connections, several at a time, and prints as JSON what came of each,
+ * in the order of their ends. Usage: `node http-requests.ts '<HttpRequests as JSON>'`.
+ */
+import { Agent, type IncomingMessage, request } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
+import type { SeenRequest } from "./http-server.ts";
+
+export interface HttpRequests {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default 1. */
+  readonly requests?: number;
+  /** At a time. Default 1. */
+  readonly loops?: number;
+  readonly pauseMs?: number;
+}
+
+export interface HttpOutcome {
+  /** 0 when there was no answer. */
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** What the server saw; absent when the answer was not the server's. */
+  readonly seen?: SeenRequest;
+  readonly error?: string;
+}
+
+const { url, headers = {}, requests = 1, loops = 1, pauseMs = 0 } = JSON.parse(process.argv[2] ?? "{}") as HttpRequests;
+const agent = new Agent({ keepAlive: true, maxSockets: loops });
+const outcomes: HttpOutcome[] = [];
+let left = requests;
+
+await Promise.all(Array.from({ length: loops }, loop));
+agent.destroy();
+process.stdout.write(JSON.stringify(outcomes));
+
+async function loop(): Promise<void> {
+  while (left > 0) {
+    left -= 1;
+    outcomes.push(await ask().catch((error: Error) => ({ status: 0, headers: {}, error: error.message })));
+    if (pauseMs > 0) await delay(pauseMs);
+  }
+}
+
+async function ask(): Promise<HttpOutcome> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request(url, { agent, headers }, resolve).on("error", reject).end();
+  });
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  const text = Buffer.concat(chunks).toString();
+  const status = response.statusCode ?? 0;
+  const outcome = { status, headers: response.headers as Record<string, string> };
+  return response.headers["content-type"] === "application/json" ? { ...outcome, seen: JSON.parse(text) } : outcome;
+}

@@ -1,0 +1,118 @@
+/** The shape of routes that came over the wire or from a disk, for validate-messages.ts. */
+import * as z from "zod";
+import type { RouteEntry } from "../protocol/route-table.ts";
+
+const text = z.string();
+const name = text.min(1);
+const port = z.int().min(1).max(65535);
+const count = z.int().min(0);
+const ms = z.number().min(0);
+
+const valueMatch = z.object({ name, value: text.exactOptional(), regex: text.exactOptional() });
+
+const match = z.object({
+  rule: count,
+  index: count,
+  path: z.object({ type: z.enum(["exact", "prefix", "suffix", "regex"]), value: text }),
+  method: name.exactOptional(),
+  headers: z.array(valueMatch).exactOptional(),
+  query: z.array(valueMatch).exactOptional(),
+});
+
+/** A backend that does not exist may have no port. */
+const target = { service: name, port: z.int().min(0).max(65535) };
+const fields = z.array(z.tuple([name, text])).exactOptional();
+const headerChanges = z.object({ set: fields, add: fields, remove: z.array(name).exactOptional() });
+const pathChange = z.object({ type: z.enum(["full", "prefix"]), value: text });
+
+const filters = z.object({
+  requestHeaders: headerChanges.exactOptional(),
+  responseHeaders: headerChanges.exactOptional(),
+  redirect: z
+    .object({
+      status: z.int().min(300).max(399),
+      scheme: z.enum(["http", "https"]).exactOptional(),
+      hostname: name.exactOptional(),
+      port: port.exactOptional(),
+      path: pathChange.exactOptional(),
+    })
+    .exactOptional(),
+  rewrite: z.object({ hostname: name.exactOptional(), path: pathChange.exactOptional() }).exactOptional(),
+  mirrors: z.array(z.object({ ...target, numerator: count, denominator: z.int().min(1) })).exactOptional(),
+  cors: z
+    .object({
+      allowOrigins: z.array(text),
+      allowCredentials: z.boolean(),
+      allowMethods: z.array(text),
+      allowHeaders: z.array(text),
+      exposeHeaders: z.array(text),
+      maxAgeSeconds: count,
+    })
+    .exactOptional(),
+  unknownExtension: text.exactOptional(),
+});
+
+const backend = z.object({
+  ...target,
+  weight: count,
+  problem: z.enum(["InvalidKind", "BackendNotFound", "RefNotPermitted", "UnsupportedProtocol"]).exactOptional(),
+  filters: filters.exactOptional(),
+});
+
+const RETRY_REASONS = [
+  "connect-failure",
+  "reset",
+  "refused-stream",
+  "gateway-error",
+  "5xx",
+  "cancelled",
+  "deadline-exceeded",
+  "resource-exhausted",
+  "unavailable",
+] as const;
+
+const retry = z.object({
+  attempts: count,
+  on: z.array(z.union([z.enum(RETRY_REASONS), z.int().min(100).max(599)])),
+  backoffMs: ms,
+  budget: z.object({ percent: ms, intervalMs: ms, minRetries: count, minRetriesIntervalMs: ms }),
+});
+
+const session = z.union([
+  z.object({
+    type: z.literal("cookie"),
+    name,
+    path: text,
+    permanent: z.boolean(),
+    timeoutMs: ms.exactOptional(),
+  }),
+  z.object({ type: z.literal("header"), name, timeoutMs: ms.exactOptional() }),
+]);
+
+const rule = z.object({
+  route: name,
+  index: count,
+  name: name.exactOptional(),
+  filters: filters.exactOptional(),
+  backends: z.array(backend),
+  timeouts: z
+    .object({
+      requestMs: ms.exactOptional(),
+      perTryMs: ms.exactOptional(),
+      connectMs: ms.exactOptional(),
+      idleMs: ms.exactOptional(),
+    })
+    .exactOptional(),
+  retry: retry.exactOptional(),
+  session: session.exactOptional(),
+});
+
+export const routeSchema: z.ZodType<RouteEntry> = z.object({
+  key: name,
+  service: name,
+  port,
+  consumer: name.exactOptional(),
+  kind: z.enum(["HTTPRoute", "GRPCRoute"]),
+  rules: z.array(rule),
+  matches: z.array(match),
+});
