@@ -77,7 +77,7 @@ if (assets === undefined) {
       ["watch", "endpointslices.discovery.k8s.io", "-A"],
       ["patch", "nodes"],
       ["create", "tokenreviews.authentication.k8s.io"],
-      ["get", "secrets/hawser-ca", ...ours],
+      ["list", "secrets/hawser-ca", ...ours],
       ["patch", "configmaps/hawser-agents", ...ours],
       ["update", "leases.coordination.k8s.io/hawser-controller", ...ours],
       ["create", "events", ...ours],
