@@ -7,6 +7,7 @@
  */
 import { HawserError } from "../../core/errors.ts";
 import { isKubeStatus, type KubeClient, type KubeList } from "../../kubernetes/kube-client.ts";
+import { readIfThere } from "../../kubernetes/read-if-there.ts";
 import { imageOf, isReady, type PodObject, type WorkloadObject } from "../cluster/kube-shapes.ts";
 import type { ObjectReference } from "../manifests/manifest-set.ts";
 import { AGENT, CONTROLLER, NAMESPACE } from "../manifests/names.ts";
@@ -34,12 +35,12 @@ const CLEANING_S = 180;
 /** Throws HawserError `not-gone`, naming what is still there. */
 export async function uninstall(options: UninstallOptions): Promise<void> {
   const { kube, objects, say, keepState } = options;
-  const agent = await found(kube.get<WorkloadObject & Grace>(`${DAEMON_SETS}/${AGENT}`));
+  const agent = await readIfThere<WorkloadObject & Grace>(kube, `${DAEMON_SETS}/${AGENT}`);
   await remove(options, `${DAEMON_SETS}/${AGENT}`, `DaemonSet ${AGENT}`);
   const graceS = agent?.spec?.template?.spec?.terminationGracePeriodSeconds ?? 0;
   await untilGone(options, "agents", () => pods(kube, "agent"), graceS + PATIENCE_S);
   // The second run after one that was given up finds no agents' DaemonSet, but the controllers' Deployment is of the same image.
-  const image = imageOf(agent) ?? imageOf(await found(kube.get<WorkloadObject>(`${DEPLOYMENTS}/${CONTROLLER}`)));
+  const image = imageOf(agent) ?? imageOf(await readIfThere<WorkloadObject>(kube, `${DEPLOYMENTS}/${CONTROLLER}`));
   if (!keepState && image !== undefined) await clean(options, image);
   else if (!keepState) say("No image of Hawser is known here: what agents left on the nodes stays there");
   const rest = objects.filter(({ kind }) => kind !== "DaemonSet").reverse();
@@ -135,14 +136,5 @@ async function list(kube: KubeClient, component: string): Promise<readonly PodOb
 }
 
 async function namespaceIsThere(kube: KubeClient): Promise<boolean> {
-  return (await found(kube.get(`/api/v1/namespaces/${NAMESPACE}`))) !== undefined;
-}
-
-async function found<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (isKubeStatus(error, 404)) return undefined;
-    throw error;
-  }
+  return (await readIfThere(kube, `/api/v1/namespaces/${NAMESPACE}`)) !== undefined;
 }

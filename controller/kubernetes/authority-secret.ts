@@ -25,7 +25,7 @@ import {
 import type { AuthorityStore } from "../authority-store.ts";
 import { timers } from "../limits.ts";
 import type { ConfigMapObject } from "./cluster-objects.ts";
-import { readIfThere } from "./read-if-there.ts";
+import { readIfThere } from "../../kubernetes/read-if-there.ts";
 
 type OwnObject = "hawser-ca" | "hawser-ca-root";
 

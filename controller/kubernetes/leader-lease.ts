@@ -14,7 +14,7 @@ import type { Log } from "../../core/log.ts";
 import { isKubeStatus, type KubeClient, type KubeObject, noAnswer } from "../../kubernetes/kube-client.ts";
 import type { Leadership } from "../leadership.ts";
 import { timers } from "../limits.ts";
-import { readIfThere } from "./read-if-there.ts";
+import { readIfThere } from "../../kubernetes/read-if-there.ts";
 
 export interface LeaderLeaseOptions {
   readonly client: Pick<KubeClient, "get" | "create" | "replace">;

@@ -8,7 +8,8 @@
 import type { Clock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { isKubeStatus, type KubeClient } from "../../kubernetes/kube-client.ts";
+import type { KubeClient } from "../../kubernetes/kube-client.ts";
+import { readIfThere } from "../../kubernetes/read-if-there.ts";
 import type { ConfigMapObject } from "./cluster-objects.ts";
 import { isDeepStrictEqual } from "node:util";
 import { timers } from "./limits.ts";
@@ -89,13 +90,8 @@ export class StoredSettings {
     await client.replace(this.#path, { ...object, metadata: { ...metadata, resourceVersion } });
   }
 
-  async #read(): Promise<ConfigMapObject | undefined> {
-    try {
-      return await this.#options.client.get<ConfigMapObject>(this.#path);
-    } catch (error) {
-      if (isKubeStatus(error, 404)) return undefined;
-      throw error;
-    }
+  #read(): Promise<ConfigMapObject | undefined> {
+    return readIfThere<ConfigMapObject>(this.#options.client, this.#path);
   }
 
   get #path(): string {

@@ -13,7 +13,7 @@ import type { KubeClient } from "../../kubernetes/kube-client.ts";
 import type { AgentAuthenticator, Authentication, AuthenticationRefusal } from "../agent-authenticator.ts";
 import { limits, timers } from "../limits.ts";
 import type { PodObject } from "./cluster-objects.ts";
-import { readIfThere } from "./read-if-there.ts";
+import { readIfThere } from "../../kubernetes/read-if-there.ts";
 import { Turns } from "./turns.ts";
 
 export interface TokenReviewsOptions {

@@ -1,5 +1,5 @@
 /** An object of the API server, or the knowledge that there is none. */
-import { isKubeStatus, type KubeClient } from "../../kubernetes/kube-client.ts";
+import { isKubeStatus, type KubeClient } from "./kube-client.ts";
 
 /** Undefined: there is no such object. Rejects with KubeError. */
 export async function readIfThere<T>(client: Pick<KubeClient, "get">, path: string): Promise<T | undefined> {
