@@ -3,6 +3,7 @@
  * 7). Thrown while frames are read it ends the connection; a malformed message ends its stream alone.
  */
 import { HawserError } from "../../core/errors.ts";
+import type { Http2Bounds } from "./http2-bounds.ts";
 
 /** Error codes of section 7. */
 export const WIRE_CODE = {
@@ -25,6 +26,14 @@ export const WIRE_CODE = {
 export type Http2ErrorCode = Exclude<keyof typeof WIRE_CODE, "no-error">;
 
 export class Http2Error extends HawserError<Http2ErrorCode> {
+  /** The bound that was hit. */
+  readonly limit: keyof Http2Bounds | undefined;
+
+  constructor(code: Http2ErrorCode, message: string, limit?: keyof Http2Bounds) {
+    super(code, message);
+    this.limit = limit;
+  }
+
   get wireCode(): number {
     return WIRE_CODE[this.code];
   }
