@@ -9,12 +9,12 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
+import { Turns } from "../../core/turns.ts";
 import type { KubeClient } from "../../kubernetes/kube-client.ts";
 import type { AgentAuthenticator, Authentication, AuthenticationRefusal } from "../agent-authenticator.ts";
 import { limits, timers } from "../limits.ts";
 import type { PodObject } from "./cluster-objects.ts";
 import { readIfThere } from "../../kubernetes/read-if-there.ts";
-import { Turns } from "./turns.ts";
 
 export interface TokenReviewsOptions {
   readonly client: Pick<KubeClient, "create" | "get">;
