@@ -1,11 +1,12 @@
 /**
  * Between the parser and the connection: what holds for frames whatever the streams are. Their order, size and place,
- * header blocks, floods. What breaks it is thrown as FramingError, and ends the connection.
+ * header blocks, floods. What breaks it is thrown as Http2Error, and ends the connection.
  */
 import { Flag, FrameType } from "./frame-format.ts";
 import { FrameParser, type FrameSink } from "./frame-parser.ts";
 import type { FloodGuard } from "./flood-guard.ts";
-import { FramingError } from "./framing-error.ts";
+import type { Http2Bounds } from "./http2-bounds.ts";
+import { Http2Error } from "./http2-error.ts";
 import { HeaderAssembly } from "./header-assembly.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import type { HeaderField } from "./hpack-static-table.ts";
@@ -26,16 +27,18 @@ export interface FrameReceiver {
   /** 8 bytes to be sent back. */
   receivePing(payload: Buffer): void;
   receivePong(payload: Buffer): void;
-  receiveGoaway(lastStreamId: number): void;
+  receiveGoaway(lastStreamId: number, code: number): void;
 }
 
 export interface FrameReaderOptions {
   readonly isServer: boolean;
   readonly flood: FloodGuard;
   readonly receiver: FrameReceiver;
+  readonly bounds: Http2Bounds;
 }
 
 const PING_BYTES = 8;
+const PRIORITY_BYTES = 5;
 const GOAWAY_LEAST_BYTES = 8;
 /** The first bit of stream identifiers and increments is reserved and ignored. */
 const LOW_31_BITS = 0x7fff_ffff;
@@ -45,8 +48,8 @@ export class FrameReader implements FrameSink {
   readonly #flood: FloodGuard;
   readonly #receiver: FrameReceiver;
   readonly #parser: FrameParser;
-  readonly #headers = new HeaderAssembly();
-  readonly #decoder = new HpackDecoder();
+  readonly #headers: HeaderAssembly;
+  readonly #decoder: HpackDecoder;
   #settingsCame = false;
   #dataIsEmpty = false;
 
@@ -54,11 +57,22 @@ export class FrameReader implements FrameSink {
     this.#isServer = options.isServer;
     this.#flood = options.flood;
     this.#receiver = options.receiver;
-    this.#parser = new FrameParser(this, { expectPreface: options.isServer });
+    this.#headers = new HeaderAssembly(options.bounds);
+    this.#decoder = new HpackDecoder(options.bounds);
+    this.#parser = new FrameParser(this, { bounds: options.bounds, expectPreface: options.isServer });
   }
 
   feed(chunk: Buffer): void {
     this.#parser.feed(chunk);
+  }
+
+  /** A header block has begun and not ended. */
+  get isReadingHeaders(): boolean {
+    return this.#headers.isOpen;
+  }
+
+  get heldBytes(): number {
+    return this.#parser.heldBytes + this.#headers.heldBytes;
   }
 
   /** Nothing more is received, not even the rest of the present chunk. */
@@ -97,16 +111,20 @@ export class FrameReader implements FrameSink {
         return;
       case FrameType.windowUpdate:
         this.#receiver.receiveCredit(streamId, onlyUint32(payload) & LOW_31_BITS);
+        this.#flood.credit();
         return;
       case FrameType.rstStream:
         this.#receiver.receiveReset(streamId, onlyUint32(payload));
         this.#flood.reset();
         return;
       case FrameType.priority:
+        // Deprecated and without effect, but for its form (section 6.3).
+        if (streamId === 0) throw new Http2Error("protocol-error", "Peer sends PRIORITY for the connection");
+        if (payload.length !== PRIORITY_BYTES) throw wrongSize(payload);
         this.#flood.controlFrame();
         return;
       case FrameType.pushPromise:
-        throw new FramingError("protocol-error", "Peer sends PUSH_PROMISE, which nobody may here");
+        throw new Http2Error("protocol-error", "Peer sends PUSH_PROMISE, which nobody may here");
       default:
         this.#connectionFrame(type, flags, streamId, payload);
     }
@@ -114,24 +132,24 @@ export class FrameReader implements FrameSink {
 
   /** Those that are about the connection as a whole. */
   #connectionFrame(type: number, flags: number, streamId: number, payload: Buffer): void {
-    if (streamId !== 0) throw new FramingError("protocol-error", `Peer sends a frame of type ${type} for a stream`);
+    if (streamId !== 0) throw new Http2Error("protocol-error", `Peer sends a frame of type ${type} for a stream`);
     this.#flood.controlFrame();
     const isAck = (flags & Flag.ack) !== 0;
     if (type === FrameType.settings) this.#settings(isAck, payload);
     else if (type === FrameType.ping) this.#ping(isAck, payload);
     else {
       if (payload.length < GOAWAY_LEAST_BYTES) throw wrongSize(payload);
-      this.#receiver.receiveGoaway(payload.readUInt32BE(0) & LOW_31_BITS);
+      this.#receiver.receiveGoaway(payload.readUInt32BE(0) & LOW_31_BITS, payload.readUInt32BE(4));
     }
   }
 
   /** SETTINGS come first (RFC 9113 section 3.4), and nothing comes between the parts of a header block. */
   #checkOrder(type: number | undefined): void {
     if (!this.#settingsCame && type !== FrameType.settings) {
-      throw new FramingError("protocol-error", "Peer does not begin with SETTINGS");
+      throw new Http2Error("protocol-error", "Peer does not begin with SETTINGS");
     }
     if (this.#headers.isOpen && type !== FrameType.continuation) {
-      throw new FramingError("protocol-error", "Peer interrupts a header block");
+      throw new Http2Error("protocol-error", "Peer interrupts a header block");
     }
   }
 
@@ -163,6 +181,6 @@ function onlyUint32(payload: Buffer): number {
   return payload.readUInt32BE(0);
 }
 
-function wrongSize(payload: Buffer): FramingError {
-  return new FramingError("frame-size-error", `Peer sends a frame of ${payload.length} bytes whose size is fixed`);
+function wrongSize(payload: Buffer): Http2Error {
+  return new Http2Error("frame-size-error", `Peer sends a frame of ${payload.length} bytes whose size is fixed`);
 }

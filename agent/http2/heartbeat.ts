@@ -1,6 +1,6 @@
-/** PINGs of one tunnel: finds out that the peer is gone when the network does not say so. */
-import type { Clock, Timer } from "../../../core/clock.ts";
-import { timers } from "../../limits.ts";
+/** PINGs of one connection: finds out that the peer is gone when the network does not say so. */
+import type { Clock, Timer } from "../../core/clock.ts";
+import { timers } from "../limits.ts";
 
 export interface HeartbeatOptions {
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 /** Decodes and checks the payload of a SETTINGS frame (RFC 9113 section 6.5.2). Pure. */
 import { DEFAULT_FRAME_BYTES, MAX_FRAME_BYTES, MAX_WINDOW_BYTES, SettingId } from "./frame-format.ts";
-import { FramingError } from "./framing-error.ts";
+import { Http2Error } from "./http2-error.ts";
 
 const SETTING_BYTES = 6;
 
@@ -14,7 +14,7 @@ export interface PeerSettings {
 /** `fromServer`: a server must not enable push. */
 export function readSettings(payload: Buffer, fromServer: boolean): PeerSettings {
   if (payload.length % SETTING_BYTES !== 0) {
-    throw new FramingError("frame-size-error", `SETTINGS frame of ${payload.length} bytes`);
+    throw new Http2Error("frame-size-error", `SETTINGS frame of ${payload.length} bytes`);
   }
   const settings: { -readonly [Name in keyof PeerSettings]: PeerSettings[Name] } = {
     maxConcurrentStreams: undefined,
@@ -32,7 +32,7 @@ export function readSettings(payload: Buffer, fromServer: boolean): PeerSettings
         break;
       case SettingId.initialWindowSize:
         if (value > MAX_WINDOW_BYTES) {
-          throw new FramingError("flow-control-error", `Peer sets INITIAL_WINDOW_SIZE to ${value}`);
+          throw new Http2Error("flow-control-error", `Peer sets INITIAL_WINDOW_SIZE to ${value}`);
         }
         settings.initialWindowBytes = value;
         break;
@@ -47,6 +47,6 @@ export function readSettings(payload: Buffer, fromServer: boolean): PeerSettings
   return settings;
 }
 
-function invalid(name: string, value: number): FramingError {
-  return new FramingError("protocol-error", `Peer sets ${name} to ${value}`);
+function invalid(name: string, value: number): Http2Error {
+  return new Http2Error("protocol-error", `Peer sets ${name} to ${value}`);
 }

@@ -3,13 +3,19 @@
  * without a copy of its own, several only after joining them.
  */
 import { Flag, FRAME_HEADER_BYTES, FrameType } from "./frame-format.ts";
-import { framingLimits } from "./limits.ts";
 
 export class FrameBuffer {
   length = 0;
   /** Frames other than DATA with a payload, since `clear`. */
   controlFrames = 0;
-  #bytes = Buffer.allocUnsafeSlow(framingLimits.idleBufferBytes);
+  readonly #idleBytes: number;
+  #bytes: Buffer;
+
+  /** `idleBytes`: what it holds on to when it is empty. */
+  constructor(idleBytes: number) {
+    this.#idleBytes = idleBytes;
+    this.#bytes = Buffer.allocUnsafeSlow(idleBytes);
+  }
 
   /** What was written. Valid until `clear`. */
   get written(): Buffer {
@@ -23,8 +29,8 @@ export class FrameBuffer {
 
   /** Gives back memory that a burst has left behind. */
   trim(): void {
-    if (this.length > 0 || this.#bytes.length === framingLimits.idleBufferBytes) return;
-    this.#bytes = Buffer.allocUnsafeSlow(framingLimits.idleBufferBytes);
+    if (this.length > 0 || this.#bytes.length === this.#idleBytes) return;
+    this.#bytes = Buffer.allocUnsafeSlow(this.#idleBytes);
   }
 
   /** The underlying bytes with room for `count` after `length`. Whoever writes there moves `length`. */

@@ -1,5 +1,5 @@
 import test from "ava";
-import { FrameRate } from "../../../../../agent/tunnel/framing/frame-rate.ts";
+import { FrameRate } from "../../../../agent/http2/frame-rate.ts";
 
 test("admits a burst, then a rate, and forgets", (t) => {
   const rate = new FrameRate(3, 2);

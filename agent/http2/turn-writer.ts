@@ -1,17 +1,17 @@
 /**
- * Hands frames to TLS: once per turn of the event loop, in setImmediate, that is right after the turn's reads; at once
- * when a lot is queued. One write at a time; what comes meanwhile is gathered for the next, so that TLS never queues.
+ * Hands frames to the transport: once per turn of the event loop, in setImmediate, that is right after the turn's reads; at
+ * once when a lot is queued. One write at a time; what comes meanwhile is gathered for the next, so that nothing queues
+ * below.
  *
- *   queued / request --> (end of the turn, or a lot) --> flush: control frames, then gather(data) --> write
- *                                                          ^------------- written, more has come ------'
+ *   queued / request --> (end of the turn, or a lot) --> flush: control frames, then gather(data) --> send
+ *                                                          ^---------------- sent, more has come -----'
  *
  * When the last flush had a single frame there is nothing to gather: then right after the present callback, which also
- * saves a turn, because TLS reports the end of a write in the turn's setImmediate phase. What comes in the same turn waits
- * for that.
+ * saves a turn, because a transport reports the end of a write in the turn's setImmediate phase. What comes in the same
+ * turn waits for that.
  */
-import type { Writable } from "node:stream";
 import { FrameBuffer } from "./frame-buffer.ts";
-import { framingLimits } from "./limits.ts";
+import type { Http2Bounds } from "./http2-bounds.ts";
 
 export interface FrameSource {
   /** Adds data of the streams to what is about to be written; returns the number of frames. */
@@ -22,12 +22,21 @@ export interface FrameSource {
   onWritten(): void;
 }
 
+/** Where frames go. */
+export interface FrameTarget {
+  /** Has `out` until it calls `sent`, which it never does before it returns. */
+  send(out: FrameBuffer, sent: () => void): void;
+  /** Nothing follows. */
+  end(): void;
+}
+
 export class TurnWriter {
   /** Control frames are written here, then `request` is called. */
-  out = new FrameBuffer();
-  #spare = new FrameBuffer();
-  readonly #socket: Writable;
+  out: FrameBuffer;
+  #spare: FrameBuffer;
+  readonly #target: FrameTarget;
   readonly #source: FrameSource;
+  readonly #earlyFlushBytes: number;
   #queuedBytes = 0;
   #isLonely = true;
   #isWriting = false;
@@ -38,17 +47,29 @@ export class TurnWriter {
     this.#isScheduled = false;
     this.flush();
   };
-  readonly #written = (): void => this.#wrote();
+  readonly #sent = (): void => this.#wrote();
 
-  constructor(socket: Writable, source: FrameSource) {
-    this.#socket = socket;
+  constructor(
+    target: FrameTarget,
+    source: FrameSource,
+    bounds: Pick<Http2Bounds, "earlyFlushBytes" | "idleBufferBytes">,
+  ) {
+    this.#target = target;
     this.#source = source;
+    this.#earlyFlushBytes = bounds.earlyFlushBytes;
+    this.out = new FrameBuffer(bounds.idleBufferBytes);
+    this.#spare = new FrameBuffer(bounds.idleBufferBytes);
+  }
+
+  /** Frames that are not sent yet, or being sent. */
+  get heldBytes(): number {
+    return this.out.length + this.#spare.length;
   }
 
   /** So many bytes wait on streams. */
   queued(bytes: number): void {
     this.#queuedBytes += bytes;
-    if (this.#queuedBytes >= framingLimits.earlyFlushBytes) this.flush();
+    if (this.#queuedBytes >= this.#earlyFlushBytes) this.flush();
     else this.request();
   }
 
@@ -72,7 +93,7 @@ export class TurnWriter {
     this.out = this.#spare;
     this.#spare = out;
     this.#isWriting = true;
-    this.#socket.write(out.written, this.#written);
+    this.#target.send(out, this.#sent);
   }
 
   /** Ends the connection after everything was written. */
@@ -85,7 +106,7 @@ export class TurnWriter {
   stop(lastWords: boolean): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    if (lastWords) this.#socket.write(this.out.written);
+    if (lastWords) this.#target.send(this.out, ignore);
   }
 
   trim(): void {
@@ -103,6 +124,8 @@ export class TurnWriter {
 
   #end(): void {
     this.#isStopped = true;
-    this.#socket.end();
+    this.#target.end();
   }
 }
+
+function ignore(): void {}

@@ -10,6 +10,11 @@ export class FrameRate {
     this.#perSecond = perSecond;
   }
 
+  /** So many uses are forgotten: they had their reason. */
+  forgive(count: number): void {
+    this.#used = Math.max(0, this.#used - count);
+  }
+
   /** False: too often. `nowMs` is monotonic. */
   admits(nowMs: number): boolean {
     const refill = ((nowMs - this.#updatedMs) * this.#perSecond) / 1_000;

@@ -1,6 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
-import { ByteQueue } from "../../../../../agent/tunnel/framing/byte-queue.ts";
+import { ByteQueue } from "../../../../agent/http2/byte-queue.ts";
 
 test("gives back the same bytes in the same order, however they are put in and taken out", (t) => {
   const step = fc.oneof(

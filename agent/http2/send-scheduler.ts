@@ -7,7 +7,7 @@
  */
 import { DEFAULT_FRAME_BYTES, DEFAULT_WINDOW_BYTES, FRAME_HEADER_BYTES } from "./frame-format.ts";
 import type { FrameBuffer } from "./frame-buffer.ts";
-import { framingLimits } from "./limits.ts";
+import type { Http2Bounds } from "./http2-bounds.ts";
 
 export interface Sender {
   /** The scheduler's: links of the ring. */
@@ -22,16 +22,24 @@ export interface Sender {
 /** Less room than this at the end of a flush is left: the next one follows at once. */
 const LEAST_ROOM_BYTES = 1_024;
 
+type SchedulerBounds = Pick<Http2Bounds, "dataFrameBytes" | "flushBytes">;
+
 export class SendScheduler {
   /** What the peer takes on the whole connection. */
   windowBytes = DEFAULT_WINDOW_BYTES;
-  #frameBytes = Math.min(DEFAULT_FRAME_BYTES, framingLimits.dataFrameBytes);
+  readonly #bounds: SchedulerBounds;
+  #frameBytes: number;
   #head: Sender | undefined;
   #tail: Sender | undefined;
 
+  constructor(bounds: SchedulerBounds) {
+    this.#bounds = bounds;
+    this.#frameBytes = Math.min(DEFAULT_FRAME_BYTES, bounds.dataFrameBytes);
+  }
+
   /** The peer's SETTINGS_MAX_FRAME_SIZE. */
   setMaxFrameBytes(bytes: number): void {
-    this.#frameBytes = Math.min(bytes, framingLimits.dataFrameBytes);
+    this.#frameBytes = Math.min(bytes, this.#bounds.dataFrameBytes);
   }
 
   get hasWork(): boolean {
@@ -46,11 +54,11 @@ export class SendScheduler {
     this.#tail = sender;
   }
 
-  /** Fills `out` up to `framingLimits.flushBytes`; returns the number of frames. */
+  /** Fills `out` up to `flushBytes`; returns the number of frames. */
   gather(out: FrameBuffer): number {
     let frames = 0;
     while (this.#head !== undefined && this.windowBytes > 0) {
-      const roomBytes = framingLimits.flushBytes - out.length - FRAME_HEADER_BYTES;
+      const roomBytes = this.#bounds.flushBytes - out.length - FRAME_HEADER_BYTES;
       if (roomBytes < LEAST_ROOM_BYTES) break;
       const sender = this.#takeHead(this.#head);
       if (!sender.canSend) continue;

@@ -3,11 +3,11 @@
  * ones, in ascending order, given by the client. Servers open none, push is off.
  */
 import { MAX_STREAM_ID } from "./frame-format.ts";
-import { FramingError } from "./framing-error.ts";
-import type { FramingStream } from "./framing-stream.ts";
+import { Http2Error } from "./http2-error.ts";
+import type { Http2Stream } from "./http2-stream.ts";
 
-export class StreamTable {
-  readonly #streams = new Map<number, FramingStream>();
+export class StreamTable<Stream extends Http2Stream> {
+  readonly #streams = new Map<number, Stream>();
   #nextId = 1;
 
   get size(): number {
@@ -25,7 +25,7 @@ export class StreamTable {
   }
 
   /** Client: gives the stream its identifier. */
-  open(stream: FramingStream): number {
+  open(stream: Stream): number {
     const id = this.#nextId;
     this.#nextId += 2;
     this.#streams.set(id, stream);
@@ -34,20 +34,20 @@ export class StreamTable {
 
   /** Server: the client used this identifier. Identifiers that it skipped are closed. */
   use(id: number): void {
-    if (id % 2 === 0) throw new FramingError("protocol-error", `Client opens stream ${id}, an even number`);
+    if (id % 2 === 0) throw new Http2Error("protocol-error", `Client opens stream ${id}, an even number`);
     this.#nextId = id + 2;
   }
 
   /** Server: a stream with an identifier that was used. */
-  add(id: number, stream: FramingStream): void {
+  add(id: number, stream: Stream): void {
     this.#streams.set(id, stream);
   }
 
   /** undefined: closed. Throws for streams that were never opened: nobody may name them (section 5.1). */
-  find(id: number): FramingStream | undefined {
+  find(id: number): Stream | undefined {
     const stream = this.#streams.get(id);
     if (stream === undefined && (id >= this.#nextId || id % 2 === 0)) {
-      throw new FramingError("protocol-error", `Peer sends a frame for stream ${id}, which was not opened`);
+      throw new Http2Error("protocol-error", `Peer sends a frame for stream ${id}, which was not opened`);
     }
     return stream;
   }
@@ -57,7 +57,7 @@ export class StreamTable {
   }
 
   /** Removes the streams above `id`. */
-  takeAbove(id: number): FramingStream[] {
+  takeAbove(id: number): Stream[] {
     const taken = [...this.#streams.values()].filter((stream) => stream.id > id);
     for (const stream of taken) this.#streams.delete(stream.id);
     return taken;

@@ -1,6 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
-import { ReceiveWindow } from "../../../../../agent/tunnel/framing/receive-window.ts";
+import { ReceiveWindow } from "../../../../agent/http2/receive-window.ts";
 
 test("a peer that keeps to its credit is never refused, and never gets more than the window", (t) => {
   fc.assert(

@@ -3,25 +3,33 @@
  *
  * Blocks must be decoded in the order in which they came and every one of them, also those of messages that nobody wants.
  */
-import { FramingError } from "./framing-error.ts";
+import type { Http2Bounds } from "./http2-bounds.ts";
+import { Http2Error } from "./http2-error.ts";
 import { HpackTable } from "./hpack-table.ts";
 import type { HeaderField } from "./hpack-static-table.ts";
 import { huffmanDecode } from "./huffman-decode.ts";
-import { framingLimits } from "./limits.ts";
 
 /** More bytes than any length or index of ours can need: 7 bits each. */
 const MAX_INTEGER_BYTES = 4;
 /** A block may begin with so many changes of the table's size: the least since the last block, and the present one. */
 const MAX_SIZE_UPDATES = 2;
 
+type HpackBounds = Pick<Http2Bounds, "headerTableBytes" | "headerListBytes">;
+
 export class HpackDecoder {
-  readonly #table = new HpackTable(framingLimits.headerTableBytes);
+  readonly #bounds: HpackBounds;
+  readonly #table: HpackTable;
   #block: Buffer = Buffer.alloc(0);
   #at = 0;
 
+  constructor(bounds: HpackBounds) {
+    this.#bounds = bounds;
+    this.#table = new HpackTable(bounds.headerTableBytes);
+  }
+
   /**
-   * The fields of a block, in order; undefined when they are more than `framingLimits.headerListBytes`. Throws
-   * FramingError `compression-error`, after which the connection cannot go on.
+   * The fields of a block, in order; undefined when they are more than `headerListBytes`. Throws
+   * Http2Error `compression-error`, after which the connection cannot go on.
    */
   decode(block: Buffer): HeaderField[] | undefined {
     this.#block = block;
@@ -32,9 +40,9 @@ export class HpackDecoder {
     while (this.#at < block.length) {
       const field = this.#field();
       listBytes += HpackTable.bytesOf(field);
-      if (listBytes <= framingLimits.headerListBytes) fields.push(field);
+      if (listBytes <= this.#bounds.headerListBytes) fields.push(field);
     }
-    return listBytes <= framingLimits.headerListBytes ? fields : undefined;
+    return listBytes <= this.#bounds.headerListBytes ? fields : undefined;
   }
 
   /** `001xxxxx`: only at the beginning of a block (section 4.2). */
@@ -42,7 +50,7 @@ export class HpackDecoder {
     for (let count = 0; ((this.#block[this.#at] ?? 0) & 0xe0) === 0x20; count += 1) {
       if (count === MAX_SIZE_UPDATES) throw invalid("table size changes too often");
       const sizeBytes = this.#integer(0x1f);
-      if (sizeBytes > framingLimits.headerTableBytes) throw invalid("table larger than agreed");
+      if (sizeBytes > this.#bounds.headerTableBytes) throw invalid("table larger than agreed");
       this.#table.resize(sizeBytes);
     }
   }
@@ -105,6 +113,6 @@ export class HpackDecoder {
   }
 }
 
-function invalid(what: string): FramingError {
-  return new FramingError("compression-error", `Header block of the peer cannot be decoded: ${what}`);
+function invalid(what: string): Http2Error {
+  return new Http2Error("compression-error", `Header block of the peer cannot be decoded: ${what}`);
 }

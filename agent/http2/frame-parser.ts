@@ -5,12 +5,12 @@
  *                              \--others--> payload, whole (bounded) -------------------------------------> header
  *                               \-unknown-> skipped ------------------------------------------------------> header
  *
- * DATA is never copied or joined; at most one header or one small frame is assembled. Throws FramingError, after which
+ * DATA is never copied or joined; at most one header or one small frame is assembled. Throws Http2Error, after which
  * it must not be fed again.
  */
 import { Flag, FRAME_HEADER_BYTES, FrameType, PREFACE } from "./frame-format.ts";
-import { FramingError } from "./framing-error.ts";
-import { framingLimits } from "./limits.ts";
+import type { Http2Bounds } from "./http2-bounds.ts";
+import { Http2Error } from "./http2-error.ts";
 
 export interface FrameSink {
   /** A DATA frame begins. `windowBytes` is what counts against the windows: the payload and its padding. */
@@ -28,8 +28,15 @@ type Mode = "header" | "pad-length" | "data" | "padding" | "payload" | "skip";
 
 const NOTHING = Buffer.alloc(0);
 
+export interface FrameParserOptions {
+  readonly bounds: Pick<Http2Bounds, "maxFrameBytes" | "controlFrameBytes">;
+  /** The peer is a client. */
+  readonly expectPreface: boolean;
+}
+
 export class FrameParser {
   readonly #sink: FrameSink;
+  readonly #bounds: FrameParserOptions["bounds"];
   readonly #header = Buffer.alloc(FRAME_HEADER_BYTES);
   #headerFill = 0;
   #prefaceFill: number;
@@ -43,9 +50,15 @@ export class FrameParser {
   #streamId = 0;
   #assembly = NOTHING;
 
-  constructor(sink: FrameSink, options: { readonly expectPreface: boolean }) {
+  constructor(sink: FrameSink, options: FrameParserOptions) {
     this.#sink = sink;
+    this.#bounds = options.bounds;
     this.#prefaceFill = options.expectPreface ? 0 : PREFACE.length;
+  }
+
+  /** Of a frame that is not complete. */
+  get heldBytes(): number {
+    return this.#assembly.length;
   }
 
   /** No more calls to the sink, not even for the rest of the present chunk. */
@@ -81,7 +94,7 @@ export class FrameParser {
   #matchPreface(chunk: Buffer): number {
     const length = Math.min(PREFACE.length - this.#prefaceFill, chunk.length);
     if (PREFACE.compare(chunk, 0, length, this.#prefaceFill, this.#prefaceFill + length) !== 0) {
-      throw new FramingError("protocol-error", "Peer does not begin with the HTTP/2 connection preface");
+      throw new Http2Error("protocol-error", "Peer does not begin with the HTTP/2 connection preface");
     }
     this.#prefaceFill += length;
     return length;
@@ -104,8 +117,8 @@ export class FrameParser {
 
   #begin(bytes: Buffer, at: number): void {
     const length = ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
-    if (length > framingLimits.maxFrameBytes) {
-      throw new FramingError("frame-size-error", `Peer sends a frame of ${length} bytes`);
+    if (length > this.#bounds.maxFrameBytes) {
+      throw new Http2Error("frame-size-error", `Peer sends a frame of ${length} bytes`);
     }
     this.#type = bytes[at + 3] as number;
     this.#flags = bytes[at + 4] as number;
@@ -122,7 +135,7 @@ export class FrameParser {
 
   #beginData(length: number): void {
     if ((this.#flags & Flag.padded) !== 0) {
-      if (length === 0) throw new FramingError("frame-size-error", "Padded DATA frame without a pad length");
+      if (length === 0) throw new Http2Error("frame-size-error", "Padded DATA frame without a pad length");
       this.#mode = "pad-length";
       return;
     }
@@ -134,7 +147,7 @@ export class FrameParser {
 
   #beginPadded(padding: number): void {
     const payloadBytes = this.#left - 1 - padding;
-    if (payloadBytes < 0) throw new FramingError("protocol-error", "DATA frame has more padding than bytes");
+    if (payloadBytes < 0) throw new Http2Error("protocol-error", "DATA frame has more padding than bytes");
     this.#sink.onDataFrame(this.#streamId, this.#left, payloadBytes);
     this.#padding = padding;
     this.#left = payloadBytes;
@@ -165,8 +178,12 @@ export class FrameParser {
   }
 
   #beginPayload(length: number): void {
-    if (length > framingLimits.controlFrameBytes) {
-      throw new FramingError("enhance-your-calm", `Peer sends a frame of type ${this.#type} with ${length} bytes`);
+    if (length > this.#bounds.controlFrameBytes) {
+      throw new Http2Error(
+        "enhance-your-calm",
+        `Peer sends a frame of type ${this.#type} with ${length} bytes`,
+        "controlFrameBytes",
+      );
     }
     if (length === 0) this.#endPayload(NOTHING);
     else this.#mode = "payload";

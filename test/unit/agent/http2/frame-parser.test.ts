@@ -1,8 +1,9 @@
 import test from "ava";
 import fc from "fast-check";
-import { FrameParser, type FrameSink } from "../../../../../agent/tunnel/framing/frame-parser.ts";
-import { framingLimits } from "../../../../../agent/tunnel/framing/limits.ts";
-import { CLIENT_PREFACE, frame } from "../../../../support/wire-frames.ts";
+import { FrameParser, type FrameSink } from "../../../../agent/http2/frame-parser.ts";
+import { CLIENT_PREFACE, frame } from "../../../support/wire-frames.ts";
+
+const BOUNDS = { maxFrameBytes: 1024 * 1024, controlFrameBytes: 16 * 1024 };
 
 /** Writes down what it is told; parts of one DATA frame are joined, so that the pieces do not matter. */
 class Recorder implements FrameSink {
@@ -30,7 +31,7 @@ class Recorder implements FrameSink {
 
 function parse(chunks: readonly Buffer[], expectPreface = false): string[] {
   const recorder = new Recorder();
-  const parser = new FrameParser(recorder, { expectPreface });
+  const parser = new FrameParser(recorder, { bounds: BOUNDS, expectPreface });
   for (const chunk of chunks) parser.feed(chunk);
   return recorder.events;
 }
@@ -75,7 +76,7 @@ test("the pieces of a DATA frame are parts of the chunks that came", (t) => {
   const parts: [Buffer, number, number][] = [];
   const sink = new Recorder();
   sink.onDataPart = (...part) => parts.push(part);
-  new FrameParser(sink, { expectPreface: false }).feed(chunk);
+  new FrameParser(sink, { bounds: BOUNDS, expectPreface: false }).feed(chunk);
   t.is(parts.length, 1);
   t.is(parts[0]?.[0], chunk);
   t.deepEqual(parts[0]?.slice(1), [9, 1_009]);
@@ -87,9 +88,9 @@ test("ignores the reserved bit of the stream identifier, and types that it does 
 });
 
 test("refuses frames that are too large or do not add up", (t) => {
-  const tooLarge = framingLimits.maxFrameBytes + 1;
+  const tooLarge = BOUNDS.maxFrameBytes + 1;
   t.throws(() => parse([frame(0, 0, 1, Buffer.alloc(tooLarge))]), { code: "frame-size-error" });
-  const tooLargeInMemory = Buffer.alloc(framingLimits.controlFrameBytes + 1);
+  const tooLargeInMemory = Buffer.alloc(BOUNDS.controlFrameBytes + 1);
   t.throws(() => parse([frame(7, 0, 0, tooLargeInMemory)]), { code: "enhance-your-calm" });
   t.throws(() => parse([frame(0, 8, 1, "\x03ab")]), { code: "protocol-error" });
   t.throws(() => parse([frame(0, 8, 1)]), { code: "frame-size-error" });
@@ -101,7 +102,7 @@ test("refuses what is not HTTP/2 at the first wrong byte", (t) => {
 
 test("says nothing more after stop, in the middle of a chunk", (t) => {
   const recorder = new Recorder();
-  const parser = new FrameParser(recorder, { expectPreface: false });
+  const parser = new FrameParser(recorder, { bounds: BOUNDS, expectPreface: false });
   recorder.onFrame = (type) => {
     recorder.events.push(`${type}`);
     parser.stop();

@@ -1,7 +1,8 @@
 import { Writable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import test from "ava";
-import { TurnWriter } from "../../../../../agent/tunnel/framing/turn-writer.ts";
+import { http2Limits } from "../../../../agent/http2/limits.ts";
+import { type FrameTarget, TurnWriter } from "../../../../agent/http2/turn-writer.ts";
 
 const PING = Buffer.alloc(8);
 const PING_FRAME_BYTES = 17;
@@ -14,7 +15,11 @@ function setUp() {
       setImmediate(done);
     },
   });
-  const writer = new TurnWriter(socket, { gather: () => 0, hasWork: false, onWritten: () => {} });
+  const target: FrameTarget = {
+    send: (out, sent) => socket.write(Buffer.from(out.written), sent),
+    end: () => socket.end(),
+  };
+  const writer = new TurnWriter(target, { gather: () => 0, hasWork: false, onWritten: () => {} }, http2Limits);
   const ask = (): void => {
     writer.out.ping(PING, false);
     writer.request();
