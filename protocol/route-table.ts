@@ -6,6 +6,8 @@
  */
 
 export type RouteKind = "HTTPRoute" | "GRPCRoute";
+/** `TrafficPolicy`: no route at all, but a policy about requests; its one rule sends everything to the Service itself. */
+export type RulesKind = RouteKind | "TrafficPolicy";
 
 /** All routes of one group for one port of one Service: the rules of several documents, merged. */
 export interface RouteEntry {
@@ -20,7 +22,7 @@ export interface RouteEntry {
    */
   readonly consumer?: string;
   /** One kind only holds on a port: GRPCRoute before HTTPRoute. */
-  readonly kind: RouteKind;
+  readonly kind: RulesKind;
   readonly rules: readonly RouteRule[];
   /** In order of precedence: a request is under the rule of the first one that it satisfies. */
   readonly matches: readonly RouteMatch[];
@@ -36,7 +38,29 @@ export interface RouteMatch {
   /** Names in lower case, each once. */
   readonly headers?: readonly RouteValueMatch[];
   readonly query?: readonly RouteValueMatch[];
+  /** What a match of the Gateway API has no words for. */
+  readonly when?: RequestCondition;
 }
+
+/** All that are present must hold. */
+export interface RequestCondition {
+  /** Of the caller: SPIFFE identities, any of them. */
+  readonly identities?: readonly string[];
+  /** Of the caller, any of them. */
+  readonly namespaces?: readonly string[];
+  /** Of its verified JWT: each claim (a path with dots) has one of the values. */
+  readonly claims?: readonly { readonly name: string; readonly values: readonly string[] }[];
+  /** A share of users: always the same ones, for as long as `seed` is the same. */
+  readonly users?: { readonly percent: number; readonly by: ValueSource; readonly seed: string };
+}
+
+/** Where a value that tells requests apart comes from; a request without it has none. */
+export type ValueSource =
+  | { readonly from: "source" }
+  | { readonly from: "identity" }
+  | { readonly from: "header"; readonly name: string }
+  | { readonly from: "query"; readonly name: string }
+  | { readonly from: "cookie"; readonly name: string; readonly path?: string; readonly ttlMs?: number };
 
 /** `value` is in the normal spelling that requests' paths are brought to, except that of a regular expression. */
 export interface RoutePathMatch {
@@ -68,6 +92,15 @@ export interface RouteRule {
   readonly timeouts?: RouteTimeouts;
   readonly retry?: RouteRetry;
   readonly session?: RouteSession;
+  readonly sizes?: RequestSizes;
+  readonly concurrency?: ConcurrencyLimit;
+  readonly breaker?: CircuitBreaker;
+  readonly rateLimits?: readonly RateLimit[];
+  readonly quotas?: readonly Quota[];
+  readonly faults?: readonly Fault[];
+  readonly fallback?: Fallback;
+  readonly hedging?: Hedging;
+  readonly collapsing?: Collapsing;
 }
 
 /** Why requests of a backend's share are answered with an error: a reason of the condition ResolvedRefs. */
@@ -77,6 +110,15 @@ export interface RouteTarget {
   /** Key of the Service. */
   readonly service: string;
   readonly port: number;
+  /** Absent: all endpoints of the Service. */
+  readonly subset?: RouteSubset;
+}
+
+export interface RouteSubset {
+  /** `namespace/name` of the document, for people. */
+  readonly name: string;
+  /** An endpoint's pod has all of these labels; an endpoint without a pod is in no subset. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface RouteBackend extends RouteTarget {
@@ -192,3 +234,105 @@ export type RouteSession =
       readonly timeoutMs?: number;
     }
   | { readonly type: "header"; readonly name: string; readonly timeoutMs?: number };
+
+/** What every part of a TrafficPolicy carries. */
+export interface PolicyPart {
+  /** `namespace/name` of the TrafficPolicy, for people. */
+  readonly policy: string;
+  /**
+   * What shares one state (a count, a queue, a breaker): rules with the same text here. The thing that the policy is for:
+   * `Service shop/catalog`, `HTTPRoute shop/canary`, `HTTPRoute shop/canary checkout`.
+   */
+  readonly scope: string;
+}
+
+/** In bytes. */
+export interface RequestSizes extends PolicyPart {
+  /** Of a request's body: 413. */
+  readonly requestBytes?: number;
+  /** Of an answer's body: 502, or cut short. */
+  readonly responseBytes?: number;
+  /** Of a request's fields: 431. */
+  readonly requestHeaderBytes?: number;
+}
+
+/** A bulkhead, for each agent: requests beyond wait in order, then 503. */
+export interface ConcurrencyLimit extends PolicyPart {
+  readonly maxRequests: number;
+  /** 0: none waits. */
+  readonly maxWaiting: number;
+  readonly maxWaitMs: number;
+}
+
+/**
+ * closed --share of errors over the window--> open --openMs--> half-open --all probes good--> closed
+ *                                               ^--------------one probe bad--------/
+ */
+export interface CircuitBreaker extends PolicyPart {
+  readonly windowMs: number;
+  /** Below this many requests in the window it stays closed. */
+  readonly minRequests: number;
+  readonly errorPercent: number;
+  readonly openMs: number;
+  /** Let through while it is half open. */
+  readonly halfOpenRequests: number;
+}
+
+/** A token bucket of each agent: `requests` per `perMs`, `burst` at once; beyond, 429 with Retry-After. */
+export interface RateLimit extends PolicyPart {
+  readonly requests: number;
+  readonly perMs: number;
+  readonly burst: number;
+  /** A bucket for each value; absent: one for all. A request without the value shares one. */
+  readonly by?: ValueSource;
+}
+
+/** Of the whole cluster, leased to the agents by demand: `requests` per `perMs`; beyond, 429 with Retry-After. */
+export interface Quota extends PolicyPart {
+  /** Unique in the mesh: policies that name the same one share it. */
+  readonly name: string;
+  readonly requests: number;
+  readonly perMs: number;
+}
+
+/** Only for `percent` of the requests that satisfy `when`, and until the clock says so. */
+export interface Fault extends PolicyPart {
+  readonly percent: number;
+  readonly when?: RequestCondition;
+  /** Milliseconds since 1970 UTC. */
+  readonly untilMs: number;
+  readonly delayMs?: number;
+  readonly abort?: { readonly status: number; readonly grpcStatus?: number };
+  /** Of the answer's body. */
+  readonly bytesPerSecond?: number;
+}
+
+/** Instead of an error: after all tries, and for requests that protection has refused. */
+export interface Fallback extends PolicyPart {
+  /** Statuses of answers; an answer of ours always counts by its status. */
+  readonly on: readonly number[];
+  readonly response?: {
+    readonly status: number;
+    readonly headers: readonly HeaderField[];
+    readonly body: string;
+  };
+  readonly backend?: RouteTarget;
+  /** The last good answer to the same GET, when it is not older. */
+  readonly lastGoodMs?: number;
+}
+
+/** A second try beside the first, which is not answered after a while; the first answer wins. From the retry budget. */
+export interface Hedging extends PolicyPart {
+  /** Wait before each further try; absent: the 95th percentile of the last answers. */
+  readonly afterMs?: number;
+  /** Besides the first. */
+  readonly attempts: number;
+  readonly budget: RetryBudget;
+}
+
+/** Identical GETs that are under way at the same time are sent once. */
+export interface Collapsing extends PolicyPart {
+  /** Besides method, authority, path and query: requests that differ in these are not identical. Names in lower case. */
+  readonly headers: readonly string[];
+  readonly maxWaiting: number;
+}

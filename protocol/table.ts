@@ -4,7 +4,7 @@
  * The controller compiles it from documents, numbers every change, and sends it whole (`TableSnapshot`) or as
  * differences (`TableDelta`). Entries are plain JSON values, replaced whole, never edited in place.
  */
-import type { RouteEntry } from "./route-table.ts";
+import type { RouteEntry, ValueSource } from "./route-table.ts";
 
 export type EncryptionMode = "strict" | "permissive";
 /**
@@ -14,7 +14,8 @@ export type EncryptionMode = "strict" | "permissive";
  *   spread        all, in proportion
  */
 export type Locality = "prefer-local" | "prefer-zone" | "spread";
-export type LoadBalancerAlgorithm = "least-request" | "peak-ewma" | "round-robin" | "random" | "source-hash";
+/** `source-hash` and `hash` send equal values to the same endpoint; `hash` takes the value from `ServiceEntry.hash`. */
+export type LoadBalancerAlgorithm = "least-request" | "peak-ewma" | "round-robin" | "random" | "source-hash" | "hash";
 
 /** Compiled from the one `Mesh` document, defaults filled in. */
 export interface MeshSettings {
@@ -83,6 +84,31 @@ export interface ServicePort {
   readonly port: number;
   readonly protocol: "TCP" | "UDP";
   readonly appProtocol?: string;
+  /** As a TrafficPolicy has it, which is before everything else. */
+  readonly policyProtocol?: "http" | "http2" | "grpc" | "tcp";
+}
+
+/** How requests speak against an endpoint, besides connects. All are off when absent. */
+export interface OutlierSettings {
+  /** 5xx and resets in a row. */
+  readonly consecutiveErrors?: number;
+  /** Every `intervalMs`: an endpoint with at least `minRequests` in it, of which fewer than `percent` were good. */
+  readonly successShare?: { readonly percent: number; readonly minRequests: number; readonly intervalMs: number };
+  /** An endpoint whose latency (p50 of the interval) is more than `factor` times the median of its siblings. */
+  readonly latency?: { readonly factor: number; readonly minRequests: number; readonly intervalMs: number };
+  /** After an ejection, and for a new endpoint with slow start: its share grows over this time instead of jumping. */
+  readonly returnMs?: number;
+}
+
+/** New endpoints get a share that grows over `windowMs` from `minPercent` to the whole. */
+export interface SlowStartSettings {
+  readonly windowMs: number;
+  readonly minPercent: number;
+}
+
+/** With locality `prefer-zone` or `prefer-local`: others take a part once fewer than this share of the near ones can. */
+export interface SpillOverSettings {
+  readonly minHealthyPercent: number;
 }
 
 export interface ServiceEntry {
@@ -97,6 +123,13 @@ export interface ServiceEntry {
   readonly locality?: Locality;
   readonly loadBalancer?: LoadBalancerAlgorithm;
   readonly ejection?: EjectionSettings;
+  /** With `loadBalancer: hash`. */
+  readonly hash?: ValueSource;
+  readonly outlier?: OutlierSettings;
+  readonly slowStart?: SlowStartSettings;
+  readonly spillOver?: SpillOverSettings;
+  /** An endpoint that answers 429 or 503 with Retry-After gets less until then. Absent: true. */
+  readonly honorsRetryAfter?: boolean;
   /** Only endpoints on the caller's node take connections (KEP-2086). */
   readonly internalTrafficPolicy?: "Local";
 }

@@ -13,6 +13,8 @@ const LOAD_BALANCERS: Readonly<Record<LoadBalancerAlgorithm, LoadBalancer>> = {
   "round-robin": pickRoundRobin,
   random: pickRandom,
   "source-hash": pickSourceHash,
+  // Of connections: they have no other value than their source.
+  hash: pickSourceHash,
 };
 
 export function loadBalancerFor(algorithm: LoadBalancerAlgorithm): LoadBalancer {

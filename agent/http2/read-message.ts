@@ -3,7 +3,7 @@
  * RFC 9110 where it is about values). Pure. Where HTTP/1.1 is read more strictly than it must be (agent/http/h1), so is this:
  * the same request must not pass in one version and not in the other.
  */
-import { Fields } from "../http/h1/fields.ts";
+import { Fields } from "../http/fields.ts";
 import { isAuthority } from "../http/h1/request-target.ts";
 import type { HeaderField } from "./hpack-static-table.ts";
 import { Http2Error } from "./http2-error.ts";

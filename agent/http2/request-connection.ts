@@ -7,7 +7,7 @@
  *      \_______ transport lost ____________________________________________________________________--^
  */
 import type { Clock, Timer } from "../../core/clock.ts";
-import { Fields } from "../http/h1/fields.ts";
+import { Fields } from "../http/fields.ts";
 import { CarriedRequest } from "./carried-request.ts";
 import type { FrameBuffer } from "./frame-buffer.ts";
 import { MAX_STREAM_ID } from "./frame-format.ts";

@@ -1,5 +1,5 @@
 /** Writes messages as header blocks (RFC 9113 section 8.3): pseudo-headers first, names in lower case. */
-import type { Fields } from "../http/h1/fields.ts";
+import type { Fields } from "../http/fields.ts";
 import type { FrameBuffer } from "./frame-buffer.ts";
 import { type HpackEncoder, StaticIndex } from "./hpack-encoder.ts";
 import type { RequestMessage, ResponseMessage } from "./request-stream.ts";

@@ -3,7 +3,7 @@ import type {
   HeaderChanges,
   HeaderField,
   RouteBackend,
-  RouteKind,
+  RulesKind,
   RouteMatch,
   RouteMirror,
   RouteRule,
@@ -11,7 +11,7 @@ import type {
 
 /** What led to a decision. Timeouts, retries and session persistence are the rule's. */
 export interface RoutedBy {
-  readonly kind: RouteKind;
+  readonly kind: RulesKind;
   readonly rule: RouteRule;
   readonly match: RouteMatch;
 }

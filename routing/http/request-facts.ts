@@ -8,6 +8,10 @@ export interface RequestHeaders {
 export interface RequestFacts {
   /** Who asks. A workload of the table fits. */
   readonly source: { readonly namespace: string };
+  /** Of the caller, as its certificate has it. */
+  readonly identity?: string;
+  /** Of a JWT that was verified; absent: none was. */
+  readonly claims?: Readonly<Record<string, unknown>>;
   /** Key of the Service that was dialled, and its port. */
   readonly service: string;
   readonly port: number;

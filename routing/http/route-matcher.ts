@@ -6,7 +6,7 @@
  *   prefixes         a tree, the longest first
  *   suffixes, regex  with the prefix that they begin with, as long as one could still win
  */
-import type { RouteEntry, RouteKind, RouteMatch } from "../../protocol/route-table.ts";
+import type { RouteEntry, RulesKind, RouteMatch } from "../../protocol/route-table.ts";
 import { MatchList, RankedMatch } from "./match-list.ts";
 import { PrefixTree } from "./prefix-tree.ts";
 import { RouteExpression } from "./regular-expression.ts";
@@ -27,7 +27,7 @@ interface PartialMatch {
 }
 
 export class RouteMatcher {
-  readonly kind: RouteKind;
+  readonly kind: RulesKind;
   readonly #exact: ReadonlyMap<string, MatchList>;
   readonly #prefixes: PrefixTree<PrefixMatches>;
 

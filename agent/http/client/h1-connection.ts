@@ -12,23 +12,26 @@
  * request is its last may a FIN be just that.
  */
 import type { Socket } from "node:net";
-import { limits, timers } from "../limits.ts";
-import { type CloseReason, Relay } from "../relay/relay.ts";
-import { resetSocket, resetWhenClosed } from "../sockets/reset-socket.ts";
-import { logConnection } from "../telemetry/connection-log.ts";
-import type { LiveConnection } from "../worker/connection-registry.ts";
-import { describePeer } from "../worker/data-plane.ts";
-import { formatHostPort } from "../../routing/address.ts";
-import { Exchange, type ExchangeClient } from "./exchange.ts";
-import { H1Error } from "./h1/h1-error.ts";
-import type { Fields } from "./h1/fields.ts";
-import { createRequestParser, type MessageParser, type MessageSink } from "./h1/message-parser.ts";
-import type { RequestHead } from "./h1/request-head.ts";
-import type { HttpFacts, HttpPlane } from "./http-plane.ts";
-import { httpLimits, httpTimers } from "./limits.ts";
-import { writeOwnResponse } from "./own-response.ts";
-import type { RequestRouter } from "./request-router.ts";
-import type { UpstreamConnection } from "./upstream/upstream-connection.ts";
+import { limits, timers } from "../../limits.ts";
+import type { CloseReason } from "../../relay/relay.ts";
+import { resetSocket, resetWhenClosed } from "../../sockets/reset-socket.ts";
+import type { LiveConnection } from "../../worker/connection-registry.ts";
+import type { ExchangeClient } from "../exchange-client.ts";
+import { Exchange } from "../exchange.ts";
+import type { Fields } from "../fields.ts";
+import { AnswerWriter } from "../h1/answer-writer.ts";
+import { H1Error } from "../h1/h1-error.ts";
+import { createRequestParser, type MessageParser, type MessageSink } from "../h1/message-parser.ts";
+import type { H1RequestHead } from "../h1/request-head.ts";
+import type { HttpFacts, HttpPlane } from "../http-plane.ts";
+import { httpLimits, httpTimers } from "../limits.ts";
+import { writeOwnAnswer, type WholeAnswer } from "../own-answer.ts";
+import type { UpgradedConnection } from "../request-carrier.ts";
+import type { RequestRouter } from "../request-router.ts";
+import type { ResponseHead } from "../response-head.ts";
+import { logClientConnection } from "./log-client-connection.ts";
+import { relayUpgraded } from "./relay-upgraded.ts";
+import { Stillness } from "./stillness.ts";
 
 export interface HttpConnectionOptions {
   readonly plane: HttpPlane;
@@ -41,16 +44,17 @@ type State = "serving" | "lingering" | "upgraded" | "closed";
 /** What a sweep finds it waiting for. */
 type Waiting = "request" | "head" | "body" | "answer" | "end";
 
-export class HttpConnection implements LiveConnection, ExchangeClient, MessageSink<RequestHead> {
+export class H1Connection implements LiveConnection, ExchangeClient, MessageSink<H1RequestHead> {
   readonly #plane: HttpPlane;
   readonly #socket: Socket;
   readonly #facts: HttpFacts;
   readonly #router: RequestRouter;
-  readonly #parser: MessageParser<RequestHead>;
+  readonly #parser: MessageParser<H1RequestHead>;
+  readonly #answers = new AnswerWriter((bytes) => this.#write(bytes));
   readonly #startedMs: number;
   #state: State = "serving";
   #exchange: Exchange | undefined;
-  #head: RequestHead | undefined;
+  #head: H1RequestHead | undefined;
   /** The answer of the present exchange is out, its request is not in yet. */
   #isDiscarding = false;
   #isReading = false;
@@ -63,10 +67,7 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
   #receivedBytes = 0;
   #requests = 0;
   #lingeredBytes = 0;
-  #waiting: Waiting = "request";
-  #waitingSinceMs = 0;
-  /** What had come when the wait began. */
-  #waitingMark = 0;
+  readonly #stillness = new Stillness<Waiting>();
   #reason: CloseReason = "closed";
   #detail: string | undefined;
   readonly #listeners = {
@@ -88,7 +89,6 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
 
   start(): void {
     this.#plane.connections.add(this, this.#facts.source.address);
-    this.#waitingSinceMs = this.#startedMs;
     resetWhenClosed(this.#socket, true);
     for (const [event, listener] of Object.entries(this.#listeners)) this.#socket.on(event, listener);
   }
@@ -116,25 +116,29 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
     const waiting = this.#waitsFor();
     // A head is given its time as a whole, anything else begins anew with each byte.
     const mark = waiting === "head" ? this.#requests : this.#sentBytes + this.#receivedBytes;
-    if (waiting !== this.#waiting || mark !== this.#waitingMark) {
-      this.#waiting = waiting;
-      this.#waitingMark = mark;
-      this.#waitingSinceMs = nowMs;
-      return;
-    }
-    this.#waited(waiting, nowMs - this.#waitingSinceMs);
+    this.#waited(waiting, this.#stillness.lastedMs(waiting, mark, nowMs));
   }
 
   // ExchangeClient.
 
-  readonly write = (bytes: Buffer): boolean => {
-    this.#receivedBytes += bytes.length;
-    if (this.#plane.writes.write(this.#socket, bytes)) return true;
-    return this.#socket.writableLength <= limits.socketBufferBytes;
-  };
+  answerInterim(head: ResponseHead): boolean {
+    return this.#answers.interim(head);
+  }
 
-  get isLeaving(): boolean {
-    return this.#plane.connections.isDraining || this.#clientEnded;
+  answerHead(head: ResponseHead): void {
+    this.#answers.head(head, this.#isLeaving);
+  }
+
+  answerBody(content: Buffer): boolean {
+    return this.#answers.body(content);
+  }
+
+  answerEnd(trailers: Fields | undefined): void {
+    this.#finished(this.#answers.end(trailers));
+  }
+
+  answerWhole(answer: WholeAnswer): void {
+    this.#finished(this.#answers.whole(answer, this.#isLeaving));
   }
 
   pauseRequest(): void {
@@ -147,58 +151,33 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
     this.#resumeReading();
   }
 
-  finished(keepOpen: boolean): void {
-    this.#isPaused = false;
-    if (!keepOpen) {
-      this.#exchange = undefined;
-      this.#linger();
-      return;
-    }
-    if (this.#parser.isMidMessage) {
-      this.#isDiscarding = true;
-      this.#resumeReading();
-    } else this.#nextRequest();
-  }
-
-  upgrade(upstream: UpstreamConnection, ended: () => void): void {
+  upgrade(head: ResponseHead, upstream: UpgradedConnection): void {
+    this.#answers.upgrade(head);
     this.#exchange = undefined;
     this.#state = "upgraded";
     for (const [event, listener] of Object.entries(this.#listeners)) this.#socket.off(event, listener);
-    const relay = new Relay({
+    relayUpgraded({
+      plane: this.#plane,
+      facts: this.#facts,
       socket: this.#socket,
-      writes: this.#plane.writes,
-      podIsSource: true,
-      onResponse: () => {},
-      onStreamLost: () => {},
-      onClosed: (reason, detail) => {
-        ended();
-        upstream.relayEnded(reason);
-        this.#plane.connections.remove(relay);
+      upstream,
+      ahead: this.#ahead,
+      onClosed: (relay, reason, detail) => {
         this.#fail(reason, detail);
         this.#sentBytes += relay.sentBytes;
         this.#receivedBytes += relay.receivedBytes;
         this.#log();
       },
     });
-    this.#plane.connections.add(relay, this.#facts.source.address);
     this.#plane.connections.remove(this);
-    relay.start(this.#plane.clock.monotonicMs());
-    const { stream, counters } = upstream.handOver(relay);
-    if (stream === undefined) {
-      relay.abort("reset-by-peer", "the endpoint is gone");
-      return;
-    }
-    for (const chunk of this.#ahead) stream.write(chunk);
-    counters.sentBytes += this.#aheadBytes;
-    relay.attach(stream);
-    relay.established(counters);
   }
 
   // MessageSink: what the parser finds.
 
-  onHead(head: RequestHead): void {
+  onHead(head: H1RequestHead): void {
     this.#requests += 1;
     this.#head = head;
+    this.#answers.begin(head);
     const { plane, facts, router } = { plane: this.#plane, facts: this.#facts, router: this.#router };
     this.#exchange = new Exchange({ plane, facts, router, client: this, head });
     this.#exchange.start();
@@ -209,6 +188,7 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
   }
 
   onEnd(trailers: Fields | undefined): void {
+    this.#answers.requestEnded();
     if (this.#isDiscarding) {
       this.#isDiscarding = false;
       this.#nextRequest();
@@ -216,6 +196,17 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
   }
 
   // The socket.
+
+  #write(bytes: Buffer): boolean {
+    this.#receivedBytes += bytes.length;
+    if (this.#plane.writes.write(this.#socket, bytes)) return true;
+    return this.#socket.writableLength <= limits.socketBufferBytes;
+  }
+
+  /** No request is taken after the present one. */
+  get #isLeaving(): boolean {
+    return this.#plane.connections.isDraining || this.#clientEnded;
+  }
 
   #data(chunk: Buffer): void {
     this.#sentBytes += chunk.length;
@@ -257,11 +248,26 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
     this.#socket.pause();
   }
 
+  /** The answer is complete. */
+  #finished(keepOpen: boolean): void {
+    this.#isPaused = false;
+    if (!keepOpen) {
+      this.#exchange = undefined;
+      this.#linger();
+      return;
+    }
+    if (this.#parser.isMidMessage) {
+      this.#isDiscarding = true;
+      this.#resumeReading();
+    } else this.#nextRequest();
+  }
+
   /** The exchange is over. */
   #nextRequest(): void {
     this.#exchange = undefined;
     this.#head = undefined;
-    if (this.isLeaving) this.#linger();
+    this.#answers.begin(undefined);
+    if (this.#isLeaving) this.#linger();
     // Whoever reads now goes on by itself.
     if (!this.#isReading) this.#readAhead();
     this.#resumeReading();
@@ -329,8 +335,8 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
     this.#plane.metrics.refused(error.code);
     const told = exchange === undefined ? "nothing" : exchange.refuse(error);
     if (told === "nothing") {
-      const response = { status: error.status, reason: error.code, text: error.message };
-      this.write(writeOwnResponse(response, this.#head?.method ?? "GET", "close"));
+      const { status, code: reason, message: text } = error;
+      this.#answers.whole(writeOwnAnswer({ status, reason, text }), true);
     }
     // In the middle of an answer there is no place for another one.
     if (told === "a part") resetSocket(this.#socket);
@@ -341,7 +347,6 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
   #linger(): void {
     if (this.#state !== "serving") return;
     this.#state = "lingering";
-    this.#waitingSinceMs = this.#plane.clock.monotonicMs();
     this.#ahead = [];
     this.#aheadBytes = 0;
     resetWhenClosed(this.#socket, false);
@@ -383,16 +388,11 @@ export class HttpConnection implements LiveConnection, ExchangeClient, MessageSi
   }
 
   #log(): void {
-    const { table, source, service, dialled } = this.#facts;
-    logConnection(this.#plane.log, {
-      direction: "outbound",
-      source: describePeer(table, source.workload, formatHostPort(source.address, source.port)),
-      destination: { address: dialled, service: service.key, dialled },
-      path: undefined,
+    logClientConnection(this.#plane, this.#facts, {
+      startedMs: this.#startedMs,
       requests: this.#requests,
       bytesSent: this.#sentBytes,
       bytesReceived: this.#receivedBytes,
-      durationMs: this.#plane.clock.monotonicMs() - this.#startedMs,
       reason: this.#reason,
       detail: this.#detail,
     });

@@ -2,7 +2,7 @@
  * The fields of one message, in order and as they were written. Names are compared without regard to case; bytes above
  * ASCII are Latin-1 characters, so that they leave as they came.
  */
-import { HawserError } from "../../../core/errors.ts";
+import { HawserError } from "../../core/errors.ts";
 
 export class FieldError extends HawserError<"bad-field"> {}
 

@@ -15,42 +15,33 @@ import { describeError } from "../../../core/errors.ts";
 import type { Candidate } from "../../../routing/decide-connection.ts";
 import type { ByteCounters, CloseReason } from "../../relay/relay.ts";
 import { ErrorCode, type StreamHandler, type TunnelStream } from "../../tunnel/engine.ts";
+import type { Fields } from "../fields.ts";
 import { BodyWriter } from "../h1/body-writer.ts";
-import type { Fields } from "../h1/fields.ts";
-import type { BodyKind } from "../h1/framing.ts";
+import { framingFor } from "../h1/framing.ts";
 import { H1Error } from "../h1/h1-error.ts";
 import { createResponseParser, type MessageParser } from "../h1/message-parser.ts";
-import type { ResponseHead } from "../h1/response-head.ts";
+import type { H1ResponseHead } from "../h1/response-head.ts";
+import { writeRequestHead } from "../h1/write-head.ts";
 import { httpTimers } from "../limits.ts";
+import type { UpgradedConnection } from "../request-carrier.ts";
+import type { RequestHead } from "../request-head.ts";
 import { UpstreamFailure, type UpstreamFailureCode } from "./upstream-failure.ts";
-
-/** Whoever has a request carried. */
-export interface UpstreamUser {
-  /** First of all: by this connection. */
-  onTaken(upstream: UpstreamConnection): void;
-  /** There is a stream: the request may be written. */
-  onReady(): void;
-  onHead(head: ResponseHead): void;
-  onBody(content: Buffer): void;
-  onEnd(trailers: Fields | undefined): void;
-  /** May write again. */
-  onDrain(): void;
-  /** Once; nothing follows. */
-  onFailed(failure: UpstreamFailure): void;
-}
+import type { UpstreamRequest, UpstreamUser } from "./upstream-request.ts";
 
 export interface UpstreamOptions {
   readonly candidate: Candidate;
   readonly clock: Clock;
   /** The running totals of what it carries, once it is open. */
   readonly onOpen: () => ByteCounters;
+  /** Its user has the whole answer. */
+  readonly onFinished: (upstream: H1Upstream) => void;
   /** It was idle, and is of no use any more. */
-  readonly onIdleLost: (upstream: UpstreamConnection) => void;
+  readonly onIdleLost: (upstream: H1Upstream) => void;
   /** Once, also when it never opened. */
-  readonly onClosed: (upstream: UpstreamConnection, reason: CloseReason) => void;
+  readonly onClosed: (upstream: H1Upstream, reason: CloseReason) => void;
 }
 
-export class UpstreamConnection implements StreamHandler {
+export class H1Upstream implements StreamHandler, UpstreamRequest, UpgradedConnection {
   readonly candidate: Candidate;
   readonly startedMs: number;
   /** When the pool gives it up. */
@@ -58,7 +49,7 @@ export class UpstreamConnection implements StreamHandler {
   /** Stops what is under way to dial it. */
   cancelDial: (() => void) | undefined;
   readonly #options: UpstreamOptions;
-  readonly #parser: MessageParser<ResponseHead>;
+  readonly #parser: MessageParser<H1ResponseHead>;
   readonly #body: BodyWriter;
   #stream: TunnelStream | undefined;
   #user: UpstreamUser | undefined;
@@ -84,7 +75,7 @@ export class UpstreamConnection implements StreamHandler {
     this.startedMs = options.clock.monotonicMs();
     this.#body = new BodyWriter((bytes) => this.#write(bytes));
     const sink = {
-      onHead: (head: ResponseHead) => this.#headRead(head),
+      onHead: (head: H1ResponseHead) => this.#headRead(head),
       onBody: (content: Buffer) => this.#user?.onBody(content),
       onEnd: (trailers: Fields | undefined) => {
         this.#responseDone = true;
@@ -117,9 +108,8 @@ export class UpstreamConnection implements StreamHandler {
   }
 
   /** The next request. */
-  begin(user: UpstreamUser, method: string): void {
+  begin(user: UpstreamUser): void {
     this.#user = user;
-    this.#method = method;
     this.#isReused = this.#isOpen;
     this.#requestDone = false;
     this.#responseBegun = false;
@@ -134,8 +124,14 @@ export class UpstreamConnection implements StreamHandler {
     this.#user?.onReady();
   }
 
-  sendHead(head: Buffer, body: BodyKind): void {
-    this.#body.begin(head, body);
+  // UpstreamRequest.
+
+  sendHead(head: RequestHead): void {
+    const { method, path, authority, fields, upgrade, expectsContinue, trailersWanted } = head;
+    const framing = framingFor(head);
+    const outgoing = { method, path, authority, fields, framing, upgrade, expectsContinue, trailersWanted };
+    this.#method = method;
+    this.#body.begin(writeRequestHead(outgoing), framing.body);
   }
 
   /** False: wait for `onDrain`. */
@@ -155,6 +151,33 @@ export class UpstreamConnection implements StreamHandler {
   resume(): void {
     this.#stream?.resume();
   }
+
+  cancel(): void {
+    this.close("reset-by-pod");
+  }
+
+  finish(): void {
+    this.#options.onFinished(this);
+  }
+
+  upgraded(): UpgradedConnection {
+    return this;
+  }
+
+  // UpgradedConnection.
+
+  handOver(relay: StreamHandler): { readonly stream: TunnelStream | undefined; readonly counters: ByteCounters } {
+    this.#user = undefined;
+    this.#relay = relay;
+    return { stream: this.#stream, counters: this.#counters };
+  }
+
+  relayEnded(reason: CloseReason): void {
+    this.#stream = undefined;
+    this.#gone(reason);
+  }
+
+  // The pool's.
 
   /** The user has what it wanted. True: the connection can carry another request; else it is closed. */
   release(): boolean {
@@ -183,19 +206,6 @@ export class UpstreamConnection implements StreamHandler {
     this.#gone(code === "connect-failure" || code === "connect-timeout" ? "connect-failed" : "reset-by-peer");
     this.#dropStream();
     user?.onFailed(new UpstreamFailure(code, `${this.candidate.key}: ${why}`));
-  }
-
-  /** After a 101, from within `onHead`: everything goes to `relay`, which gets the stream and the running totals. */
-  handOver(relay: StreamHandler): { readonly stream: TunnelStream | undefined; readonly counters: ByteCounters } {
-    this.#user = undefined;
-    this.#relay = relay;
-    return { stream: this.#stream, counters: this.#counters };
-  }
-
-  /** The relay has ended, and the stream with it. */
-  relayEnded(reason: CloseReason): void {
-    this.#stream = undefined;
-    this.#gone(reason);
   }
 
   // StreamHandler.
@@ -279,8 +289,12 @@ export class UpstreamConnection implements StreamHandler {
     this.#user?.onEnd(this.#trailers);
   }
 
-  #headRead(head: ResponseHead): void {
-    if (!head.isInterim) this.#keepAliveSeconds = head.keepAliveSeconds;
+  #headRead(head: H1ResponseHead): void {
+    if (head.isInterim) {
+      this.#user?.onInterim(head);
+      return;
+    }
+    this.#keepAliveSeconds = head.keepAliveSeconds;
     this.#user?.onHead(head);
   }
 
