@@ -11,7 +11,7 @@ import {
   RequestProbe,
   requestFrame,
 } from "../../../support/request-pair.ts";
-import { block, frame, setting, uint32 } from "../../../support/wire-frames.ts";
+import { block, CLIENT_PREFACE, EMPTY_SETTINGS, frame, setting, uint32 } from "../../../support/wire-frames.ts";
 
 const answer = (streamId: number, fields: Readonly<Record<string, string>> = { ":status": "200" }, flags = 4): Buffer =>
   frame(1, flags, streamId, block(fields));
@@ -290,6 +290,9 @@ test("a graceful end takes what is on its way: two GOAWAYs around a PING", async
   t.deepEqual(lastIds(peer), [2 ** 31 - 1, 3]);
   t.true(peer.connection.isDraining);
   for (const { stream } of peer.requests) stream.sendData(Buffer.from("x"), true);
+  await peer.settled();
+  t.false(peer.ended);
+  peer.clock.advance(http2Timers.closeGraceMs);
   await eventually("the end", () => peer.ended);
   peer.peer.end();
   await eventually("closed", () => peer.end);
@@ -302,6 +305,7 @@ test("a graceful end does not wait for a peer that answers no PING", async (t) =
   await peer.settled();
   peer.connection.goaway(true);
   peer.clock.advance(http2Timers.goawayGraceMs);
+  peer.clock.advance(http2Timers.closeGraceMs);
   await eventually("the end", () => peer.ended);
   t.deepEqual(lastIds(peer), [2 ** 31 - 1, 0]);
   peer.clock.advance(http2Timers.lingerMs);
@@ -386,4 +390,19 @@ test("a peer that answers no PING is lost", async (t) => {
   peer.connection.sweep(startMs + http2Timers.pingTimeoutMs);
   t.is(await peer.goawayCode(), 11);
   t.deepEqual(peer.limits, ["pingTimeoutMs"]);
+});
+
+test("a peer whose network takes nothing for too long is given up", async (t) => {
+  const peer = new RawRequestPeer("server");
+  peer.serve = ({ stream }) => stream.sendHeaders(anAnswer(200, { x: "y".repeat(60_000) }), true);
+  peer.peer.pause();
+  peer.send(CLIENT_PREFACE, EMPTY_SETTINGS, requestFrame(1), requestFrame(3), requestFrame(5), requestFrame(7));
+  await eventually("the requests", () => peer.requests.length === 4);
+  await new Promise((resolve) => setImmediate(resolve));
+  peer.connection.sweep(0);
+  peer.connection.sweep(http2Timers.windowStallMs - 1);
+  t.is(peer.connection.state, "open");
+  peer.connection.sweep(http2Timers.windowStallMs);
+  t.is(peer.connection.state, "closed");
+  t.deepEqual(peer.limits, ["windowStallMs"]);
 });
