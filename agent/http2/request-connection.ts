@@ -415,6 +415,7 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
 
 /** The end of a write is told in the turn's setImmediate phase, as TLS does: what comes meanwhile is gathered. */
 class TransportTarget implements FrameTarget {
+  readonly takesSlices = true;
   transport: ByteTransport | undefined;
   isGone = false;
   #isEnded = false;
@@ -426,8 +427,16 @@ class TransportTarget implements FrameTarget {
 
   send(out: FrameBuffer, sent: () => void): void {
     if (this.isGone || this.#isEnded || this.transport === undefined) return;
-    if (this.transport.write(out.take())) setImmediate(sent);
+    if (this.#write(this.transport, out.take())) setImmediate(sent);
     else this.#waiting = sent;
+  }
+
+  #write(transport: ByteTransport, chunks: readonly Buffer[]): boolean {
+    let mayGoOn = true;
+    if (chunks.length > 1) transport.cork?.();
+    for (const chunk of chunks) mayGoOn = transport.write(chunk);
+    if (chunks.length > 1) transport.uncork?.();
+    return mayGoOn;
   }
 
   /** At each sweep: it takes no byte, for so long. */
