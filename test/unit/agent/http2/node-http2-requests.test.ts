@@ -8,6 +8,7 @@ import {
   connect,
   type IncomingHttpHeaders,
   performServerHandshake,
+  sensitiveHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
@@ -226,6 +227,23 @@ test("a reader that stops holds node's sender up at a window, in both roles", as
   await slow.saw("end");
   t.true(slow.body.equals(LARGE));
   session.destroy();
+});
+
+test("what must not be remembered stays so on its way", async (t) => {
+  const secret = { "x-token": "t", [sensitiveHeaders]: ["x-token"] };
+  const { ours, session } = nodeClient();
+  session.request({ ":path": "/", "x-open": "o", ...secret });
+  const { request } = await ours.request();
+  t.deepEqual([...(request.fields.secrets ?? [])], ["x-token"]);
+  let seen: unknown;
+  const server = nodeServer((_stream, headers) => {
+    seen = headers[sensitiveHeaders as unknown as string];
+  });
+  server.ours.connection.open({ ...request, fields: request.fields.copy() }, true, new RequestProbe());
+  await eventually("the request", () => seen);
+  t.deepEqual(seen, ["x-token"] as unknown);
+  session.destroy();
+  server.session.destroy();
 });
 
 // Any message, with any headers, against both.
