@@ -51,7 +51,7 @@ const rateLimit = z.strictObject({
   by: valueSource
     .optional()
     .describe(
-      "A count of its own for each value: `source` (client address), `identity`, a header, a query parameter or a cookie. " +
+      "A count of its own for each value: `source` (the calling pod), `identity`, a header, a query parameter or a cookie. " +
         "Requests without the value share one. Absent: one count for all.",
     ),
 });

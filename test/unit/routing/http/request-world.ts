@@ -13,6 +13,8 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** Namespace of the caller. */
   readonly from?: string;
+  readonly identity?: string;
+  readonly claims?: Readonly<Record<string, unknown>>;
   /** Host or :authority when it is not the URL's. */
   readonly authority?: string;
   /** When it is no path. */
@@ -86,6 +88,8 @@ export class RequestWorld {
       { routes: this.#routes, hasEndpoints: ({ service }) => !this.#empty.has(service) },
       {
         source: { namespace: options.from ?? "shop" },
+        identity: options.identity,
+        ...(options.claims === undefined ? {} : { claims: options.claims }),
         service: `${namespace}/${name}`,
         port: Number(port),
         scheme: "http",
