@@ -60,7 +60,7 @@ function first<K extends keyof PolicySpec, T>(
 ): T | undefined {
   for (const policy of policies) {
     const part = policy.spec[key];
-    if (part !== undefined) return compile(part as NonNullable<PolicySpec[K]>, policy);
+    if (part !== undefined) return compile(part, policy);
   }
   return undefined;
 }
