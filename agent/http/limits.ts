@@ -32,6 +32,11 @@ export const httpLimits = {
   idleUpstreams: 4_096,
   /** Services whose retries are counted; beyond, the oldest count starts again. */
   retryBudgets: 1_000,
+  /** Answers of one worker that are kept for `fallback.lastGood`, and what they may take together. */
+  lastGoodAnswers: 4_096,
+  lastGoodBytes: 8 * 1024 * 1024,
+  /** One of them: pages and documents, no downloads. */
+  lastGoodAnswerBytes: 64 * 1024,
 } as const;
 
 export type HttpLimitName = keyof typeof httpLimits;
