@@ -5,14 +5,10 @@
 import type { Clock } from "../../../core/clock.ts";
 import type { HeaderField, RouteBackend, RouteRule, RouteTarget } from "../../../protocol/route-table.ts";
 import type { Candidate } from "../../../routing/decide-connection.ts";
+import type { ClientSession } from "../../../routing/http/decide-request.ts";
 import type { RequestHeaders } from "../../../routing/http/request-facts.ts";
 import { backendTag, endpointTag, readSessionToken, type SessionToken, writeSessionToken } from "./session-token.ts";
 import { sessionField, sessionValues } from "./session-values.ts";
-
-export interface Session {
-  readonly backend: RouteBackend;
-  readonly endpoint: Candidate;
-}
 
 /** Every endpoint of a backend that can take requests, near or not: sessions are begun on other nodes too. */
 export type SessionEndpoints = (backend: RouteTarget) => readonly Candidate[];
@@ -31,7 +27,7 @@ export class Sessions {
   }
 
   /** Undefined: the request begins a session. Also for backends without a weight: weights are for new sessions. */
-  find(rule: RouteRule, headers: RequestHeaders, endpointsOf: SessionEndpoints): Session | undefined {
+  find(rule: RouteRule, headers: RequestHeaders, endpointsOf: SessionEndpoints): ClientSession | undefined {
     const { session } = rule;
     if (session === undefined) return undefined;
     for (const value of sessionValues(session, headers)) {
