@@ -2,27 +2,28 @@
  * Routers that follow the routing table: every request is decided by the newest one, also on a connection that is older.
  * What a table says is prepared once for each entry of it; a table that changes elsewhere costs no request anything.
  */
-import type { RouteEntry, RouteRule, RouteTarget } from "../../protocol/route-table.ts";
-import type { WorkloadEntry } from "../../protocol/table.ts";
+import type { RouteEntry, RouteRule, RouteSubset, RouteTarget } from "../../protocol/route-table.ts";
+import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AddressFamily } from "../../routing/address.ts";
-import { type ClientSession, decideRequest, type RequestTable, type RouteFinder } from "../../routing/http/decide-request.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
+import {
+  type ClientSession,
+  decideRequest,
+  type RequestTable,
+  type RouteFinder,
+} from "../../routing/http/decide-request.ts";
 import type { RequestDecision } from "../../routing/http/request-decision.ts";
 import type { RequestFacts } from "../../routing/http/request-facts.ts";
 import { routeKey } from "../../routing/http/route-key.ts";
 import { RouteMatcher } from "../../routing/http/route-matcher.ts";
-import type { Candidate } from "../../routing/decide-connection.ts";
-import { requestCandidates } from "../../routing/service-candidates.ts";
+import { requestCandidates, type ServiceCandidates } from "../../routing/service-candidates.ts";
 import type { PortOfService } from "../../routing/service-endpoints.ts";
 import { sessionCandidates } from "../../routing/session-candidates.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import type { BackendEndpoints, HttpRouterFor, RequestRouter } from "./request-router.ts";
 import type { Sessions } from "./session/sessions.ts";
 
-export function tableRouters(
-  node: string,
-  table: () => TableState | undefined,
-  sessions: Sessions,
-): HttpRouterFor {
+export function tableRouters(node: string, table: () => TableState | undefined, sessions: Sessions): HttpRouterFor {
   // Entries are replaced whole: what is not replaced keeps its matcher.
   const matchers = new WeakMap<RouteEntry, RouteMatcher>();
   const matcherOf = (entry: RouteEntry): RouteMatcher => {
@@ -32,8 +33,17 @@ export function tableRouters(
     matchers.set(entry, matcher);
     return matcher;
   };
+  const subsetTexts = new WeakMap<RouteSubset, string>();
+  const textOf = (subset: RouteSubset): string => {
+    const known = subsetTexts.get(subset);
+    if (known !== undefined) return known;
+    // With its labels: a document may change them, and a route of another Service is not what its endpoints depend on.
+    const text = JSON.stringify(subset);
+    subsetTexts.set(subset, text);
+    return text;
+  };
   return (source, service, port, family) => {
-    const router = new TableRouter({ node, table, sessions, matcherOf, source, service, port, family });
+    const router = new TableRouter({ node, table, sessions, matcherOf, textOf, source, service, port, family });
     return router.isRouted ? router : undefined;
   };
 }
@@ -43,6 +53,7 @@ interface TableRouterOptions {
   readonly table: () => TableState | undefined;
   readonly sessions: Sessions;
   readonly matcherOf: (entry: RouteEntry) => RouteMatcher;
+  readonly textOf: (subset: RouteSubset) => string;
   readonly source: WorkloadEntry;
   readonly service: string;
   readonly port: number;
@@ -70,46 +81,42 @@ class TableRouter implements RequestRouter, RequestTable {
     return decideRequest(this, facts);
   }
 
-  hasEndpoints(service: string, port: number): boolean {
-    const endpoints = this.endpoints({ service, port });
+  hasEndpoints(target: RouteTarget): boolean {
+    const endpoints = this.endpoints(target);
     return endpoints !== undefined && endpoints.candidates.length > 0;
   }
 
-  endpoints({ service: key, port: number }: RouteTarget): BackendEndpoints | undefined {
-    const table = this.#options.table();
-    const about = this.#portOf(key, number);
-    if (table === undefined || about === undefined) return undefined;
-    const { node } = this.#options;
-    const { service, family } = about;
-    return table.derive(key, `requests ${number} ${family} ${node}`, (): BackendEndpoints => {
-      const offer = requestCandidates(table, node, about);
-      return {
-        service,
-        candidates: offer.refusal === undefined ? offer.candidates : [],
-        loadBalancer: service.loadBalancer ?? table.mesh.loadBalancer,
-        ejection: service.ejection ?? table.mesh.ejection,
-        ...(offer.refusal === undefined ? {} : { problem: offer.refusal.reason }),
-      };
+  endpoints(target: RouteTarget): BackendEndpoints | undefined {
+    return this.#derive("requests", target, (table, node, about) => {
+      const { service, port, subset } = about;
+      const destination = destinationOf(service.key, port.port, subset);
+      return backendEndpoints(table, service, destination, requestCandidates(table, node, about));
     });
   }
 
-  sessionEndpoints({ service: key, port: number }: RouteTarget): readonly Candidate[] {
-    const table = this.#options.table();
-    const about = this.#portOf(key, number);
-    if (table === undefined || about === undefined) return [];
-    const { node, family } = this.#options;
-    return table.derive(key, `sessions ${number} ${family} ${node}`, () => sessionCandidates(table, node, about));
+  sessionEndpoints(target: RouteTarget): readonly Candidate[] {
+    return this.#derive("sessions", target, sessionCandidates) ?? [];
   }
 
   findSession(rule: RouteRule, { headers }: RequestFacts): ClientSession | undefined {
     return this.#options.sessions.find(rule, headers, (backend) => this.sessionEndpoints(backend));
   }
 
-  #portOf(key: string, number: number): PortOfService | undefined {
-    const { table, family } = this.#options;
-    const service = table()?.service(key);
+  /** Undefined: there is no such Service, or no such port of it. */
+  #derive<T>(
+    what: string,
+    { service: key, port: number, subset }: RouteTarget,
+    make: (table: TableState, node: string, about: PortOfService) => T,
+  ): T | undefined {
+    const table = this.#options.table();
+    const service = table?.service(key);
     const port = service?.ports.find((each) => each.port === number && each.protocol === "TCP");
-    return service === undefined || port === undefined ? undefined : { service, port, family };
+    if (table === undefined || service === undefined || port === undefined) return undefined;
+    const { node, family, textOf } = this.#options;
+    const among = subset === undefined ? "" : ` ${textOf(subset)}`;
+    return table.derive(key, `${what} ${number} ${family} ${node}${among}`, () =>
+      make(table, node, { service, port, family, ...(subset === undefined ? {} : { subset }) }),
+    );
   }
 
   /** A consumer's routes stand in place of the producer's (GEP-1294). */
@@ -122,4 +129,22 @@ class TableRouter implements RequestRouter, RequestTable {
     const entry = this.#entry;
     return entry === undefined ? undefined : this.#options.matcherOf(entry);
   }
+}
+
+function backendEndpoints(
+  table: TableState,
+  service: ServiceEntry,
+  destination: string,
+  offer: ServiceCandidates,
+): BackendEndpoints {
+  const loadBalancer = service.loadBalancer ?? table.mesh.loadBalancer;
+  const found = { service, destination, loadBalancer, ejection: service.ejection ?? table.mesh.ejection };
+  const hash = loadBalancer === "hash" && service.hash !== undefined ? { hash: service.hash } : {};
+  if (offer.refusal !== undefined) return { ...found, ...hash, candidates: [], problem: offer.refusal.reason };
+  const { candidates, choice } = offer;
+  return { ...found, ...hash, candidates, ...(choice === undefined ? {} : { choice }) };
+}
+
+function destinationOf(service: string, port: number, subset: RouteSubset | undefined): string {
+  return subset === undefined ? `${service}:${port}` : `${service}:${port} ${subset.name}`;
 }

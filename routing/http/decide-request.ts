@@ -7,12 +7,12 @@
  *   under a rule:  unknown filter  -------------->  respond 500
  *                  preflight under CORS  -------->  respond 204
  *                  redirect  -------------------->  respond 3xx
- *                  the client's session: forward
- *                  a backend by weight:  none, or invalid  ->  respond 500
+ *                  the client's session, else a backend by weight:
+ *                                        none, or invalid  ->  respond 500
  *                                        without endpoints ->  respond 503
  *                                        else  ----------->  forward
  */
-import type { HeaderField, RouteBackend, RouteMirror, RouteRule } from "../../protocol/route-table.ts";
+import type { HeaderField, RouteBackend, RouteMirror, RouteRule, RouteTarget } from "../../protocol/route-table.ts";
 import type { Candidate } from "../decide-connection.ts";
 import { changePath } from "./change-path.ts";
 import { corsChanges, isPreflight, preflightHeaders } from "./cors.ts";
@@ -33,8 +33,8 @@ export interface RouteFinder {
 export interface RequestTable {
   /** See RouteIndex. */
   readonly routes: RouteFinder;
-  /** Whether anything behind this port of the Service may take a request. */
-  hasEndpoints(service: string, port: number): boolean;
+  /** Whether anything behind this port of the Service, or of the subset of it, may take a request. */
+  hasEndpoints(target: RouteTarget): boolean;
   /** Of a rule that keeps sessions: where this client's is. Absent: nobody keeps any. */
   findSession?(rule: RouteRule, facts: RequestFacts): ClientSession | undefined;
 }
@@ -116,12 +116,12 @@ class Decider {
   }
 
   #toBackend({ backend, filters }: BackendInForce, endpoint: Candidate | undefined): RequestDecision {
-    const { service, port, problem } = backend;
-    const name = `backend ${service}:${port}`;
+    const { service, port, subset, problem } = backend;
+    const name = `backend ${service}:${port}${subset === undefined ? "" : ` (subset ${subset.name})`}`;
     if (problem !== undefined) return this.#fail("invalid-backend", 500, `${name} is invalid: ${problem}`, backend);
     const answer = this.#answerByFilters(filters, backend);
     if (answer !== undefined) return answer;
-    if (!this.#table.hasEndpoints(service, port)) {
+    if (!this.#table.hasEndpoints(backend)) {
       return this.#fail("no-endpoints", 503, `${name} has no endpoint that could take a request`, backend);
     }
     return this.#forward(backend, filters, endpoint);

@@ -38,7 +38,8 @@ export class AnswerTimes {
     this.#total += 1;
     this.#sinceLookedUp += 1;
     if (this.#total >= REMEMBERED) this.#halve();
-    if (this.#total >= ENOUGH && (this.#foundMs === undefined || this.#sinceLookedUp >= LOOKED_UP_EVERY)) this.#lookUp();
+    if (this.#total >= ENOUGH && (this.#foundMs === undefined || this.#sinceLookedUp >= LOOKED_UP_EVERY))
+      this.#lookUp();
   }
 
   #halve(): void {

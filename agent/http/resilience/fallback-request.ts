@@ -19,8 +19,8 @@ import type { AnswerRecorder, AskedTwice, GoodAnswer } from "./last-good-answers
 
 export type Instead =
   /** Not started; it has what came of the body. */
-  | { readonly carrier: RequestCarrier; readonly backend: RouteTarget }
-  | { readonly answer: WholeAnswer };
+  | { readonly what: string; readonly carrier: RequestCarrier; readonly backend: RouteTarget }
+  | { readonly what: string; readonly answer: WholeAnswer; readonly carrier?: undefined };
 
 export class FallbackRequest {
   readonly #options: CarrierOptions;
@@ -90,13 +90,13 @@ export class FallbackRequest {
     for (const content of this.#replay.chunks) carrier.requestBody(content);
     if (this.#replay.isEnded) carrier.requestEnd(this.#replay.trailers);
     this.#replay.giveUp();
-    return { carrier, backend };
+    return { what: `backend ${backend.service}:${backend.port}`, carrier, backend };
   }
 
   #lastGood(): Instead | undefined {
     const { lastGoodMs } = this.#fallback;
     const found = lastGoodMs === undefined ? undefined : this.#options.plane.lastGood.find(this.#asked, lastGoodMs);
-    return found === undefined ? undefined : { answer: wholeAnswer(found) };
+    return found === undefined ? undefined : { what: "the last good answer", answer: wholeAnswer(found) };
   }
 
   #response(): Instead | undefined {
@@ -106,7 +106,11 @@ export class FallbackRequest {
     for (const [name, value] of response.headers) fields.add(name, value);
     fields.add("server", "hawser");
     fields.add("date", new Date(this.#options.plane.clock.nowMs()).toUTCString());
-    return { answer: wholeAnswer({ ...response, reason: undefined, fields, body: Buffer.from(response.body) }) };
+    const { status, body } = response;
+    return {
+      what: "its response",
+      answer: wholeAnswer({ status, reason: undefined, fields, body: Buffer.from(body) }),
+    };
   }
 
   /** Callers of other identities may get other answers. */

@@ -184,7 +184,12 @@ class HedgeTry implements CarrierOwner, TryReport {
     this.#request = request;
     this.isHedge = isHedge;
     const { options, tried } = request;
-    this.carrier = below({ ...options, owner: this, report: this, ...(isHedge ? { avoid: tried, onlyOnce: true } : {}) });
+    this.carrier = below({
+      ...options,
+      owner: this,
+      report: this,
+      ...(isHedge ? { avoid: tried, onlyOnce: true } : {}),
+    });
   }
 
   // TryReport.

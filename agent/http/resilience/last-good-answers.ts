@@ -8,13 +8,13 @@
  * Bounded by bytes and number, the longest unasked goes first. Kept per data worker.
  */
 import type { Clock } from "../../../core/clock.ts";
-import type { Fields } from "../h1/fields.ts";
+import type { Fields } from "../fields.ts";
 import { httpLimits } from "../limits.ts";
 import { isShownLater, mayShare, type NominatedFields, nominatedFields, saysTheSame } from "./shared-answers.ts";
 
 export interface GoodAnswer {
   readonly status: number;
-  readonly reason: string;
+  readonly reason: string | undefined;
   /** As the server sent them. */
   readonly fields: Fields;
   readonly body: Buffer;
@@ -77,7 +77,7 @@ export class LastGoodAnswers {
   /** Undefined: such an answer is not kept. */
   record(
     asked: AskedTwice,
-    answer: { readonly status: number; readonly reason: string; readonly fields: Fields },
+    answer: { readonly status: number; readonly reason: string | undefined; readonly fields: Fields },
   ): AnswerRecorder | undefined {
     if (answer.status !== OK || !mayShare(asked, []) || !isShownLater(answer.fields)) return undefined;
     // Filters change fields on their way: these are the server's, and the client's.

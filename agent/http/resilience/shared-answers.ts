@@ -2,12 +2,19 @@
  * When the answer to one request may be told to another one (RFC 9111 is the measure, without being a cache): of equal GETs
  * that are under way at once, and of a GET whose own answer has failed.
  */
-import type { Fields } from "../h1/fields.ts";
+import type { Fields } from "../fields.ts";
 
 /** What makes an answer one for this request alone, unless the operator names it as part of what is asked. */
 const PERSONAL = ["authorization", "cookie", "proxy-authorization"] as const;
 /** What makes an answer another one: a part, or none at all. */
-const CONDITIONAL = ["range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"] as const;
+const CONDITIONAL = [
+  "range",
+  "if-range",
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+] as const;
 const NOT_SHARED: ReadonlySet<string> = new Set(["private", "no-store"]);
 /** RFC 9111 section 5.2.2: never without asking the server again. `s-maxage` says the same of shared caches. */
 const NOT_STALE: ReadonlySet<string> = new Set([
@@ -27,7 +34,10 @@ export interface AskedFor {
 export function mayShare({ method, fields }: AskedFor, named: readonly string[]): boolean {
   if (method !== "GET") return false;
   const isNamed = (key: string): boolean => named.includes(key);
-  return !PERSONAL.some((key) => fields.has(key) && !isNamed(key)) && !CONDITIONAL.some((key) => fields.has(key) && !isNamed(key));
+  return (
+    !PERSONAL.some((key) => fields.has(key) && !isNamed(key)) &&
+    !CONDITIONAL.some((key) => fields.has(key) && !isNamed(key))
+  );
 }
 
 /** While it arrives, with requests that are under way. */

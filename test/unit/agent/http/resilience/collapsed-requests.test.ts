@@ -4,10 +4,21 @@ import { httpLimits } from "../../../../../agent/http/limits.ts";
 import type { RequestCarrier } from "../../../../../agent/http/request-carrier.ts";
 import { WorkerMetrics } from "../../../../../agent/telemetry/worker-metrics.ts";
 import type { Collapsing } from "../../../../../protocol/route-table.ts";
-import { carried, type CarriedRequest, FakeCarrier, type RecordingOwner, requestHead } from "../../../../support/fake-carrier.ts";
+import {
+  carried,
+  type CarriedRequest,
+  FakeCarrier,
+  type RecordingOwner,
+  requestHead,
+} from "../../../../support/fake-carrier.ts";
 import { FakeClock } from "../../../../support/fake-clock.ts";
 
-const COLLAPSING: Collapsing = { policy: "shop/catalog", scope: "Service shop/catalog", headers: ["accept"], maxWaiting: 3 };
+const COLLAPSING: Collapsing = {
+  policy: "shop/catalog",
+  scope: "Service shop/catalog",
+  headers: ["accept"],
+  maxWaiting: 3,
+};
 
 interface Asked {
   readonly carrier: RequestCarrier | undefined;
@@ -19,7 +30,11 @@ function setUp(changes: Partial<Collapsing> = {}) {
   const collapsed = new CollapsedRequests();
   const carriers: FakeCarrier[] = [];
   const ask = (request: Partial<CarriedRequest> = {}): Asked => {
-    const { options, owner } = carried({ plane: { metrics }, rule: { collapsing: { ...COLLAPSING, ...changes } }, ...request });
+    const { options, owner } = carried({
+      plane: { metrics },
+      rule: { collapsing: { ...COLLAPSING, ...changes } },
+      ...request,
+    });
     const carrier = collapsed.carry(options, (each) => {
       carriers.push(new FakeCarrier(each));
       return carriers.at(-1) as FakeCarrier;
@@ -28,9 +43,13 @@ function setUp(changes: Partial<Collapsing> = {}) {
     carrier?.requestEnd(undefined);
     return { carrier, owner };
   };
-  const get = (fields: Readonly<Record<string, string>>): Partial<CarriedRequest> => ({ head: requestHead({ fields }) });
+  const get = (fields: Readonly<Record<string, string>>): Partial<CarriedRequest> => ({
+    head: requestHead({ fields }),
+  });
   const counts = (): Record<string, number> =>
-    Object.fromEntries(metrics.collect().counters.map(({ name, labelValues, value }) => [`${name} ${labelValues.join()}`, value]));
+    Object.fromEntries(
+      metrics.collect().counters.map(({ name, labelValues, value }) => [`${name} ${labelValues.join()}`, value]),
+    );
   return { collapsed, carriers, ask, get, counts };
 }
 
@@ -81,7 +100,8 @@ test("what differs is not equal: path, host, named fields, coding, identity, met
 
 test("requests with bodies, credentials, conditions or upgrades are left alone", (t) => {
   const { ask, get } = setUp();
-  for (const name of ["authorization", "cookie", "range", "if-none-match"]) t.is(ask(get({ [name]: "x" })).carrier, undefined);
+  for (const name of ["authorization", "cookie", "range", "if-none-match"])
+    t.is(ask(get({ [name]: "x" })).carrier, undefined);
   const heads = [{ method: "POST" }, { method: "HEAD" }, { hasBody: true }, { upgrade: "websocket" }];
   for (const head of heads) t.is(ask({ head: requestHead(head) }).carrier, undefined);
   t.is(ask({ rule: {} }).carrier, undefined);
@@ -96,7 +116,12 @@ test("a credential that is named is compared", (t) => {
 });
 
 test("an answer that is for one client goes to the leader, others go by themselves", (t) => {
-  for (const fields of [{ "set-cookie": "a=b" }, { "cache-control": "private" }, { "cache-control": "no-store" }, { vary: "*" }]) {
+  for (const fields of [
+    { "set-cookie": "a=b" },
+    { "cache-control": "private" },
+    { "cache-control": "no-store" },
+    { vary: "*" },
+  ]) {
     const { carriers, ask, counts } = setUp();
     const [leader, follower] = [ask(), ask()];
     carriers[0]?.answer(200, fields as Record<string, string>);

@@ -11,7 +11,13 @@ import { carried, FakeCarrier, requestHead } from "../../../../support/fake-carr
 import { FakeClock } from "../../../../support/fake-clock.ts";
 
 const BUDGET = { percent: 0, intervalMs: 10_000, minRetries: 10, minRetriesIntervalMs: 1_000 };
-const HEDGING: Hedging = { policy: "shop/catalog", scope: "Service shop/catalog", afterMs: 50, attempts: 1, budget: BUDGET };
+const HEDGING: Hedging = {
+  policy: "shop/catalog",
+  scope: "Service shop/catalog",
+  afterMs: 50,
+  attempts: 1,
+  budget: BUDGET,
+};
 const [ONE, TWO] = [candidate("one"), candidate("two")];
 
 function setUp(changes: Partial<Hedging> = {}, head: RequestHead = requestHead(), more: Partial<RouteRule> = {}) {
@@ -33,7 +39,9 @@ function setUp(changes: Partial<Hedging> = {}, head: RequestHead = requestHead()
     return { carrier, ...made };
   };
   const counts = (): Record<string, number> =>
-    Object.fromEntries(metrics.collect().counters.map(({ name, labelValues, value }) => [`${name} ${labelValues.join()}`, value]));
+    Object.fromEntries(
+      metrics.collect().counters.map(({ name, labelValues, value }) => [`${name} ${labelValues.join()}`, value]),
+    );
   return { clock, hedges, tries, request, counts, plane };
 }
 
@@ -106,10 +114,16 @@ test("what is not idempotent, or becomes another protocol, is never tried twice"
   const { plane } = setUp();
   for (const head of [requestHead({ method: "POST" }), requestHead({ upgrade: "websocket" })]) {
     const { options } = carried({ plane, rule: { hedging: HEDGING }, head });
-    t.is(hedgedRequest(options, (each) => new FakeCarrier(each)), undefined);
+    t.is(
+      hedgedRequest(options, (each) => new FakeCarrier(each)),
+      undefined,
+    );
   }
   const { options } = carried({ plane, rule: {} });
-  t.is(hedgedRequest(options, (each) => new FakeCarrier(each)), undefined);
+  t.is(
+    hedgedRequest(options, (each) => new FakeCarrier(each)),
+    undefined,
+  );
 });
 
 test("further tries come out of the retry budget", (t) => {
@@ -213,6 +227,7 @@ test("without a time, the last answers say when one is late", (t) => {
 test("scopes whose times are kept are bounded", (t) => {
   const hits: string[] = [];
   const times = new HedgeTimes((name) => hits.push(name));
-  for (let index = 0; index <= 1_000; index += 1) times.observe({ ...HEDGING, afterMs: undefined, scope: `${index}` } as never, 1);
+  for (let index = 0; index <= 1_000; index += 1)
+    times.observe({ policy: "p", scope: `${index}`, attempts: 1, budget: BUDGET }, 1);
   t.deepEqual(hits, ["hedgeScopes"]);
 });

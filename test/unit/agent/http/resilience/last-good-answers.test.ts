@@ -1,5 +1,5 @@
 import test from "ava";
-import { Fields } from "../../../../../agent/http/h1/fields.ts";
+import { Fields } from "../../../../../agent/http/fields.ts";
 import { httpLimits } from "../../../../../agent/http/limits.ts";
 import { LastGoodAnswers } from "../../../../../agent/http/resilience/last-good-answers.ts";
 import { FakeClock } from "../../../../support/fake-clock.ts";
@@ -62,7 +62,15 @@ test("not beyond its age; the newest is the last", (t) => {
 
 test("an answer that is for one client, or must not be stale, is not kept", (t) => {
   const { answered, shown } = setUp();
-  for (const value of ["no-store", "private", "max-age=3, Private", "no-cache", "must-revalidate", "s-maxage=10", 'private="x"']) {
+  for (const value of [
+    "no-store",
+    "private",
+    "max-age=3, Private",
+    "no-cache",
+    "must-revalidate",
+    "s-maxage=10",
+    'private="x"',
+  ]) {
     t.false(answered({ answer: { "cache-control": value } }), value);
   }
   t.false(answered({ answer: { "set-cookie": "a=b" } }));
@@ -75,8 +83,11 @@ test("only complete 200 answers to GETs of nobody in particular", (t) => {
   const { answers, answered, shown } = setUp();
   for (const status of [203, 206, 301, 404, 500]) t.false(answered({ status }));
   for (const method of ["POST", "HEAD", "PUT"]) t.false(answered({ method }));
-  for (const name of ["authorization", "cookie", "range", "if-none-match"]) t.false(answered({ asked: { [name]: "x" } }));
-  answers.record({ key: "/", method: "GET", fields: fieldsOf() }, { status: 200, reason: "OK", fields: fieldsOf() })?.body(Buffer.from("half"));
+  for (const name of ["authorization", "cookie", "range", "if-none-match"])
+    t.false(answered({ asked: { [name]: "x" } }));
+  answers
+    .record({ key: "/", method: "GET", fields: fieldsOf() }, { status: 200, reason: "OK", fields: fieldsOf() })
+    ?.body(Buffer.from("half"));
   t.is(shown(), undefined);
   answered({});
   t.is(shown({ asked: { cookie: "me=1" } }), undefined);

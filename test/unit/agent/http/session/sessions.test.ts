@@ -21,7 +21,8 @@ function setUp(session: RouteSession = COOKIE) {
   const rule = ruleWith(session);
   const find = (headers: Readonly<Record<string, string>>, of = rule, sessions = new Sessions(clock)) =>
     sessions.find(of, new Map(Object.entries(headers)), ({ service }) => ENDPOINTS[service] ?? []);
-  const begin = (backend = V1, endpoint = TWO, of = rule) => new Sessions(clock).begin(of, backend, endpoint) ?? ["", ""];
+  const begin = (backend = V1, endpoint = TWO, of = rule) =>
+    new Sessions(clock).begin(of, backend, endpoint) ?? ["", ""];
   return { clock, rule, find, begin };
 }
 
@@ -60,9 +61,15 @@ test("a header carries the token in both directions", (t) => {
 test("an endpoint that is gone, or is back with another address, begins anew", (t) => {
   const { clock, rule, begin } = setUp();
   const headers = new Map([["cookie", pairOf(begin()[1])]]);
-  t.is(new Sessions(clock).find(rule, headers, () => [ONE]), undefined);
+  t.is(
+    new Sessions(clock).find(rule, headers, () => [ONE]),
+    undefined,
+  );
   const again = { ...TWO, address: "10.0.0.9" };
-  t.is(new Sessions(clock).find(rule, headers, () => [ONE, again]), undefined);
+  t.is(
+    new Sessions(clock).find(rule, headers, () => [ONE, again]),
+    undefined,
+  );
 });
 
 test("rules do not share sessions, also of the same Service", (t) => {
@@ -96,7 +103,16 @@ test("what nobody of us has written begins anew: other values, changed ones, tim
   const value = pairOf(begin()[1]);
   const token = value.slice("stay=".length);
   const later = new Sessions(new FakeClock(clock.nowMs() + 600_000)).begin(rule, V1, TWO)?.[1] ?? "";
-  const made = ["", "1", "A9F3", token.slice(0, -8), `2${token.slice(1)}`, `${token}zzzz`, `1${"A".repeat(21)}`, "x".repeat(5_000)];
+  const made = [
+    "",
+    "1",
+    "A9F3",
+    token.slice(0, -8),
+    `2${token.slice(1)}`,
+    `${token}zzzz`,
+    `1${"A".repeat(21)}`,
+    "x".repeat(5_000),
+  ];
   for (const wrong of made) t.is(find({ cookie: `stay=${wrong}` }), undefined, wrong);
   t.is(find({ cookie: pairOf(later) }), undefined);
   t.is(readSessionToken(`${token} `), undefined);
