@@ -13,6 +13,7 @@
  */
 import type { Timer } from "../../core/clock.ts";
 import type { Fallback, HeaderField, RouteRule } from "../../protocol/route-table.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
 import { changeHeaders } from "../../routing/http/change-headers.ts";
 import type { ForwardRequest, RequestDecision, RespondToRequest } from "../../routing/http/request-decision.ts";
 import type { Admission, AdmissionAsker, Refusal } from "./admission.ts";
@@ -244,8 +245,9 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
   /** A client that came to its session's endpoint knows it already. */
   #beginSession(plan: ForwardPlan, rule: RouteRule, fields: Fields): void {
     const { endpoint } = this.#report;
-    const isNew = endpoint !== undefined && endpoint.address !== plan.endpoint?.address;
-    const field = isNew ? this.#options.plane.sessions.begin(rule, plan.target, endpoint) : undefined;
+    const { sessions } = this.#options.plane;
+    if (endpoint === undefined || (plan.endpoint !== undefined && isSameEndpoint(endpoint, plan.endpoint))) return;
+    const field = sessions.begin(rule, plan.target, endpoint);
     if (field !== undefined) fields.add(...field);
   }
 
@@ -359,6 +361,10 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     this.#report.conclude(reason, detail);
     this.#admission?.over({ reason, status: this.#report.status });
   }
+}
+
+function isSameEndpoint(one: Candidate, other: Candidate): boolean {
+  return one.key === other.key && one.address === other.address;
 }
 
 function fieldsOf(headers: readonly HeaderField[]): Fields {

@@ -156,9 +156,9 @@ function mayCollapse(head: RequestHead, { headers }: Collapsing): boolean {
 
 /** Requests of other identities are others: the server may tell callers apart. Separated by what no field has in it. */
 function keyOf({ plan, head, facts }: CarrierOptions, { scope, headers }: Collapsing): string {
-  const { rule, target, authority, path } = plan;
+  const { rule, target, endpoint, authority, path } = plan;
   const identity = facts.table.identityOf(facts.source.workload);
   const values = [...headers, "accept-encoding"].map((name) => head.fields.get(name) ?? "\0");
   const backend = `${target.service}:${target.port} ${target.subset?.name ?? ""}`;
-  return [scope, rule?.route, rule?.index, backend, identity, authority, path, ...values].join("\n");
+  return [scope, rule?.route, rule?.index, backend, endpoint?.key, identity, authority, path, ...values].join("\n");
 }

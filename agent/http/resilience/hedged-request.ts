@@ -30,6 +30,8 @@ export function hedgedRequest(options: CarrierOptions, below: CarryRequest): Req
   const hedging = options.plan.rule?.hedging;
   const { method, upgrade } = options.head;
   if (hedging === undefined || !isIdempotent(method) || upgrade !== undefined) return undefined;
+  // A session is at one endpoint.
+  if (options.plan.endpoint !== undefined) return undefined;
   return new HedgedRequest(options, hedging, below);
 }
 
