@@ -24,7 +24,7 @@ test("a mirror gets the request with its body, the client the answer of its own"
     let body = "";
     request.on("data", (chunk: Buffer) => (body += chunk.toString()));
     request.on("end", () => {
-      seen.push(`${method} ${url} ${headers.host} ${headers["x-request-id"]} ${body}`);
+      seen.push(`${method} ${url} ${headers.host} ${String(headers["x-request-id"])} ${body}`);
       response.writeHead(500).end("not for you");
     });
   });
@@ -36,6 +36,29 @@ test("a mirror gets the request with its body, the client the answer of its own"
   await eventually("the mirror to have it", () => seen.length === 1);
   t.deepEqual(seen, [`POST /items?a=b 127.0.0.1:${world.port} 7 one two`]);
   t.deepEqual(world.requests(), { "2xx answered": 1 });
+});
+
+test("a mirror gets what the route's filters have made of the request", async (t) => {
+  const seen: string[] = [];
+  const origin = await httpOrigin(t);
+  const mirror = await httpOrigin(t, ({ url, headers }, response) => {
+    seen.push([url, headers.host, headers["x-set"], headers["x-added"], headers["x-removed"]].join(" "));
+    response.end();
+  });
+  const world = await HttpWorld.create(t, {
+    origins: [origin.port],
+    others: { "shop/mirror": [mirror.port] },
+    decide: (facts) =>
+      forward(facts, {
+        authority: "rewritten.example",
+        target: "/new",
+        requestHeaders: [{ set: [["x-set", "1"]], add: [["x-added", "b"]], remove: ["x-removed"] }],
+        mirrors: [MIRROR],
+      }),
+  });
+  await (await fetch(world.url, { headers: { "x-added": "a", "x-removed": "c" } })).arrayBuffer();
+  await eventually("the mirror to have it", () => seen.length === 1);
+  t.deepEqual(seen, ["/new rewritten.example 1 a,b "]);
 });
 
 test("each mirror of several gets its own copy, over kept connections", async (t) => {

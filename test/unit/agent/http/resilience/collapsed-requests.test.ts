@@ -124,7 +124,7 @@ test("an answer that is for one client goes to the leader, others go by themselv
   ]) {
     const { carriers, ask, counts } = setUp();
     const [leader, follower] = [ask(), ask()];
-    carriers[0]?.answer(200, fields as Record<string, string>);
+    carriers[0]?.answer(200, fields);
     t.deepEqual([leader.owner.told, follower.owner.told], [["200"], []]);
     t.deepEqual(carriers[1]?.calls, ["start", "end"]);
     carriers[1]?.answerWhole("own");
