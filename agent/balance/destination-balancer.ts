@@ -59,6 +59,7 @@ export class DestinationBalancer implements AttemptJudge {
   pick(request: PickRequest, nowMs: number): Attempt | undefined {
     this.#lastPickMs = nowMs;
     if (request.candidates !== this.#candidates || request.ejection !== this.#settings) this.#adopt(request, nowMs);
+    if (request.only !== undefined) return this.#attemptAt(request.only, nowMs);
     const excluded = request.exclude !== undefined && request.exclude.size > 0 ? request.exclude : undefined;
     const pool = excluded === undefined ? this.#currentPool(nowMs) : this.#poolWithout(excluded, nowMs);
     const facts = { sourceAddress: request.sourceAddress, nowMs, random: this.#options.random };
@@ -87,6 +88,11 @@ export class DestinationBalancer implements AttemptJudge {
     if (!probe) return;
     endpoint.ejection.probeAbandoned(this.#options.clock.monotonicMs());
     this.#pool = undefined;
+  }
+
+  #attemptAt(candidate: Candidate, nowMs: number): Attempt | undefined {
+    const endpoint = this.#endpoints.get(endpointKey(candidate));
+    return endpoint?.ejection.isAvailable(nowMs) === true ? this.#attempt(endpoint, nowMs) : undefined;
   }
 
   #attempt(endpoint: Endpoint, nowMs: number): Attempt {
