@@ -1,8 +1,8 @@
 /** What a worker knows about one endpoint of one destination. Belongs to its `DestinationBalancer`. */
 import type { Candidate } from "../../routing/decide-connection.ts";
+import { hashText } from "../../routing/hash-text.ts";
 import { Ejection } from "./ejection.ts";
 import { GrowingShare } from "./growing-share.ts";
-import { hashText } from "./hash-text.ts";
 import { LatencyEstimate } from "./latency-estimate.ts";
 import type { RequestRecord } from "./request-record.ts";
 

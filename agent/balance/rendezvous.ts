@@ -6,9 +6,9 @@
  * Each endpoint draws u in (0, 1) from hash(text, endpoint); the greatest -weight / ln(u) wins (Schindelhauer and
  * Schomaker, "Weighted Distributed Hash Tables", logarithmic method). Of equal weights that is the greatest u.
  */
+import { combineHashes, hashText } from "../../routing/hash-text.ts";
 import type { EndpointPool } from "./endpoint-pool.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { combineHashes, hashText } from "./hash-text.ts";
 
 export function rendezvous(pool: EndpointPool, text: string): Endpoint | undefined {
   const textHash = hashText(text);
