@@ -56,12 +56,18 @@ export class DestinationBalancer {
     if (candidates !== this.#candidates || ejection !== this.#settings || choice !== this.#choice) {
       this.#adopt(request, nowMs);
     }
+    if (request.only !== undefined) return this.#attemptAt(request.only, nowMs);
     const excluded = request.exclude !== undefined && request.exclude.size > 0 ? request.exclude : undefined;
     const pool = excluded === undefined ? this.#currentPool(nowMs) : this.#poolWithout(excluded, nowMs);
     const { sourceAddress, hashValue } = request;
     const facts = { sourceAddress, hashValue, nowMs, random: this.#options.random };
     const endpoint = loadBalancerFor(request.algorithm)(pool, facts);
     return endpoint === undefined ? undefined : this.#attempt(endpoint, nowMs);
+  }
+
+  #attemptAt(candidate: Candidate, nowMs: number): Attempt | undefined {
+    const endpoint = this.#endpoints.get(endpointKey(candidate));
+    return endpoint?.ejection.isAvailable(nowMs) === true ? this.#attempt(endpoint, nowMs) : undefined;
   }
 
   #attempt(endpoint: Endpoint, nowMs: number): Attempt {

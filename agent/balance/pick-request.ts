@@ -21,6 +21,8 @@ export interface PickRequest {
   readonly hashValue?: string;
   /** Candidate keys that were tried for this connection already. */
   readonly exclude?: ReadonlySet<string>;
+  /** No other than this one, as long as it is not ejected. */
+  readonly only?: Candidate;
   /** For one request rather than a connection: another list of candidates, with statistics of its own. */
   readonly ofRequests?: boolean;
 }

@@ -1,29 +1,34 @@
 /**
- * Which endpoint takes the next try of one request: never one that was tried before, as long as there is another. Counts
- * as that endpoint's load until it is judged or let go.
+ * Which endpoint takes the next try of one request: that of the client's session; else never one that was tried before, as
+ * long as there is another. Counts as that endpoint's load until it is judged or let go.
  */
-import type { RouteTarget } from "../../protocol/route-table.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
 import type { Attempt } from "../balance/attempt.ts";
+import type { PickRequest } from "../balance/pick-request.ts";
 import type { ForwardPlan } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
-import type { BackendEndpoints } from "./request-router.ts";
+import type { BackendEndpoints, RequestRouter } from "./request-router.ts";
 import type { UpstreamTarget } from "./upstream/dial-upstream.ts";
 import type { UpstreamFailure } from "./upstream/upstream-failure.ts";
 
 export interface EndpointChoiceOptions {
   readonly plane: HttpPlane;
   readonly facts: HttpFacts;
+  readonly router: RequestRouter;
   readonly plan: ForwardPlan;
+  /** Keys of endpoints that others try beside this one. */
+  readonly avoid?: ReadonlySet<string>;
 }
 
 export class EndpointChoice {
   readonly #options: EndpointChoiceOptions;
-  readonly #tried = new Set<string>();
+  readonly #tried: Set<string>;
   #attempt: Attempt | undefined;
   #startedMs = 0;
 
   constructor(options: EndpointChoiceOptions) {
     this.#options = options;
+    this.#tried = new Set(options.avoid);
   }
 
   get attempt(): Attempt | undefined {
@@ -32,7 +37,9 @@ export class EndpointChoice {
 
   /** `mayRepeat`: rather an endpoint that was tried already than none. Undefined: none is left. */
   pick(endpoints: BackendEndpoints, mayRepeat: boolean): Attempt | undefined {
-    const attempt = this.#pick(endpoints, mayRepeat);
+    const { endpoint } = this.#options.plan;
+    const ofSession = endpoint === undefined ? undefined : this.#pickOfSession(endpoints, endpoint);
+    const attempt = ofSession ?? this.#pick(endpoints, mayRepeat);
     this.#attempt = attempt;
     if (attempt !== undefined) this.#startedMs = this.#options.plane.clock.monotonicMs();
     return attempt;
@@ -94,24 +101,29 @@ export class EndpointChoice {
     return () => attempt?.finished();
   }
 
-  #pick({ candidates, loadBalancer, ejection }: BackendEndpoints, mayRepeat: boolean): Attempt | undefined {
-    if (candidates.length === 0) return undefined;
-    const { plane, facts, plan } = this.#options;
-    const request = {
-      destination: destinationOf(plan.target),
-      candidates,
-      algorithm: loadBalancer,
-      ejection,
-      sourceAddress: facts.source.address,
-      ofRequests: true,
-    };
+  /** Undefined: it was tried, or is ejected. One that is not near has its statistics in a list of its own. */
+  #pickOfSession(endpoints: BackendEndpoints, only: Candidate): Attempt | undefined {
+    if (this.#tried.has(only.key)) return undefined;
+    const { plane, plan, router } = this.#options;
+    const request = this.#request(endpoints);
+    const isAmong = endpoints.candidates.some(({ key, address }) => key === only.key && address === only.address);
+    if (isAmong) return plane.balancers.pick({ ...request, only });
+    const candidates = router.sessionEndpoints(plan.target);
+    return plane.balancers.pick({ ...request, destination: `${request.destination} sessions`, candidates, only });
+  }
+
+  #pick(endpoints: BackendEndpoints, mayRepeat: boolean): Attempt | undefined {
+    if (endpoints.candidates.length === 0) return undefined;
+    const { plane } = this.#options;
+    const request = this.#request(endpoints);
     const attempt = plane.balancers.pick({ ...request, exclude: this.#tried });
     if (attempt !== undefined || !mayRepeat) return attempt;
     this.#tried.clear();
     return plane.balancers.pick(request);
   }
-}
 
-function destinationOf({ service, port }: RouteTarget): string {
-  return `${service}:${port}`;
+  #request({ destination, candidates, loadBalancer, ejection }: BackendEndpoints): PickRequest {
+    const sourceAddress = this.#options.facts.source.address;
+    return { destination, candidates, algorithm: loadBalancer, ejection, sourceAddress, ofRequests: true };
+  }
 }

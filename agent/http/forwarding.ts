@@ -226,7 +226,8 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
   #mayRetry(): boolean {
     const { plan, plane } = this.#options;
     const retry = plan.rule?.retry;
-    if (retry === undefined || this.#retries >= retry.attempts || !this.#replay.isComplete) return false;
+    if (retry === undefined || this.#options.onlyOnce === true) return false;
+    if (this.#retries >= retry.attempts || !this.#replay.isComplete) return false;
     if (plane.budgets.retry(plan.target.service, retry.budget)) return true;
     plane.metrics.limitHit("retry-budget");
     return false;

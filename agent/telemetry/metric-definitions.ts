@@ -71,6 +71,21 @@ export function createMetricSet() {
       upperBounds: REQUEST_SECONDS_BUCKETS,
       registry,
     }),
+    mirrored: counter(
+      "hawser_http_mirrored_total",
+      "Copies of requests by backend; slow = dropped because it could not follow, refused = too many under way",
+      COUNTER_LABELS.mirrored,
+    ),
+    hedges: counter(
+      "hawser_http_hedges_total",
+      "Tries sent beside a late one, and how many of these brought the answer",
+      COUNTER_LABELS.hedges,
+    ),
+    collapsed: counter(
+      "hawser_http_collapsed_total",
+      "Requests that waited for the answer to an equal one: shared it, went by themselves, or were too slow for it",
+      COUNTER_LABELS.collapsed,
+    ),
     idleUpstreams: gauge("hawser_http_idle_upstreams", "Connections to endpoints that wait for a request", []),
 
     // Tunnels, dials and what went wrong, by the names of `COUNTER_LABELS`.

@@ -25,6 +25,9 @@ export const COUNTER_LABELS = {
   retries: [],
   refused: ["reason"],
   limitHits: ["limit"],
+  mirrored: ["backend", "result"],
+  hedges: ["event"],
+  collapsed: ["result"],
 } as const;
 export type CounterName = keyof typeof COUNTER_LABELS;
 

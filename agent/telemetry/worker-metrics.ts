@@ -29,6 +29,9 @@ export interface ConnectionCounters {
 export type HandshakeResult = "ok" | "failed" | "timeout" | "identity-mismatch";
 export type DialResult = "ok" | "failed" | "timeout" | "refused";
 
+/** Of a copy that a mirror got, or should have got. */
+export type MirrorResult = "answered" | "failed" | "slow" | "dropped" | "refused";
+
 export interface WorkerMetricsOptions {
   readonly clock: Clock;
   /** For tests; the default is `MAX_CONNECTION_SERIES`. */
@@ -111,6 +114,20 @@ export class WorkerMetrics {
   /** A connection that was refused on purpose, by its refusal code. */
   refused(reason: string): void {
     this.#count("refused", [reason]);
+  }
+
+  mirrored(backend: string, result: MirrorResult): void {
+    this.#count("mirrored", [backend, result]);
+  }
+
+  /** A further try beside a late one. */
+  hedge(event: "sent" | "won"): void {
+    this.#count("hedges", [event]);
+  }
+
+  /** What became of a request that waited for the answer to an equal one. */
+  collapsed(result: "shared" | "alone" | "left-behind"): void {
+    this.#count("collapsed", [result]);
   }
 
   /** A bound of some `limits.ts` did its work. */

@@ -67,7 +67,7 @@ export class DataWorker {
       traceparents: new Traceparents(),
     };
     this.#http = createHttpPlane(outbound);
-    const routerFor = tableRouters(settings.node, () => this.#table);
+    const routerFor = tableRouters(settings.node, () => this.#table, this.#http.sessions);
     this.#outbound = new OutboundListener(outbound, { plane: this.#http, routerFor });
     this.#inbound = new InboundListener({
       plane,

@@ -41,6 +41,9 @@ export function headerValue(facts: RequestFacts, name: string): string | undefin
 
 /** By its content type (gRPC over HTTP/2, section Requests). */
 export function isGrpc(facts: RequestFacts): boolean {
-  const type = headerValue(facts, "content-type");
+  return isGrpcContent(headerValue(facts, "content-type"));
+}
+
+export function isGrpcContent(type: string | undefined): boolean {
   return type !== undefined && /^application\/grpc([+;]|$)/i.test(type);
 }

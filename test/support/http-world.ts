@@ -33,6 +33,8 @@ export interface HttpWorldOptions {
   /** Ports on 127.0.0.1 of the origins behind Service shop/catalog:80. */
   readonly origins?: readonly number[];
   readonly candidates?: readonly Candidate[];
+  /** The same of other Services, by their keys. */
+  readonly others?: Readonly<Record<string, readonly number[]>>;
   readonly decide?: (facts: RequestFacts) => RequestDecision;
   readonly clock?: Clock;
   readonly ejection?: EjectionSettings;
@@ -53,7 +55,7 @@ export class HttpWorld {
   readonly sockets = new Set<Socket>();
   dials = 0;
   readonly #options: HttpWorldOptions;
-  readonly #endpoints: BackendEndpoints;
+  readonly #endpoints: Map<string, BackendEndpoints>;
   readonly #table = new TableState(testTable({ workloads: [testWorkload("shop/client")] }));
   readonly #listener: Server;
 
@@ -63,13 +65,11 @@ export class HttpWorld {
     this.metrics = new WorkerMetrics({ clock: this.clock });
     this.connections = new ConnectionRegistry({ clock: this.clock, onLimit: (name) => this.metrics.limitHit(name) });
     this.plane = this.#createPlane();
-    this.#endpoints = {
-      service: catalog,
-      candidates: options.candidates ?? (options.origins ?? []).map(localCandidate),
-      loadBalancer: "round-robin",
-      destination: `${catalog.key}:80`,
-      ejection: options.ejection ?? NO_EJECTION,
-    };
+    const all = Object.entries({ [catalog.key]: options.origins ?? [], ...options.others });
+    this.#endpoints = new Map(all.map(([key, ports]) => [key, this.#endpointsOf(key, ports.map(localCandidate))]));
+    if (options.candidates !== undefined) {
+      this.#endpoints.set(catalog.key, this.#endpointsOf(catalog.key, options.candidates));
+    }
     this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#serve(socket));
   }
 
@@ -88,6 +88,11 @@ export class HttpWorld {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** Of a Service. */
+  endpoints(service: string): readonly Candidate[] {
+    return this.#endpoints.get(service)?.candidates ?? [];
+  }
+
   /** A client's end, half-open allowed. */
   async connect(): Promise<Socket> {
     const socket = connect({ host: "127.0.0.1", port: this.port, allowHalfOpen: true, noDelay: true });
@@ -103,6 +108,14 @@ export class HttpWorld {
       for (const [key, count] of Object.entries(counts)) sums[key] = (sums[key] ?? 0) + count;
     }
     return sums;
+  }
+
+  /** `mirrored shop/mirror answered` -> 3 and so on, likewise. */
+  counters(): Record<string, number> {
+    const { counters } = this.metrics.collect();
+    return Object.fromEntries(
+      counters.map(({ name, labelValues, value }) => [[name, ...labelValues].join(" "), value]),
+    );
   }
 
   /** The next line of this kind that the data plane leaves. */
@@ -147,8 +160,15 @@ export class HttpWorld {
   get #router(): RequestRouter {
     return {
       decide: (facts) => this.#options.decide?.(facts) ?? forward(facts),
-      endpoints: (backend: RouteTarget) => (backend.service === catalog.key ? this.#endpoints : undefined),
+      endpoints: ({ service }: RouteTarget) => this.#endpoints.get(service),
+      sessionEndpoints: ({ service }: RouteTarget) => this.#endpoints.get(service)?.candidates ?? [],
     };
+  }
+
+  #endpointsOf(key: string, candidates: readonly Candidate[]): BackendEndpoints {
+    const { ejection = NO_EJECTION } = this.#options;
+    const service = { ...catalog, key };
+    return { service, destination: `${key}:80`, candidates, loadBalancer: "round-robin", ejection };
   }
 
   #createPlane(): HttpPlane {

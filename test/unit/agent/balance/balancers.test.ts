@@ -68,6 +68,17 @@ test("a pick from no candidates gives nothing", (t) => {
   t.is(balancers.pick(request), undefined);
 });
 
+test("a pick of one endpoint only gets that one, and counts for it, unless it is ejected or unknown", (t) => {
+  const candidates = candidatesWithWeights([100, 100]);
+  const { balancers, request, pick } = setUp(candidates, { algorithm: "least-request" });
+  const [only, other] = candidates as [Candidate, Candidate];
+  for (let count = 0; count < 5; count += 1) t.is(pick({ only }).candidate, only);
+  t.is(pick().candidate, other, "the other one has less to do");
+  for (let count = 0; count < EJECTION.consecutiveFailures; count += 1) pick({ only: other }).failed();
+  t.is(balancers.pick({ ...request, only: other }), undefined);
+  t.is(balancers.pick({ ...request, only: { ...only, address: "10.0.0.9" } }), undefined);
+});
+
 test("a pick from candidates that are all excluded gives nothing", (t) => {
   const { balancers, request } = setUp(candidatesWithWeights([1, 1]));
   t.is(balancers.pick({ ...request, exclude: new Set([A, B]) }), undefined);

@@ -20,22 +20,9 @@ metadata: { name: p, namespace: shop }
 spec: { ${spec} }
 `;
 
-const MIRROR = `
-  rules:
-    - filters: [{ type: RequestMirror, requestMirror: { backendRef: { name: catalog, port: 80 } } }]
-      backendRefs: [{ name: catalog, port: 80 }]
-`;
-
-test("a route of gRPC, with a mirror or with sessions holds nowhere, and a controller tells so", (t) => {
+test("a route of gRPC holds nowhere, and a controller tells so", (t) => {
   t.deepEqual(told(service("catalog") + route("")), []);
   t.deepEqual(told(service("catalog") + route("", "calls", "GRPCRoute")), ["not-supported kind: GRPCRoute shop/calls"]);
-  t.deepEqual(told(service("catalog") + route(MIRROR)), [
-    "not-supported spec.rules[0].filters[0].requestMirror: filter RequestMirror",
-  ]);
-  t.deepEqual(
-    told(service("catalog") + route("  rules: [{ sessionPersistence: { type: Header, header: { name: x } } }]")),
-    ["not-supported spec.rules[0].sessionPersistence: sessionPersistence"],
-  );
   const gateway = route("", "calls", "GRPCRoute").replace(
     '{ group: "", kind: Service, name: catalog }',
     "{ name: edge }",
@@ -84,9 +71,6 @@ const PARTS: readonly (readonly [spec: string, told: string])[] = [
   ["sizes: { requestBody: 1 }", "sizes"],
   ['faults: [{ until: "2026-12-01T12:00:00Z", delay: 1s }]', "faults"],
   ["quota: { requests: 1 }", "quota"],
-  ["hedging: {}", "hedging"],
-  ["fallback: { response: {} }", "fallback"],
-  ["collapse: {}", "collapse"],
   ["loadBalancer: { algorithm: hash, hash: { header: a } }", "loadBalancer.hash"],
   ["loadBalancer: { slowStart: { window: 1s } }", "loadBalancer.slowStart"],
   ["loadBalancer: { honorRetryAfter: false }", "loadBalancer.honorRetryAfter"],
