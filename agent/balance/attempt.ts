@@ -11,12 +11,12 @@
 import type { Candidate } from "../../routing/decide-connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 
-/** How an endpoint has answered a request. */
+/** How an endpoint has begun to answer a request. */
 export interface AnswerReport {
-  /** Of HTTP; what says the same in another way is to be told as such (a gRPC status). */
-  readonly status: number;
   /** From the pick to the head of the answer. */
   readonly latencyMs: number;
+  /** What says that the server has failed, for a person; absent: nothing does. */
+  readonly failure?: string | undefined;
   /** The endpoint wants to be left alone for so long. */
   readonly retryAfterMs?: number | undefined;
 }
@@ -30,8 +30,8 @@ export interface AttemptJudge {
   attemptAnswered(endpoint: Endpoint, probe: boolean, answer: AnswerReport): void;
   /** A good answer came to its end, or to where its client left. */
   attemptCompleted(endpoint: Endpoint): void;
-  /** There was no whole answer, and it is the endpoint's fault. */
-  attemptBroken(endpoint: Endpoint, probe: boolean): void;
+  /** There was no good answer to its end. */
+  attemptBroken(endpoint: Endpoint, probe: boolean, detail: string): void;
 }
 
 export class Attempt {
@@ -64,7 +64,7 @@ export class Attempt {
     this.connected(answer.latencyMs);
     if (this.#state !== "connected") return;
     this.#state = "answered";
-    this.#isGood = !isError(answer.status);
+    this.#isGood = answer.failure === undefined;
     this.#judge.attemptAnswered(this.#endpoint, this.probe, answer);
   }
 
@@ -75,12 +75,15 @@ export class Attempt {
     this.#judge.attemptFailed(this.#endpoint, this.probe);
   }
 
-  /** The request was delivered, or may have been, and its answer did not come, not in time, or not whole. It is over. */
-  broken(): void {
+  /**
+   * The request was delivered, or may have been, and its answer did not come, not in time, not whole, or said at its end
+   * that the server has failed. The attempt is over.
+   */
+  broken(detail: string): void {
     if (this.#state === "over") return;
     const wasTold = this.#state === "answered" && !this.#isGood;
     this.#leave();
-    if (!wasTold) this.#judge.attemptBroken(this.#endpoint, this.probe);
+    if (!wasTold) this.#judge.attemptBroken(this.#endpoint, this.probe, detail);
   }
 
   /** The connection or request is over, for whatever reason that does not speak against the endpoint. */
@@ -96,9 +99,4 @@ export class Attempt {
     this.#state = "over";
     this.#endpoint.inFlight -= 1;
   }
-}
-
-/** Of the server (RFC 9110 section 15.6). */
-export function isError(status: number): boolean {
-  return status >= 500;
 }

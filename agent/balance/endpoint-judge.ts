@@ -4,13 +4,13 @@
  *
  *   failed connects in a row, outliers among requests  ->  ejected, while the share of those that are out allows it
  *   a probe that proves the contrary  ----------------->  returned, with a share that grows if the policy says so
- *   429 or 503 with Retry-After  ---------------------->  pauses, then the same
+ *   it asks to be left alone (Retry-After)  ----------->  pauses, then the same
  */
 import type { Clock } from "../../core/clock.ts";
 import type { EjectionSettings } from "../../protocol/table.ts";
 import type { ChoiceSettings } from "../../routing/choice-settings.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
-import { type AnswerReport, type AttemptJudge, isError } from "./attempt.ts";
+import type { AnswerReport, AttemptJudge } from "./attempt.ts";
 import type { EjectionCause } from "./ejection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { MAX_PAUSE_MS, MAX_PAUSE_RETURN_MS, RETURN_FIRST_SHARE } from "./limits.ts";
@@ -41,9 +41,6 @@ export interface EndpointJudgeOptions {
   /** Who may take the next connection has changed. */
   readonly onChange: () => void;
 }
-
-/** Of an endpoint that has nothing else against it. */
-const MAY_PAUSE: ReadonlySet<number> = new Set([429, 503]);
 
 export class EndpointJudge implements AttemptJudge {
   readonly #options: EndpointJudgeOptions;
@@ -95,11 +92,10 @@ export class EndpointJudge implements AttemptJudge {
     this.#options.onChange();
   }
 
-  attemptAnswered(endpoint: Endpoint, probe: boolean, answer: AnswerReport): void {
-    if (isError(answer.status)) this.#erred(endpoint, probe, `answer ${answer.status}`);
-    else this.#answeredWell(endpoint, probe, answer.latencyMs);
-    const { status, retryAfterMs } = answer;
-    if (retryAfterMs !== undefined && MAY_PAUSE.has(status)) this.#pause(endpoint, retryAfterMs);
+  attemptAnswered(endpoint: Endpoint, probe: boolean, { latencyMs, failure, retryAfterMs }: AnswerReport): void {
+    if (failure === undefined) this.#answeredWell(endpoint, probe, latencyMs);
+    else this.#erred(endpoint, probe, failure);
+    if (retryAfterMs !== undefined) this.#pause(endpoint, retryAfterMs);
   }
 
   attemptCompleted(endpoint: Endpoint): void {
@@ -108,8 +104,8 @@ export class EndpointJudge implements AttemptJudge {
     this.#detection.completed(endpoint);
   }
 
-  attemptBroken(endpoint: Endpoint, probe: boolean): void {
-    this.#erred(endpoint, probe, "no whole answer");
+  attemptBroken(endpoint: Endpoint, probe: boolean, detail: string): void {
+    this.#erred(endpoint, probe, detail);
   }
 
   #answeredWell(endpoint: Endpoint, probe: boolean, latencyMs: number): void {
