@@ -20,7 +20,8 @@ export interface ConnectionLabels {
 export const COUNTER_LABELS = {
   handshakes: ["result", "tls_version", "key_exchange", "resumed"],
   dials: ["result"],
-  ejections: ["service"],
+  ejections: ["service", "cause"],
+  pauses: ["service"],
   retries: [],
   refused: ["reason"],
   limitHits: ["limit"],

@@ -3,6 +3,7 @@
  * thread once a second. No label is looked up after a connection was opened, no promise, no allocation per byte.
  */
 import type { Clock } from "../../core/clock.ts";
+import type { EjectionCause } from "../balance/ejection.ts";
 import { MAX_CONNECTION_SERIES, MAX_COUNTER_SERIES, OVERFLOW_LABEL, SERIES_IDLE_MS } from "./limits.ts";
 import { CONNECT_SECONDS_BUCKETS } from "./metrics-batch.ts";
 import type {
@@ -101,8 +102,13 @@ export class WorkerMetrics {
     this.#count("retries", []);
   }
 
-  ejection(service: string): void {
-    this.#count("ejections", [service]);
+  ejection(service: string, cause: EjectionCause): void {
+    this.#count("ejections", [service, cause]);
+  }
+
+  /** An endpoint that has asked to be left alone for a while. */
+  pause(service: string): void {
+    this.#count("pauses", [service]);
   }
 
   /** A connection that was refused on purpose, by its refusal code. */

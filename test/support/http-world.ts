@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { connect, type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Balancers } from "../../agent/balance/balancers.ts";
+import type { BalancerEvents } from "../../agent/balance/endpoint-judge.ts";
 import { H1Connection } from "../../agent/http/client/h1-connection.ts";
 import { createHttpPlane, type HttpPlane } from "../../agent/http/http-plane.ts";
 import type { BackendEndpoints, RequestRouter } from "../../agent/http/request-router.ts";
@@ -38,6 +39,8 @@ export interface HttpWorldOptions {
   readonly decide?: (facts: RequestFacts) => RequestDecision;
   readonly clock?: Clock;
   readonly ejection?: EjectionSettings;
+  /** What else is to be known of the backends. */
+  readonly backend?: Partial<BackendEndpoints>;
   readonly pool?: TunnelPool;
   readonly random?: () => number;
   /** Where lines go instead of `log`. */
@@ -54,6 +57,8 @@ export class HttpWorld {
   /** Sockets of accepted clients and of dialled origins that are not closed. */
   readonly sockets = new Set<Socket>();
   dials = 0;
+  /** What the balancer did. */
+  readonly balancerEvents: string[] = [];
   readonly #options: HttpWorldOptions;
   readonly #endpoints: Map<string, BackendEndpoints>;
   readonly #table = new TableState(testTable({ workloads: [testWorkload("shop/client")] }));
@@ -166,9 +171,9 @@ export class HttpWorld {
   }
 
   #endpointsOf(key: string, candidates: readonly Candidate[]): BackendEndpoints {
-    const { ejection = NO_EJECTION } = this.#options;
+    const { ejection = NO_EJECTION, backend } = this.#options;
     const service = { ...catalog, key };
-    return { service, destination: `${key}:80`, candidates, loadBalancer: "round-robin", ejection };
+    return { service, destination: `${key}:80`, candidates, loadBalancer: "round-robin", ejection, ...backend };
   }
 
   #createPlane(): HttpPlane {
@@ -184,10 +189,20 @@ export class HttpWorld {
       table: () => this.#table,
       limitHit: (name) => this.metrics.limitHit(name),
       pool: this.#options.pool ?? ({} as TunnelPool),
-      balancers: new Balancers({ clock: this.clock, random: () => 0 }),
+      balancers: new Balancers({ clock: this.clock, random: () => 0, events: this.#balancerEvents }),
       traceparents: new Traceparents(),
     });
     return { ...plane, random: this.#options.random ?? (() => 0) };
+  }
+
+  get #balancerEvents(): BalancerEvents {
+    const told = (what: string) => this.balancerEvents.push(what);
+    return {
+      ejected: ({ cause, detail }) => told(`ejected ${cause}: ${detail}`),
+      returned: () => told("returned"),
+      paused: ({ pauseMs }) => told(`paused ${pauseMs}`),
+      limitHit: (limit) => told(`limit ${limit}`),
+    };
   }
 
   #dial({ address, port }: DialOptions): Socket {
