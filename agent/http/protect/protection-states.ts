@@ -12,7 +12,8 @@ import type {
   RouteEntry,
   RouteRule,
 } from "../../../protocol/route-table.ts";
-import { CircuitBreaker, type CircuitState, type CircuitTransition } from "./circuit-breaker.ts";
+import type { CircuitReading } from "../../telemetry/metrics-batch.ts";
+import { CircuitBreaker, type CircuitTransition } from "./circuit-breaker.ts";
 import { ConcurrencyGate } from "./concurrency-gate.ts";
 import type { ProtectLimitName } from "./limits.ts";
 import { RateLimiter } from "./rate-limiter.ts";
@@ -26,11 +27,7 @@ export interface ProtectionStatesOptions {
   /** Data workers of the agent. */
   readonly workers: number;
   readonly onLimit: (name: ProtectLimitName) => void;
-  readonly onTransition: (part: PolicyPart, state: CircuitState) => void;
-}
-
-export interface CircuitGauge extends PolicyPart {
-  readonly state: CircuitState;
+  readonly onTransition: (circuit: CircuitReading) => void;
 }
 
 interface Parts {
@@ -82,7 +79,7 @@ export class ProtectionStates {
     return waiting;
   }
 
-  circuits(): CircuitGauge[] {
+  circuits(): CircuitReading[] {
     return [...this.#breakers.all()].map(({ part: { policy, scope }, state }) => ({
       policy,
       scope,
@@ -125,7 +122,7 @@ export class ProtectionStates {
     const { log, onTransition } = this.#options;
     const { scope } = created;
     const { policy } = this.#breakers.partOf(scope) ?? created;
-    onTransition({ policy, scope }, state);
+    onTransition({ policy, scope, state });
     const facts = { event: "circuit", policy, scope, state };
     if (state === "open") log.warn({ ...facts, requests, errors }, "Circuit opened: requests are refused for a while");
     else if (state === "half-open")

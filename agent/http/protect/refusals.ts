@@ -11,6 +11,7 @@ import type {
   RateLimit,
   RequestSizes,
 } from "../../../protocol/route-table.ts";
+import type { Refusal } from "../admission.ts";
 
 export type ProtectionReason =
   | "rate-limited"
@@ -24,14 +25,8 @@ export type ProtectionReason =
   | "response-too-large"
   | "fault-abort";
 
-export interface ProtectionRefusal {
+export interface ProtectionRefusal extends Refusal {
   readonly reason: ProtectionReason;
-  readonly status: number;
-  /** Undefined: as the status is translated. */
-  readonly grpcStatus?: number;
-  /** One sentence, which names the policy. */
-  readonly text: string;
-  readonly headers?: readonly HeaderField[];
   /** `namespace/name` of the TrafficPolicy. */
   readonly policy: string;
 }
