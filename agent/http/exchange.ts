@@ -182,6 +182,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     const { plane, facts, head } = this.#options;
     return {
       source: facts.source.workload,
+      identity: router.identity,
       service: facts.service.key,
       port: facts.port,
       scheme: head.scheme,
