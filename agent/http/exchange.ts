@@ -179,7 +179,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
   // Down the layers.
 
   #requestFacts(): RequestFacts {
-    const { plane, facts, head } = this.#options;
+    const { plane, facts, router, head } = this.#options;
     return {
       source: facts.source.workload,
       identity: router.identity,

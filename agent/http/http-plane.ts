@@ -7,6 +7,7 @@ import type { TunnelPool } from "../tunnel/tunnel-pool.ts";
 import type { DataPlane } from "../worker/data-plane.ts";
 import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AdmissionGate } from "./admission.ts";
+import { Protection } from "./protect/protection.ts";
 import { RetryBudgets } from "./retry-budgets.ts";
 import { UpstreamPool } from "./upstream/upstream-pool.ts";
 
@@ -20,6 +21,7 @@ export interface UpstreamPlane extends DataPlane {
 export interface HttpPlane extends UpstreamPlane {
   readonly upstreams: UpstreamPool;
   readonly budgets: RetryBudgets;
+  readonly protection: Protection;
   /** Absent: every request may go. */
   readonly admission?: AdmissionGate;
   /** In [0, 1). */
@@ -49,12 +51,22 @@ export interface HttpFacts {
   readonly table: TableState;
 }
 
-export function createHttpPlane(plane: UpstreamPlane): HttpPlane {
+export interface HttpPlaneOptions {
+  /** Data workers of the agent. */
+  readonly workers: number;
+  readonly random?: () => number;
+}
+
+export function createHttpPlane(plane: UpstreamPlane, options: HttpPlaneOptions): HttpPlane {
+  const { workers, random = Math.random } = options;
+  const protection = new Protection({ ...plane, workers, random });
   return {
     ...plane,
     upstreams: new UpstreamPool(plane),
     budgets: new RetryBudgets(plane.clock, (name) => plane.metrics.limitHit(name)),
-    random: Math.random,
+    protection,
+    admission: protection,
+    random,
     requestId: randomUUID,
   };
 }

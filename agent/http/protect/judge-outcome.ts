@@ -2,23 +2,16 @@
  * Whether a request speaks against the thing that it went to: an answer that says so, or none where there should be one.
  * What the client or a policy ended says nothing.
  */
-
-export interface RequestEnd {
-  /** One of `RequestReason`. */
-  readonly reason: string;
-  /** What the client was told; undefined: nothing. */
-  readonly status: number | undefined;
-  /** Of a gRPC call, as its server has it. */
-  readonly grpcStatus?: number | undefined;
-}
+import type { RequestOutcome } from "../admission.ts";
+import type { RequestReason } from "../request-failure.ts";
 
 const FIRST_SERVER_ERROR = 500;
 
 /** gRPC's codes for what a server cannot do: UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
 const GRPC_SERVER_ERRORS: ReadonlySet<number> = new Set([2, 4, 13, 14, 15]);
 
-const ANSWERED: ReadonlySet<string> = new Set(["answered", "upgraded"]);
-const NO_ANSWER: ReadonlySet<string> = new Set([
+const ANSWERED: ReadonlySet<RequestReason> = new Set(["answered", "upgraded"]);
+const NO_ANSWER: ReadonlySet<RequestReason> = new Set([
   "connect-failure",
   "connect-timeout",
   "refused-stream",
@@ -31,12 +24,12 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
   "answer-cut-short",
 ]);
 
-export function judgeOutcome({ reason, status = 0, grpcStatus }: RequestEnd): "good" | "bad" | "neither" {
+export function judgeOutcome({ reason, status = 0, grpcStatus }: RequestOutcome): "good" | "bad" | "neither" {
   if (NO_ANSWER.has(reason)) return "bad";
   if (!ANSWERED.has(reason)) return "neither";
   return isServerError(status, grpcStatus) ? "bad" : "good";
 }
 
-export function isServerError(status: number, grpcStatus: number | undefined): boolean {
+function isServerError(status: number, grpcStatus: number | undefined): boolean {
   return status >= FIRST_SERVER_ERROR || (grpcStatus !== undefined && GRPC_SERVER_ERRORS.has(grpcStatus));
 }

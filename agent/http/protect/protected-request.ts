@@ -12,28 +12,25 @@
  *      \--delayed--> \--in the line--> \--under way--> over
  */
 import type { Clock, Timer } from "../../../core/clock.ts";
+import type { Admission, AdmissionAsker, Pace, RequestOutcome } from "../admission.ts";
 import type { CircuitTicket } from "./circuit-breaker.ts";
 import type { GatePlace, GateVisitor } from "./concurrency-gate.ts";
 import type { DrawnFaults } from "./draw-faults.ts";
-import { judgeOutcome, type RequestEnd } from "./judge-outcome.ts";
+import { judgeOutcome } from "./judge-outcome.ts";
 import { circuitOpen, faultAbort, noPlace, type ProtectionRefusal, waitedTooLong } from "./refusals.ts";
 import type { RuleGuards } from "./rule-guards.ts";
-
-/** Of a request that waits; never called from within `begin`, nor after `over`. One of the two, once. */
-export interface ProtectionAsker {
-  admitted(): void;
-  refused(refusal: ProtectionRefusal): void;
-}
 
 export interface ProtectedRequestOptions {
   readonly clock: Clock;
   readonly guards: RuleGuards;
   readonly faults: DrawnFaults | undefined;
-  readonly asker: ProtectionAsker;
+  readonly asker: AdmissionAsker;
   readonly onFault: (policy: string, fault: "delay" | "abort" | "bandwidth") => void;
+  /** Before the asker is told. */
+  readonly onRefused: (refusal: ProtectionRefusal) => void;
 }
 
-export class ProtectedRequest implements GateVisitor {
+export class ProtectedRequest implements Admission, GateVisitor {
   readonly #options: ProtectedRequestOptions;
   #timer: Timer | undefined;
   #place: GatePlace | undefined;
@@ -43,7 +40,10 @@ export class ProtectedRequest implements GateVisitor {
     this.#options = options;
   }
 
-  /** The asker is called later. */
+  get pace(): Pace | undefined {
+    return this.#options.faults?.bandwidth;
+  }
+
   get mustWait(): boolean {
     return this.#timer !== undefined || this.#place?.isInside === false;
   }
@@ -63,18 +63,21 @@ export class ProtectedRequest implements GateVisitor {
     return undefined;
   }
 
-  /** The head of the answer: of a long one, the breaker need not wait for the end. */
-  answered(end: RequestEnd): void {
-    this.#judge(end);
+  /** Of a long answer, the breaker need not wait for the end. */
+  answered(outcome: RequestOutcome): void {
+    this.#judge(outcome);
   }
 
-  /** In whatever state it was. */
-  over(end: RequestEnd): void {
+  over(outcome: RequestOutcome): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#judge(end);
+    this.#judge(outcome);
     this.#ticket?.over();
     // Last: whoever gets the place should find the breaker up to date.
+    if (outcome.reason !== "upgraded") this.#place?.leave();
+  }
+
+  closed(): void {
     this.#place?.leave();
   }
 
@@ -85,14 +88,16 @@ export class ProtectedRequest implements GateVisitor {
   }
 
   timedOut(): void {
-    const { guards, asker } = this.#options;
-    if (guards.concurrency !== undefined) asker.refused(waitedTooLong(guards.concurrency.part));
+    const { concurrency } = this.#options.guards;
+    if (concurrency !== undefined) this.#tell(waitedTooLong(concurrency.part));
   }
 
   #tell(refusal: ProtectionRefusal | undefined): void {
-    const { asker } = this.#options;
-    if (refusal !== undefined) asker.refused(refusal);
-    else if (!this.mustWait) asker.admitted();
+    const { asker, onRefused } = this.#options;
+    if (refusal !== undefined) {
+      onRefused(refusal);
+      asker.refused(refusal);
+    } else if (!this.mustWait) asker.admitted();
   }
 
   #afterDelay(): ProtectionRefusal | undefined {
@@ -118,9 +123,10 @@ export class ProtectedRequest implements GateVisitor {
     return this.#ticket === undefined ? circuitOpen(breaker.part, breaker.state.closedForMs) : undefined;
   }
 
-  #judge(end: RequestEnd): void {
-    const outcome = this.#ticket === undefined ? "neither" : judgeOutcome(end);
-    if (outcome === "bad") this.#ticket?.bad();
-    else if (outcome === "good") this.#ticket?.good();
+  #judge(outcome: RequestOutcome): void {
+    if (this.#ticket === undefined) return;
+    const verdict = judgeOutcome(outcome);
+    if (verdict === "bad") this.#ticket.bad();
+    else if (verdict === "good") this.#ticket.good();
   }
 }

@@ -4,8 +4,10 @@
  */
 import type { Clock } from "../../../core/clock.ts";
 import type { Log } from "../../../core/log.ts";
-import type { RequestCondition, RequestSizes, RouteRule, ValueSource } from "../../../protocol/route-table.ts";
+import type { RequestSizes, RouteRule } from "../../../protocol/route-table.ts";
 import type { RequestFacts } from "../../../routing/http/request-facts.ts";
+import { requestValue } from "../../../routing/http/request-value.ts";
+import { satisfiesCondition } from "../../../routing/http/satisfies-condition.ts";
 import type { TableState } from "../../../routing/table-state.ts";
 import type { WorkerMetrics } from "../../telemetry/worker-metrics.ts";
 import type { AdmissionAsker, AdmissionGate, AdmissionRequest, Refusal } from "../admission.ts";
@@ -26,8 +28,6 @@ export interface ProtectionOptions {
   readonly random: () => number;
   /** Data workers of the agent. */
   readonly workers: number;
-  readonly valueOf: (source: ValueSource, request: RequestFacts) => string | undefined;
-  readonly isSatisfied: (condition: RequestCondition, request: RequestFacts) => boolean;
 }
 
 /** Colon, space, CR and LF. */
@@ -63,10 +63,8 @@ export class Protection implements AdmissionGate {
       clock,
       guards,
       faults,
-      asker: {
-        admitted: () => asker.admitted(),
-        refused: (late) => asker.refused(this.#counted(late)),
-      },
+      asker,
+      onRefused: (late) => this.#counted(late),
       onFault: (policy, fault) => metrics.fault(policy, fault),
     });
     const atOnce = protectedRequest.begin();
@@ -97,18 +95,18 @@ export class Protection implements AdmissionGate {
 
   #rateRefusal({ rates }: RuleGuards, request: RequestFacts): ProtectionRefusal | undefined {
     if (rates.length === 0) return undefined;
-    const { clock, valueOf } = this.#options;
-    const refused = askRates(rates, clock.monotonicMs(), (source) => valueOf(source, request));
+    const nowMs = this.#options.clock.monotonicMs();
+    const refused = askRates(rates, nowMs, (source) => requestValue(request, source));
     return refused === undefined ? undefined : rateLimited(refused.part, refused.waitMs);
   }
 
   #faults({ faults }: RouteRule, request: RequestFacts): DrawnFaults | undefined {
     if (faults === undefined) return undefined;
-    const { clock, random, isSatisfied } = this.#options;
+    const { clock, random } = this.#options;
     return drawFaults(faults, {
       nowMs: clock.nowMs(),
       random,
-      isSatisfied: (condition) => isSatisfied(condition, request),
+      isSatisfied: (condition) => satisfiesCondition(condition, request),
     });
   }
 
