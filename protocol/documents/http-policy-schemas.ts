@@ -11,10 +11,12 @@ export const timeouts = z
   .strictObject({
     request: duration
       .optional()
-      .describe("From the first byte of the request to the last of the answer, retries included, 0s: without end."),
-    perTry: duration.optional().describe("The same for one attempt, 0s: without end."),
-    connect: positiveDuration.optional().describe("For a connection to an endpoint."),
-    idle: duration.optional().describe("Without a byte in either direction, 0s: without end."),
+      .describe(
+        "From the first byte of the request to the last of the answer, retries included; 0s: without end; absent: without end.",
+      ),
+    perTry: duration.optional().describe("The same for one attempt; 0s: without end; absent: without end."),
+    connect: positiveDuration.optional().describe("For a connection to an endpoint; absent: 8s."),
+    idle: duration.optional().describe("Without a byte in either direction; 0s: as absent; absent: 24h."),
   })
   .superRefine(({ request, perTry }, context) => {
     if (request === undefined || perTry === undefined || request === 0 || perTry <= request) return;
@@ -61,7 +63,7 @@ const retryBudget = z
     interval: positiveDuration.prefault("10s").describe("Over which requests and retries are counted."),
     minRetryRate: z
       .strictObject({
-        count: z.int({ error: COUNT }).min(0, COUNT).max(1_000_000, COUNT).default(10).describe("Retries,"),
+        count: z.int({ error: COUNT }).min(0, COUNT).max(1_000_000, COUNT).default(10).describe("So many retries"),
         interval: positiveDuration.prefault("1s").describe("in so long."),
       })
       .prefault({})
@@ -88,6 +90,6 @@ export const retries = z
       .optional()
       .describe("What an attempt ends with; absent: connect-failure, reset, refused-stream."),
     backoff: duration.optional().describe("Before the first retry, doubled before each further one; absent: 25ms."),
-    budget: retryBudget.optional().describe("What retries may be of the traffic."),
+    budget: retryBudget.optional().describe("What retries may be of the traffic; absent: all its defaults."),
   })
   .transform(({ attempts, on, backoff, budget }) => ({ attempts, on, backoffMs: backoff, budget }));

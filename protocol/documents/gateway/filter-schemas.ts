@@ -8,7 +8,7 @@ import { portNumber } from "../scalar-schemas.ts";
 import { headerName, headerValue, HTTP_METHODS, preciseHostname } from "./match-schemas.ts";
 import { apiGroup, apiKind, backendObject, objectName } from "./reference-schemas.ts";
 
-export const header = z.strictObject({ name: headerName, value: headerValue });
+const header = z.strictObject({ name: headerName, value: headerValue });
 
 /** These say where a message ends and who it is for: changing them is how requests are smuggled (RFC 9112 section 11.2). */
 export const UNTOUCHABLE_HEADERS: ReadonlySet<string> = new Set([

@@ -1,7 +1,7 @@
 /** Parts of a TrafficPolicy about where an answer comes from: fallback, hedging and collapsing. */
 import { z } from "zod";
-import { header, UNTOUCHABLE, UNTOUCHABLE_HEADERS } from "../gateway/filter-schemas.ts";
-import { headerName } from "../gateway/match-schemas.ts";
+import { UNTOUCHABLE, UNTOUCHABLE_HEADERS } from "../gateway/filter-schemas.ts";
+import { headerName, headerValue } from "../gateway/match-schemas.ts";
 import { countOf, durationBetween, labelName, portNumber } from "../scalar-schemas.ts";
 import { MAX_FALLBACK_BODY_CHARACTERS, MAX_HEADERS, MAX_WAITING } from "./limits.ts";
 
@@ -10,18 +10,19 @@ const STATUS = "a status code from 200 to 599";
 const BODY = `a text with at most ${MAX_FALLBACK_BODY_CHARACTERS} characters`;
 const ONE_OF_THREE = "one of response, backend and lastGood";
 
-const fixedHeader = header.superRefine(({ name }, context) => {
-  if (!UNTOUCHABLE_HEADERS.has(name.toLowerCase())) return;
-  context.addIssue({ code: "custom", path: ["name"], message: UNTOUCHABLE });
-});
+const fixedHeader = z
+  .strictObject({
+    name: headerName.describe("Its name."),
+    value: headerValue.describe("Its value."),
+  })
+  .superRefine(({ name }, context) => {
+    if (!UNTOUCHABLE_HEADERS.has(name.toLowerCase())) return;
+    context.addIssue({ code: "custom", path: ["name"], message: UNTOUCHABLE });
+  });
 
 const response = z.strictObject({
   status: z.int({ error: STATUS }).min(200, STATUS).max(599, STATUS).default(200).describe("Its status."),
-  headers: z
-    .array(fixedHeader)
-    .max(MAX_HEADERS, `at most ${MAX_HEADERS} headers`)
-    .default([])
-    .describe("Its headers, each with `name` and `value`."),
+  headers: z.array(fixedHeader).max(MAX_HEADERS, `at most ${MAX_HEADERS} headers`).default([]).describe("Its headers."),
   body: z.string({ error: BODY }).max(MAX_FALLBACK_BODY_CHARACTERS, BODY).default("").describe("Its body."),
 });
 

@@ -20,7 +20,9 @@ export const serviceLoadBalancer = z
       .describe("Which endpoint takes the next request or connection; absent: the mesh's."),
     hash: hashSource
       .optional()
-      .describe("With algorithm hash: requests with equal values go to one endpoint. Connections go by their source."),
+      .describe(
+        "With algorithm hash: requests with equal values go to one endpoint. Connections go by their source; absent: none.",
+      ),
     slowStart: slowStart.optional().describe("New endpoints get their share little by little; absent: at once."),
     honorRetryAfter: z
       .boolean()

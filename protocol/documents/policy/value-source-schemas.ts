@@ -9,8 +9,8 @@ const ONE_OF_THREE = "one of header, query and cookie";
 const SOURCES = "source, identity, { header: name }, { query: name } or { cookie: { name: name } }";
 
 const fields = {
-  header: headerName.optional().describe("Name of a header."),
-  query: headerName.optional().describe("Name of a query parameter."),
+  header: headerName.optional().describe("Name of a header. One of these three."),
+  query: headerName.optional().describe("Name of a query parameter. One of these three."),
 };
 
 /** The value of a header, a query parameter or a cookie, which is made when a client has none. */
@@ -26,7 +26,7 @@ export const hashSource = z
           .describe("Lifetime of that cookie; absent: the client's session."),
       })
       .optional()
-      .describe("A cookie. A client without it is given one."),
+      .describe("A cookie; a client without it is given one."),
   })
   .superRefine(onlyOne)
   .transform(toSource);
