@@ -10,6 +10,8 @@ export const protectLimits = {
   rateLimitValues: 10_000,
   /** Things that have a queue, a breaker or buckets; beyond, the oldest is forgotten. Ten times what a large mesh writes. */
   protectedScopes: 10_000,
+  /** A fault ends at the latest this long after its first request: whoever has forgotten it is not reminded by an outage. */
+  faultMs: 7 * 24 * 3_600_000,
 } as const;
 
 export type ProtectLimitName = keyof typeof protectLimits;

@@ -120,7 +120,9 @@ export class ProtectedRequest implements Admission, GateVisitor {
     const { breaker } = this.#options.guards;
     if (breaker === undefined) return undefined;
     this.#ticket = breaker.state.enter();
-    return this.#ticket === undefined ? circuitOpen(breaker.part, breaker.state.closedForMs) : undefined;
+    if (this.#ticket !== undefined) return undefined;
+    this.#place?.leave();
+    return circuitOpen(breaker.part, breaker.state.closedForMs);
   }
 
   #judge(outcome: RequestOutcome): void {

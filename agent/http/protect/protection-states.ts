@@ -7,6 +7,7 @@ import type { Log } from "../../../core/log.ts";
 import type {
   CircuitBreaker as BreakerPart,
   ConcurrencyLimit,
+  Fault,
   PolicyPart,
   RateLimit,
   RouteEntry,
@@ -15,7 +16,7 @@ import type {
 import type { CircuitReading } from "../../telemetry/metrics-batch.ts";
 import { CircuitBreaker, type CircuitTransition } from "./circuit-breaker.ts";
 import { ConcurrencyGate } from "./concurrency-gate.ts";
-import type { ProtectLimitName } from "./limits.ts";
+import { protectLimits, type ProtectLimitName } from "./limits.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import type { Guard, RuleGuards } from "./rule-guards.ts";
 import { ScopedStates } from "./scoped-states.ts";
@@ -34,6 +35,7 @@ interface Parts {
   readonly breakers: Map<string, BreakerPart>;
   readonly gates: Map<string, ConcurrencyLimit>;
   readonly rates: Map<string, RateLimit>;
+  readonly faults: Map<string, Fault>;
 }
 
 export class ProtectionStates {
@@ -41,6 +43,8 @@ export class ProtectionStates {
   readonly #breakers: ScopedStates<BreakerPart, CircuitBreaker>;
   readonly #gates: ScopedStates<ConcurrencyLimit, ConcurrencyGate>;
   readonly #rates: ScopedStates<RateLimit, RateLimiter>;
+  /** When each ends, by the wall clock. */
+  readonly #faultEnds: ScopedStates<Fault, number>;
   readonly #guards = new WeakMap<RouteRule, RuleGuards>();
 
   constructor(options: ProtectionStatesOptions) {
@@ -65,11 +69,17 @@ export class ProtectionStates {
       dismiss: () => {},
       onLimit,
     });
+    this.#faultEnds = new ScopedStates({
+      create: (fault) => this.#faultEnd(fault),
+      adapt: () => {},
+      dismiss: () => {},
+      onLimit,
+    });
   }
 
   /** Things that have state now. */
   get size(): number {
-    return this.#breakers.size + this.#gates.size + this.#rates.size;
+    return this.#breakers.size + this.#gates.size + this.#rates.size + this.#faultEnds.size;
   }
 
   /** Requests in all lines. */
@@ -97,18 +107,23 @@ export class ProtectionStates {
 
   /** States take the numbers of these routes; those of none of them go. */
   follow(routes: Iterable<RouteEntry>): void {
-    const { breakers, gates, rates } = partsOf(routes);
+    const { breakers, gates, rates, faults } = partsOf(routes);
     this.#breakers.follow(breakers);
     this.#gates.follow(gates);
     this.#rates.follow(rates);
+    this.#faultEnds.follow(faults);
   }
 
-  #resolve({ breaker, concurrency, rateLimits = [] }: RouteRule): RuleGuards {
+  #resolve({ breaker, concurrency, rateLimits = [], faults = [] }: RouteRule): RuleGuards {
     const rates: Guard<RateLimit, RateLimiter>[] = rateLimits.map((part, index) => {
       return { part, state: this.#rates.of(rateKey(part, index), part) };
     });
     return {
       rates,
+      faults: faults.map((fault, index) => ({
+        ...fault,
+        untilMs: this.#faultEnds.of(faultKey(fault, index), fault),
+      })),
       ...(breaker === undefined
         ? {}
         : { breaker: { part: breaker, state: this.#breakers.of(breaker.scope, breaker) } }),
@@ -116,6 +131,14 @@ export class ProtectionStates {
         ? {}
         : { concurrency: { part: concurrency, state: this.#gates.of(concurrency.scope, concurrency) } }),
     };
+  }
+
+  #faultEnd({ untilMs }: Fault): number {
+    const { clock, onLimit } = this.#options;
+    const latestMs = clock.nowMs() + protectLimits.faultMs;
+    if (untilMs <= latestMs) return untilMs;
+    onLimit("faultMs");
+    return latestMs;
   }
 
   #changed(created: PolicyPart, { state, requests, errors }: CircuitTransition): void {
@@ -132,12 +155,13 @@ export class ProtectionStates {
 }
 
 function partsOf(routes: Iterable<RouteEntry>): Parts {
-  const parts: Parts = { breakers: new Map(), gates: new Map(), rates: new Map() };
+  const parts: Parts = { breakers: new Map(), gates: new Map(), rates: new Map(), faults: new Map() };
   for (const { rules } of routes) {
-    for (const { breaker, concurrency, rateLimits = [] } of rules) {
+    for (const { breaker, concurrency, rateLimits = [], faults = [] } of rules) {
       if (breaker !== undefined) parts.breakers.set(breaker.scope, breaker);
       if (concurrency !== undefined) parts.gates.set(concurrency.scope, concurrency);
       for (const [index, rate] of rateLimits.entries()) parts.rates.set(rateKey(rate, index), rate);
+      for (const [index, fault] of faults.entries()) parts.faults.set(faultKey(fault, index), fault);
     }
   }
   return parts;
@@ -146,4 +170,9 @@ function partsOf(routes: Iterable<RouteEntry>): Parts {
 /** Buckets of one value are not those of another: whatever else changes about a limit, they stay. */
 function rateKey({ scope, by }: RateLimit, index: number): string {
   return `${scope} ${index} ${JSON.stringify(by)}`;
+}
+
+/** With another end it is another fault. */
+function faultKey({ scope, untilMs }: Fault, index: number): string {
+  return `${scope} ${index} ${untilMs}`;
 }

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../../core/clock.ts";
 import type { Log } from "../../../core/log.ts";
-import type { RequestSizes, RouteRule } from "../../../protocol/route-table.ts";
+import type { RequestSizes } from "../../../protocol/route-table.ts";
 import type { RequestFacts } from "../../../routing/http/request-facts.ts";
 import { requestValue } from "../../../routing/http/request-value.ts";
 import { satisfiesCondition } from "../../../routing/http/satisfies-condition.ts";
@@ -56,7 +56,7 @@ export class Protection implements AdmissionGate {
     const guards = this.#states.guardsOf(rule);
     const refusal = this.#sizeRefusal(rule.sizes, request.head) ?? this.#rateRefusal(guards, request.request);
     if (refusal !== undefined) return this.#counted(refusal);
-    const faults = this.#faults(rule, request.request);
+    const faults = this.#faults(guards, request.request);
     if (faults === undefined && guards.breaker === undefined && guards.concurrency === undefined) return undefined;
     const { clock, metrics } = this.#options;
     const protectedRequest = new ProtectedRequest({
@@ -100,8 +100,8 @@ export class Protection implements AdmissionGate {
     return refused === undefined ? undefined : rateLimited(refused.part, refused.waitMs);
   }
 
-  #faults({ faults }: RouteRule, request: RequestFacts): DrawnFaults | undefined {
-    if (faults === undefined) return undefined;
+  #faults({ faults }: RuleGuards, request: RequestFacts): DrawnFaults | undefined {
+    if (faults.length === 0) return undefined;
     const { clock, random } = this.#options;
     return drawFaults(faults, {
       nowMs: clock.nowMs(),

@@ -2,6 +2,7 @@
 import type {
   CircuitBreaker as BreakerPart,
   ConcurrencyLimit,
+  Fault,
   RateLimit,
   RouteRule,
 } from "../../../protocol/route-table.ts";
@@ -16,6 +17,8 @@ export interface Guard<P, S> {
 
 export interface RuleGuards {
   readonly rates: readonly Guard<RateLimit, RateLimiter>[];
+  /** With the end that holds here. */
+  readonly faults: readonly Fault[];
   readonly breaker?: Guard<BreakerPart, CircuitBreaker>;
   readonly concurrency?: Guard<ConcurrencyLimit, ConcurrencyGate>;
 }

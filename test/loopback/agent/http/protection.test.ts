@@ -312,4 +312,5 @@ test("an upgraded connection counts as a request until it ends", async (t) => {
   await eventually("the next one is upgraded", () => nextProbe.text.startsWith("HTTP/1.1 101"));
   next.resetAndDestroy();
   await world.settle();
+  t.deepEqual(world.requests(), { "1xx upgraded": 2, "5xx concurrency-limit": 1 });
 });

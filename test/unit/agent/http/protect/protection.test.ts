@@ -30,7 +30,8 @@ const BREAKER: CircuitBreaker = {
   halfOpenRequests: 1,
 };
 const RATE: RateLimit = { ...OF_SERVICE, requests: 1, perMs: 1_000, burst: 1 };
-const FOREVER_MS = Date.UTC(2100, 0, 1);
+/** The clock is at the first of January. */
+const FOREVER_MS = Date.UTC(2026, 0, 7);
 const FAULT: Fault = { ...OF_SERVICE, percent: 100, untilMs: FOREVER_MS };
 const GOOD = { reason: "answered", status: 200 } as const;
 const BAD = { reason: "answered", status: 500 } as const;
@@ -312,6 +313,17 @@ test("a narrow bandwidth is a pace of the answer", (t) => {
   t.like(pace, { bytesPerSecond: 10, untilMs: FOREVER_MS });
   t.false(mustWait);
   t.deepEqual(counts(), { "faults shop/p bandwidth": 1 });
+});
+
+test("a fault of long duration ends after a week, whatever it says, and however its rule changes", (t) => {
+  const { ask, clock, counts } = setUp();
+  const faults = [{ ...FAULT, abort: { status: 418 }, untilMs: Date.UTC(2100, 0, 1) }];
+  t.like(ask({ faults }).verdict, { status: 418 });
+  clock.advance(protectLimits.faultMs - 1);
+  t.like(ask({ faults: [{ ...faults[0] } as Fault] }).verdict, { status: 418 });
+  clock.advance(1);
+  t.is(ask({ faults }).verdict, undefined);
+  t.is(counts()["limitHits faultMs"], 1);
 });
 
 test("faults only for those that satisfy their condition", (t) => {
