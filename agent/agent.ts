@@ -187,6 +187,7 @@ export class Agent {
     return new WorkerPool({
       count: settings.workers,
       settings: {
+        workers: settings.workers,
         node: settings.node,
         logLevel: settings.logLevel,
         mark: Marks.own,

@@ -15,7 +15,8 @@ import type { Timer } from "../../core/clock.ts";
 import type { Fallback, HeaderField, RouteRule } from "../../protocol/route-table.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
 import { changeHeaders } from "../../routing/http/change-headers.ts";
-import type { ForwardRequest, RequestDecision, RespondToRequest } from "../../routing/http/request-decision.ts";
+import type { ForwardRequest, RespondToRequest } from "../../routing/http/request-decision.ts";
+import type { RequestFacts } from "../../routing/http/request-facts.ts";
 import type { Admission, AdmissionAsker, Refusal } from "./admission.ts";
 import { carryRequest } from "./carry-request.ts";
 import type { ExchangeClient } from "./exchange-client.ts";
@@ -24,7 +25,7 @@ import { type ForwardPlan, planForward } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import { outgoingRequest, outgoingResponse } from "./outgoing-heads.ts";
 import { type WholeAnswer, writeOwnAnswer } from "./own-answer.ts";
-import type { CarrierOwner, RequestCarrier } from "./request-carrier.ts";
+import type { CarrierOwner, RequestCarrier, UpgradedConnection } from "./request-carrier.ts";
 import { FallbackRequest } from "./resilience/fallback-request.ts";
 import { type FailureReason, type RequestReason, statusOf } from "./request-failure.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -84,9 +85,10 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
       this.onGivenUp("connect-not-supported", "CONNECT would be a tunnel past every route");
       return;
     }
-    const decision = this.#decide();
+    const request = this.#requestFacts();
+    const decision = this.#options.router.decide(request);
     if (decision.kind === "respond") this.#respond(decision);
-    else this.#forward(decision.kind === "forward" ? decision : undefined);
+    else this.#forward(decision.kind === "forward" ? decision : undefined, request);
   }
 
   // From the client.
@@ -150,6 +152,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (head === undefined) return;
     this.#state = "answering";
     this.#report.status = head.status;
+    this.#admission?.answered?.({ reason: "answered", status: head.status });
     this.#options.client.answerHead(head);
   }
 
@@ -171,8 +174,8 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     this.#answerOurselves(statusOf(reason), reason, detail, new Fields());
   }
 
-  onCutShort(detail: string): void {
-    this.#cutShort("answer-cut-short", detail);
+  onCutShort(detail: string, reason: RequestReason = "answer-cut-short"): void {
+    this.#cutShort(reason, detail);
   }
 
   pauseRequest(): void {
@@ -185,9 +188,9 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
 
   // Down the layers.
 
-  #decide(): RequestDecision {
+  #requestFacts(): RequestFacts {
     const { plane, facts, router, head } = this.#options;
-    return router.decide({
+    return {
       source: facts.source.workload,
       identity: router.identity,
       service: facts.service.key,
@@ -199,10 +202,10 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
       headers: head.fields,
       random: plane.random(),
       mirrorRandom: plane.random(),
-    });
+    };
   }
 
-  #forward(decision: ForwardRequest | undefined): void {
+  #forward(decision: ForwardRequest | undefined, request: RequestFacts): void {
     const { facts, plane, head } = this.#options;
     const plan = planForward(decision, head, facts);
     this.#plan = plan;
@@ -213,25 +216,21 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     this.#outgoing = outgoing;
     this.#startTimer();
     const options = { ...this.#options, plan, head: outgoing, report: this.#report, owner: this };
-    this.#carrier = carryRequest(options);
     if (plan.rule?.fallback !== undefined) this.#fallback = new FallbackRequest(options, plan.rule.fallback);
-    this.#admit(plan);
+    const verdict = plane.admission?.ask({ facts, plan, head, request }, this);
+    if (verdict !== undefined && "status" in verdict) {
+      this.refused(verdict);
+      return;
+    }
+    this.#admission = verdict;
+    const { pace, mustWait = false } = verdict ?? {};
+    this.#carrier = carryRequest(pace === undefined ? options : { ...options, pace });
+    if (!mustWait) this.#carrier.start();
   }
 
   #startTimer(): void {
     const requestMs = this.#plan?.rule?.timeouts?.requestMs;
     if (requestMs) this.#requestTimer = this.#options.plane.clock.after(requestMs, () => this.#timedOut(requestMs));
-  }
-
-  #admit(plan: ForwardPlan): void {
-    const { facts, plane, head } = this.#options;
-    const verdict = plane.admission?.ask({ facts, plan, head }, this);
-    if (verdict === undefined) this.#carrier?.start();
-    else if ("status" in verdict) this.refused(verdict);
-    else {
-      this.#admission = verdict;
-      if (!verdict.mustWait) this.#carrier?.start();
-    }
   }
 
   #outgoingAnswer(response: ResponseHead): ResponseHead | undefined {
@@ -273,7 +272,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (head === undefined || upstream === undefined) return;
     this.#report.status = head.status;
     this.#conclude("upgraded", undefined);
-    this.#options.client.upgrade(head, upstream);
+    this.#options.client.upgrade(head, this.#admission === undefined ? upstream : told(upstream, this.#admission));
   }
 
   // Ends.
@@ -366,6 +365,17 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
 
 function isSameEndpoint(one: Candidate, other: Candidate): boolean {
   return one.key === other.key && one.address === other.address;
+}
+
+/** The same connection, whose admission is told when it has ended. */
+function told(upstream: UpgradedConnection, admission: Admission): UpgradedConnection {
+  return {
+    handOver: (relay) => upstream.handOver(relay),
+    relayEnded: (reason) => {
+      upstream.relayEnded(reason);
+      admission.closed?.();
+    },
+  };
 }
 
 function fieldsOf(headers: readonly HeaderField[]): Fields {

@@ -12,6 +12,7 @@ import { CollapsedRequests } from "./resilience/collapsed-requests.ts";
 import { HedgeTimes } from "./resilience/hedge-times.ts";
 import { LastGoodAnswers } from "./resilience/last-good-answers.ts";
 import { Mirrors } from "./resilience/mirrors.ts";
+import { Protection } from "./protect/protection.ts";
 import { RetryBudgets } from "./retry-budgets.ts";
 import { Sessions } from "./session/sessions.ts";
 import { UpstreamPool } from "./upstream/upstream-pool.ts";
@@ -31,6 +32,7 @@ export interface HttpPlane extends UpstreamPlane {
   readonly mirrors: Mirrors;
   readonly collapsed: CollapsedRequests;
   readonly lastGood: LastGoodAnswers;
+  readonly protection: Protection;
   /** Absent: every request may go. */
   readonly admission?: AdmissionGate;
   /** In [0, 1). */
@@ -60,18 +62,27 @@ export interface HttpFacts {
   readonly table: TableState;
 }
 
-export function createHttpPlane(plane: UpstreamPlane): HttpPlane {
+export interface HttpPlaneOptions {
+  /** Data workers of the agent. */
+  readonly workers: number;
+  readonly random?: () => number;
+}
+
+export function createHttpPlane(plane: UpstreamPlane, { workers, random = Math.random }: HttpPlaneOptions): HttpPlane {
   const onLimit = (name: HttpLimitName): void => plane.metrics.limitHit(name);
+  const protection = new Protection({ ...plane, workers, random });
   return {
     ...plane,
     upstreams: new UpstreamPool(plane),
     budgets: new RetryBudgets(plane.clock, onLimit),
+    protection,
+    admission: protection,
     sessions: new Sessions(plane.clock),
     hedges: new HedgeTimes(onLimit),
     mirrors: new Mirrors(),
     collapsed: new CollapsedRequests(),
     lastGood: new LastGoodAnswers(plane.clock, onLimit),
-    random: Math.random,
+    random,
     requestId: randomUUID,
   };
 }

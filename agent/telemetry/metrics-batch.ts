@@ -28,6 +28,9 @@ export const COUNTER_LABELS = {
   mirrored: ["backend", "result"],
   hedges: ["event"],
   collapsed: ["result"],
+  policyRefusals: ["policy", "reason"],
+  faults: ["policy", "fault"],
+  circuitTransitions: ["policy", "scope", "state"],
 } as const;
 export type CounterName = keyof typeof COUNTER_LABELS;
 
@@ -82,6 +85,17 @@ export interface WorkerGauges {
   bufferedBytes: number;
   /** Connections to endpoints that wait for a request. */
   idleUpstreams: number;
+  /** HTTP requests in lines, for a place of a concurrency limit. */
+  waitingRequests: number;
+}
+
+/** How one circuit breaker is now. */
+export interface CircuitReading {
+  /** `namespace/name` of the TrafficPolicy. */
+  readonly policy: string;
+  /** What the policy is for. */
+  readonly scope: string;
+  readonly state: "closed" | "half-open" | "open";
 }
 
 export interface MetricsBatch {
@@ -90,6 +104,7 @@ export interface MetricsBatch {
   readonly connectDurations: readonly DurationDelta[];
   readonly requests: readonly RequestDelta[];
   readonly gauges: Readonly<WorkerGauges>;
+  readonly circuits: readonly CircuitReading[];
 }
 
 /** From a warm tunnel in the same rack to a connect timeout. */

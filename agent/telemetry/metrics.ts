@@ -4,6 +4,7 @@
  */
 import { collectDefaultMetrics } from "prom-client";
 import type { Clock } from "../../core/clock.ts";
+import { CircuitStates } from "./circuit-states.ts";
 import { ConnectionSeries } from "./connection-series.ts";
 import { MAX_COUNTER_SERIES, OVERFLOW_LABEL } from "./limits.ts";
 import { createMetricSet } from "./metric-definitions.ts";
@@ -37,6 +38,7 @@ export class AgentMetrics {
   readonly #set: AgentMetricSet = createMetricSet();
   readonly #connections: ConnectionSeries;
   readonly #requests: RequestTotals;
+  readonly #circuits: CircuitStates;
   readonly #gauges = new Map<number, Readonly<WorkerGauges>>();
   readonly #counterSeries = new Set<string>();
   #totals = { connectionsOpened: 0, sentBytes: 0, receivedBytes: 0, refused: 0 };
@@ -44,6 +46,7 @@ export class AgentMetrics {
   constructor(options: AgentMetricsOptions) {
     this.#connections = new ConnectionSeries(this.#set, options.clock, options.maxConnectionSeries);
     this.#requests = new RequestTotals(this.#set);
+    this.#circuits = new CircuitStates(this.#set);
     this.#set.buildInfo.set({ version: options.version }, 1);
     this.#set.channelConnected.set(0);
     if (options.processMetrics) collectDefaultMetrics({ register: this.#set.registry });
@@ -75,6 +78,7 @@ export class AgentMetrics {
       this.#set.connectSeconds.add({ direction, path }, buckets, sumSeconds);
     }
     for (const delta of batch.requests) this.#requests.add(delta);
+    this.#circuits.merge(worker, batch.circuits);
     this.#gauges.set(worker, batch.gauges);
     this.#showGauges();
   }
@@ -82,6 +86,7 @@ export class AgentMetrics {
   /** The worker ended, in order or not: its gauges are void. Its counters stay. */
   forgetWorker(worker: number): void {
     this.#connections.forgetWorker(worker);
+    this.#circuits.merge(worker, []);
     this.#gauges.delete(worker);
     this.#showGauges();
   }
@@ -132,6 +137,7 @@ export class AgentMetrics {
     this.#set.streamsOpen.set(this.#sumGauge("streamsOpen"));
     this.#set.bufferedBytes.set(this.#sumGauge("bufferedBytes"));
     this.#set.idleUpstreams.set(this.#sumGauge("idleUpstreams"));
+    this.#set.waitingRequests.set(this.#sumGauge("waitingRequests"));
   }
 
   #sumGauge(name: keyof WorkerGauges): number {

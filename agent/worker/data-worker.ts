@@ -66,7 +66,7 @@ export class DataWorker {
       balancers: this.#createBalancers(),
       traceparents: new Traceparents(),
     };
-    this.#http = createHttpPlane(outbound);
+    this.#http = createHttpPlane(outbound, settings);
     const routerFor = tableRouters(settings.node, () => this.#table, this.#http.sessions);
     this.#outbound = new OutboundListener(outbound, { plane: this.#http, routerFor });
     this.#inbound = new InboundListener({
@@ -190,6 +190,7 @@ export class DataWorker {
     gauges.streamsOpen = this.#connections.size;
     gauges.bufferedBytes = this.#connections.heldBytes;
     gauges.idleUpstreams = this.#http.upstreams.idleCount;
+    this.#http.protection.report(this.#table);
     this.#post({ kind: "metrics", batch: this.#metrics.collect() });
   }
 

@@ -12,6 +12,8 @@ import type { TlsCredentials } from "../tunnel/tls-settings.ts";
 /** Given once, as workerData. */
 export interface WorkerSettings {
   readonly index: number;
+  /** How many workers there are: what an agent may let through is divided among them. */
+  readonly workers: number;
   readonly node: string;
   readonly logLevel: LogLevel;
   /** SO_MARK of the agent's own sockets. */

@@ -7,7 +7,7 @@ import { connect, type AddressInfo, createServer, type Server, type Socket } fro
 import { Balancers } from "../../agent/balance/balancers.ts";
 import type { BalancerEvents } from "../../agent/balance/endpoint-judge.ts";
 import { H1Connection } from "../../agent/http/client/h1-connection.ts";
-import { createHttpPlane, type HttpPlane } from "../../agent/http/http-plane.ts";
+import { createHttpPlane, type HttpPlane, type UpstreamPlane } from "../../agent/http/http-plane.ts";
 import type { BackendEndpoints, RequestRouter } from "../../agent/http/request-router.ts";
 import { Traceparents } from "../../agent/outbound/traceparents.ts";
 import { WriteCoalescer } from "../../agent/relay/write-coalescer.ts";
@@ -177,7 +177,7 @@ export class HttpWorld {
   }
 
   #createPlane(): HttpPlane {
-    const plane = createHttpPlane({
+    const plane: UpstreamPlane = {
       node: "node-1",
       clock: this.clock,
       log: this.#options.otherLog ?? this.log,
@@ -191,8 +191,8 @@ export class HttpWorld {
       pool: this.#options.pool ?? ({} as TunnelPool),
       balancers: new Balancers({ clock: this.clock, random: () => 0, events: this.#balancerEvents }),
       traceparents: new Traceparents(),
-    });
-    return { ...plane, random: this.#options.random ?? (() => 0) };
+    };
+    return createHttpPlane(plane, { workers: 1, random: this.#options.random ?? (() => 0) });
   }
 
   get #balancerEvents(): BalancerEvents {
