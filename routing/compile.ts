@@ -7,27 +7,22 @@
  * Contents are given even with problems, without what is wrong: it is the caller who decides whether they may be used.
  * Equal documents in any order of files give equal contents, sorted by key.
  */
-import type {
-  Document,
-  DocumentKind,
-  NamespaceDocument,
-  TrafficPolicyDocument,
-} from "../protocol/documents/document.ts";
+import type { Document, DocumentKind, NamespaceDocument } from "../protocol/documents/document.ts";
 import type { Problem } from "../protocol/documents/problem.ts";
 import type { RouteEntry } from "../protocol/route-table.ts";
 import type { EndpointEntry, TableSnapshot } from "../protocol/table.ts";
 import { AddressClaims } from "./address-claims.ts";
-import { CidrIndex } from "./cidr-index.ts";
+import type { CidrIndex } from "./cidr-index.ts";
 import { ServiceSelectors } from "./compile-endpoints.ts";
 import { compileMesh } from "./compile-mesh.ts";
-import { compileNodes, nodeAddresses } from "./compile-nodes.ts";
+import { compileNodes, nodeAddresses, podNetworks } from "./compile-nodes.ts";
 import { compilePod, type PodPart, podKey } from "./compile-pod.ts";
 import { CompileProblems, documentName, type Judgement, placeOfDocument } from "./compile-problems.ts";
 import { assignPolicies, compileServices, isRouted, serviceAddresses, serviceKey } from "./compile-services.ts";
 import type { AddressOwner } from "./compile-slices.ts";
 import { podAddresses, type WorkloadFacts } from "./compile-workloads.ts";
 import { compareText } from "./compare-text.ts";
-import { compileRoutes } from "./http/compile-routes.ts";
+import { compileRoutes, routeInput } from "./http/compile-routes.ts";
 import { reportNotInForce, unservedRoutes } from "./http/not-in-force.ts";
 import { SlicedServices } from "./sliced-services.ts";
 
@@ -95,10 +90,11 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
     labelledNamespaces: labelledNamespaces(ofKind(unique, "Namespace")),
   };
   const claims = new AddressClaims(judgement);
-  for (const node of nodeDocuments) claims.add(node, nodeAddresses(node));
+  const networks = podNetworks(nodeDocuments);
+  for (const node of nodeDocuments) claims.add(node, nodeAddresses(node, networks));
   for (const pod of podDocuments) claims.add(pod, podAddresses(pod, facts));
   for (const service of serviceDocuments) claims.add(service, serviceAddresses(service));
-  const nodes = compileNodes(nodeDocuments, agentNodes, claims, problems);
+  const nodes = compileNodes(nodeDocuments, agentNodes, networks, claims, problems);
   const policyDocuments = ofKind(unique, "TrafficPolicy");
   const ofServices = policyDocuments.filter(({ spec }) => spec.targetRef.kind === "Service");
   const policies = assignPolicies(serviceDocuments, ofServices, problems);
@@ -109,7 +105,7 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
   const slices = new SlicedServices({
     services: new Map(serviceDocuments.map((service) => [serviceKey(service), service])),
     placed: new Set(placed),
-    ownerOf: ownerOf(claims, pods, podNetworks(nodes)),
+    ownerOf: ownerOf(claims, pods, networks),
   });
   for (const slice of ofKind(unique, "EndpointSlice")) slices.add(slice);
   const selectors = new ServiceSelectors(serviceDocuments.filter((one) => slices.isLeftToSelector(serviceKey(one))));
@@ -117,7 +113,7 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
   const parts = [...pods.values()];
   const workloads = parts.map((part) => part.entry).filter((entry) => entry !== undefined);
   const endpoints: EndpointEntry[] = [...parts.flatMap((part) => part.endpoints), ...slices.compileAll()];
-  const routes = compileRoutesInForce(unique, policyDocuments, problems);
+  const routes = compileRoutesInForce(unique, problems);
   const contents: TableContents = {
     mesh,
     nodes: sortBy(nodes, (node) => node.name),
@@ -131,15 +127,10 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
 }
 
 /** Those that agents carry out; what they would not do is told. */
-function compileRoutesInForce(
-  documents: readonly Document[],
-  policies: readonly TrafficPolicyDocument[],
-  problems: CompileProblems,
-): readonly RouteEntry[] {
-  const routes = [...ofKind(documents, "HTTPRoute"), ...ofKind(documents, "GRPCRoute")];
-  const services = ofKind(documents, "Service");
-  const { entries } = compileRoutes({ services, routes, policies, unserved: unservedRoutes(routes) }, problems);
-  reportNotInForce(documents, entries, problems);
+function compileRoutesInForce(documents: readonly Document[], problems: CompileProblems): readonly RouteEntry[] {
+  const input = routeInput(documents);
+  const { entries } = compileRoutes({ ...input, unserved: unservedRoutes(input.routes) }, problems);
+  reportNotInForce(documents, problems);
   return entries;
 }
 
@@ -156,12 +147,6 @@ function labelledNamespaces(documents: readonly NamespaceDocument[]): Map<string
     if (label !== undefined) labelled.set(document.metadata.name, label);
   }
   return labelled;
-}
-
-function podNetworks(nodes: TableContents["nodes"]): CidrIndex {
-  const networks = new CidrIndex();
-  for (const { name, podCidrs } of nodes) for (const cidr of podCidrs) networks.add(cidr, name);
-  return networks;
 }
 
 /** What is among the pods' addresses and of no known pod will be a pod's; what is a Service's is no endpoint. */

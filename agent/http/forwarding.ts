@@ -11,78 +11,32 @@
  * to the client's socket.
  */
 import type { Timer } from "../../core/clock.ts";
-import type { HeaderChanges, RouteRule, RouteTarget } from "../../protocol/route-table.ts";
-import type { Attempt } from "../balance/attempt.ts";
 import { limits } from "../limits.ts";
-import type { Fields } from "./h1/fields.ts";
-import type { RequestHead } from "./h1/request-head.ts";
-import type { ResponseHead } from "./h1/response-head.ts";
-import type { HttpFacts, HttpPlane } from "./http-plane.ts";
+import { EndpointChoice } from "./endpoint-choice.ts";
+import type { Fields } from "./fields.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";
-import type { FailureReason } from "./request-failure.ts";
-import type { RequestReport } from "./request-report.ts";
-import type { BackendEndpoints, RequestRouter } from "./request-router.ts";
+import type { CarrierOptions, RequestCarrier, UpgradedConnection } from "./request-carrier.ts";
+import type { ResponseHead } from "./response-head.ts";
 import { isIdempotent, retriesFailure, retriesStatus, retryDelayMs } from "./retry-rules.ts";
-import type { UpstreamTarget } from "./upstream/dial-upstream.ts";
-import type { UpstreamConnection, UpstreamUser } from "./upstream/upstream-connection.ts";
 import { isUndelivered, UpstreamFailure } from "./upstream/upstream-failure.ts";
+import type { UpstreamRequest, UpstreamUser } from "./upstream/upstream-request.ts";
 
-/** Where a request goes, and what is changed on the way. */
-export interface ForwardPlan {
-  readonly target: RouteTarget;
-  /** Undefined when no route has a say. */
-  readonly rule: RouteRule | undefined;
-  readonly authority: string;
-  readonly path: string;
-  readonly requestHeaders: readonly HeaderChanges[];
-  readonly responseHeaders: readonly HeaderChanges[];
-}
-
-/** The exchange. */
-export interface ForwardingOwner {
-  onInterim(head: ResponseHead): void;
-  /** The head of the answer, or a 101. */
-  onAnswer(head: ResponseHead): void;
-  onBody(content: Buffer): void;
-  /** The answer is complete; the endpoint's connection is released after this. */
-  onAnswerEnd(trailers: Fields | undefined): void;
-  /** There is no answer and no other try. */
-  onGivenUp(reason: FailureReason, detail: string): void;
-  /** The answer broke off. */
-  onCutShort(detail: string): void;
-  pauseRequest(): void;
-  resumeRequest(): void;
-}
-
-export interface ForwardingOptions {
-  readonly plane: HttpPlane;
-  readonly facts: HttpFacts;
-  readonly router: RequestRouter;
-  readonly head: RequestHead;
-  readonly plan: ForwardPlan;
-  /** As it goes out; the same in every try. */
-  readonly headBytes: Buffer;
-  readonly report: RequestReport;
-  readonly owner: ForwardingOwner;
-}
-
-export class Forwarding implements UpstreamUser {
-  readonly #options: ForwardingOptions;
+export class Forwarding implements RequestCarrier, UpstreamUser {
+  readonly #options: CarrierOptions;
   readonly #replay = new ReplayBuffer();
-  readonly #tried = new Set<string>();
+  readonly #choice: EndpointChoice;
   #retries = 0;
   #wasStale = false;
-  #attempt: Attempt | undefined;
-  #attemptStartedMs = 0;
-  #upstream: UpstreamConnection | undefined;
+  #upstream: UpstreamRequest | undefined;
   /** The head is on its way to the present endpoint, and the body follows as it comes. */
   #isSending = false;
   #isAnswering = false;
   /** Of a try, or of the wait before one. */
   #timer: Timer | undefined;
 
-  constructor(options: ForwardingOptions) {
+  constructor(options: CarrierOptions) {
     this.#options = options;
+    this.#choice = new EndpointChoice(options);
   }
 
   get heldBytes(): number {
@@ -122,30 +76,33 @@ export class Forwarding implements UpstreamUser {
     this.#upstream?.resume();
   }
 
-  /** Gives the request up, in whatever state it is. No callback follows. */
   drop(): void {
     this.#timer?.cancel();
     const upstream = this.#upstream;
     this.#upstream = undefined;
     this.#isSending = false;
-    this.#attempt?.finished();
-    this.#attempt = undefined;
-    upstream?.close("reset-by-pod");
+    this.#choice.letGo();
+    upstream?.cancel();
   }
 
-  /** After a 101, from within `onAnswer`: the connection is the caller's, who says when it has ended. */
-  handOver(): { readonly upstream: UpstreamConnection | undefined; readonly ended: () => void } {
-    const upstream = this.#upstream;
-    const attempt = this.#attempt;
+  handOver(): UpgradedConnection | undefined {
+    const upgraded = this.#upstream?.upgraded();
+    if (upgraded === undefined) return undefined;
+    const ended = this.#choice.handOver();
     this.#timer?.cancel();
     this.#upstream = undefined;
-    this.#attempt = undefined;
-    return { upstream, ended: () => attempt?.finished() };
+    return {
+      handOver: (relay) => upgraded.handOver(relay),
+      relayEnded: (reason) => {
+        ended();
+        upgraded.relayEnded(reason);
+      },
+    };
   }
 
   // UpstreamUser.
 
-  onTaken(upstream: UpstreamConnection): void {
+  onTaken(upstream: UpstreamRequest): void {
     this.#upstream = upstream;
     this.#isSending = false;
   }
@@ -153,9 +110,9 @@ export class Forwarding implements UpstreamUser {
   onReady(): void {
     const upstream = this.#upstream;
     if (upstream === undefined) return;
-    const { head, headBytes, owner } = this.#options;
+    const { head, owner } = this.#options;
     this.#isSending = true;
-    upstream.sendHead(headBytes, head.framing.body);
+    upstream.sendHead(head);
     for (const content of this.#replay.chunks) upstream.sendBody(content);
     if (this.#replay.isEnded) {
       upstream.sendEnd(this.#replay.trailers);
@@ -169,18 +126,17 @@ export class Forwarding implements UpstreamUser {
     this.#options.owner.resumeRequest();
   }
 
+  onInterim(head: ResponseHead): void {
+    this.#options.owner.onInterim(head);
+  }
+
   onHead(response: ResponseHead): void {
-    const { owner, plane } = this.#options;
-    if (response.isInterim) {
-      owner.onInterim(response);
-      return;
-    }
-    this.#attempt?.connected(plane.clock.monotonicMs() - this.#attemptStartedMs);
+    this.#choice.answered();
     if (this.#retriesStatus(response.status)) this.#retryStatus(response.status);
     else {
       this.#isAnswering = true;
       this.#replay.giveUp();
-      owner.onAnswer(response);
+      this.#options.owner.onAnswer(response);
     }
   }
 
@@ -193,10 +149,9 @@ export class Forwarding implements UpstreamUser {
     if (upstream === undefined) return;
     this.#timer?.cancel();
     this.#upstream = undefined;
-    this.#attempt?.finished();
-    this.#attempt = undefined;
-    // First of all: the client's next request may want it.
-    this.#options.plane.upstreams.give(upstream);
+    this.#choice.letGo();
+    // First of all: the client's next request may want the connection.
+    upstream.finish();
     this.#options.owner.onAnswerEnd(trailers);
   }
 
@@ -205,7 +160,7 @@ export class Forwarding implements UpstreamUser {
     this.#upstream = undefined;
     this.#isSending = false;
     this.#timer?.cancel();
-    this.#judge(failure, wasOpen);
+    this.#choice.failed(failure, wasOpen);
     if (this.#isAnswering) {
       this.#options.owner.onCutShort(failure.message);
       return;
@@ -218,63 +173,22 @@ export class Forwarding implements UpstreamUser {
 
   /** `fresh`: not over a connection that was idle. */
   #try(fresh: boolean): void {
-    const { plane, router, plan, owner, report, head } = this.#options;
+    const { plane, router, plan, owner, report } = this.#options;
     const endpoints = router.endpoints(plan.target);
     if (endpoints === undefined) {
       owner.onGivenUp("unknown-service", `there is no Service ${plan.target.service}`);
       return;
     }
-    const attempt = this.#pick(endpoints);
+    // A route's retries go to the same endpoint rather than to none.
+    const attempt = this.#choice.pick(endpoints, this.#retries > 0);
     if (attempt === undefined) {
       owner.onGivenUp("no-endpoints", endpoints.problem ?? report.failure ?? "no endpoint is left to try");
       return;
     }
-    this.#attempt = attempt;
-    this.#attemptStartedMs = plane.clock.monotonicMs();
     report.tried(attempt.candidate);
     const perTryMs = plan.rule?.timeouts?.perTryMs;
     if (perTryMs) this.#timer = plane.clock.after(perTryMs, () => this.#timedOut(perTryMs));
-    plane.upstreams.take(this.#upstreamTarget(endpoints, attempt), this, head.method, fresh);
-  }
-
-  #pick({ candidates, loadBalancer: algorithm, ejection }: BackendEndpoints): Attempt | undefined {
-    if (candidates.length === 0) return undefined;
-    const { plane, facts, plan } = this.#options;
-    const destination = `${plan.target.service}:${plan.target.port}`;
-    const sourceAddress = facts.source.address;
-    const request = { destination, candidates, algorithm, ejection, sourceAddress, ofRequests: true };
-    const attempt = plane.balancers.pick({ ...request, exclude: this.#tried });
-    if (attempt !== undefined || this.#retries === 0) return attempt;
-    // A route's retries go to the same endpoint rather than to none.
-    this.#tried.clear();
-    return plane.balancers.pick(request);
-  }
-
-  #upstreamTarget({ service }: BackendEndpoints, { candidate }: Attempt): UpstreamTarget {
-    const { facts, plan } = this.#options;
-    const { source, table } = facts;
-    return {
-      candidate,
-      source,
-      service,
-      sourceIdentity: table.identityOf(source.workload),
-      destinationIdentity: candidate.workload === undefined ? undefined : table.identityOf(candidate.workload),
-      connectMs: plan.rule?.timeouts?.connectMs,
-    };
-  }
-
-  /** Only connects speak against an endpoint, as for connections that are not looked into. */
-  #judge(failure: UpstreamFailure, wasOpen: boolean): void {
-    const attempt = this.#attempt;
-    this.#attempt = undefined;
-    if (attempt === undefined) return;
-    this.#tried.add(attempt.candidate.key);
-    if (failure.code === "connect-failure" || failure.code === "connect-timeout") {
-      attempt.failed();
-      return;
-    }
-    if (wasOpen) attempt.connected(this.#options.plane.clock.monotonicMs() - this.#attemptStartedMs);
-    attempt.finished();
+    plane.upstreams.take(this.#choice.upstreamTarget(endpoints, attempt), this, fresh);
   }
 
   #afterFailure(failure: UpstreamFailure): void {
@@ -284,7 +198,7 @@ export class Forwarding implements UpstreamUser {
     if (failure.code === "stale" && !this.#wasStale && isIdempotent(method) && this.#replay.isComplete) {
       // Not the endpoint's fault, nor a retry that anybody asked for.
       this.#wasStale = true;
-      this.#tried.clear();
+      this.#choice.forgiveAll();
       this.#try(true);
     } else if (isUndelivered(failure) && this.#replay.isComplete && report.tries < limits.connectAttempts) {
       plane.metrics.retry();
@@ -303,7 +217,7 @@ export class Forwarding implements UpstreamUser {
 
   #retryStatus(status: number): void {
     this.#options.report.failure = `answer ${status}`;
-    if (this.#attempt !== undefined) this.#tried.add(this.#attempt.candidate.key);
+    this.#choice.exclude();
     this.drop();
     this.#retryLater();
   }
@@ -329,7 +243,7 @@ export class Forwarding implements UpstreamUser {
   }
 
   #timedOut(perTryMs: number): void {
-    this.#upstream?.close("reset-by-pod");
+    this.#upstream?.cancel();
     this.onFailed(new UpstreamFailure("per-try-timeout", `no whole answer within ${perTryMs} ms`));
   }
 }

@@ -6,6 +6,7 @@ import type { Traceparents } from "../outbound/traceparents.ts";
 import type { TunnelPool } from "../tunnel/tunnel-pool.ts";
 import type { DataPlane } from "../worker/data-plane.ts";
 import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
+import type { AdmissionGate } from "./admission.ts";
 import { RetryBudgets } from "./retry-budgets.ts";
 import { UpstreamPool } from "./upstream/upstream-pool.ts";
 
@@ -19,6 +20,8 @@ export interface UpstreamPlane extends DataPlane {
 export interface HttpPlane extends UpstreamPlane {
   readonly upstreams: UpstreamPool;
   readonly budgets: RetryBudgets;
+  /** Absent: every request may go. */
+  readonly admission?: AdmissionGate;
   /** In [0, 1). */
   readonly random: () => number;
   /** A new value of `x-request-id`. */

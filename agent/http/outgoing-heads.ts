@@ -9,94 +9,44 @@
 import type { HeaderChanges } from "../../protocol/route-table.ts";
 import { changeHeaders } from "../../routing/http/change-headers.ts";
 import { takeConnectionFields } from "./h1/connection-fields.ts";
-import type { BodyKind, Framing } from "./h1/framing.ts";
-import type { RequestHead } from "./h1/request-head.ts";
-import type { ResponseHead } from "./h1/response-head.ts";
-import { writeRequestHead, writeResponseHead } from "./h1/write-head.ts";
+import type { RequestHead } from "./request-head.ts";
+import type { ResponseHead } from "./response-head.ts";
 
 export interface RequestChanges {
   readonly authority: string;
   readonly path: string;
-  readonly headers: readonly HeaderChanges[];
-  /** For requests that have none. */
-  readonly requestId: () => string;
+  readonly requestHeaders: readonly HeaderChanges[];
 }
 
-/** Throws FieldError when a change makes no field. Changes the head's fields: call once. */
-export function requestHeadFor(head: RequestHead, changes: RequestChanges): Buffer {
-  const { fields } = head;
+/** Throws FieldError when a change makes no field. Changes the head's fields: call once. `requestId`: for those without. */
+export function outgoingRequest(head: RequestHead, changes: RequestChanges, requestId: () => string): RequestHead {
+  const { method, scheme, fields, hasBody, length, expectsContinue, trailersWanted } = head;
   let { authority } = changes;
-  if (changes.headers.length > 0) {
-    changeHeaders(fields, changes.headers);
+  if (changes.requestHeaders.length > 0) {
+    changeHeaders(fields, changes.requestHeaders);
     // A filter may name another host, but neither framing nor the connection is its business.
     authority = takeConnectionFields(fields).host ?? authority;
   }
-  if (!fields.has("x-request-id")) fields.add("x-request-id", changes.requestId());
+  if (!fields.has("x-request-id")) fields.add("x-request-id", requestId());
+  const { path } = changes;
   const upgrade = offeredUpgrade(head);
-  const { method, framing, expectsContinue, trailersWanted } = head;
-  return writeRequestHead({
-    method,
-    path: changes.path,
-    authority,
-    fields,
-    framing,
-    upgrade,
-    expectsContinue,
-    trailersWanted,
-  });
+  return { method, scheme, authority, path, fields, hasBody, length, upgrade, expectsContinue, trailersWanted };
+}
+
+/** Throws as above. Changes the head's fields. */
+export function outgoingResponse(response: ResponseHead, changes: readonly HeaderChanges[]): ResponseHead {
+  const { fields } = response;
+  if (changes.length > 0) {
+    changeHeaders(fields, changes, (value) => fields.add("set-cookie", value));
+    takeConnectionFields(fields);
+  }
+  return response;
 }
 
 /**
  * The protocol that the client may go over to. Not HTTP/2 or TLS: what would follow are requests that no route sees
  * (request smuggling by h2c upgrade).
  */
-export function offeredUpgrade({ upgrade }: RequestHead): string | undefined {
+function offeredUpgrade({ upgrade }: RequestHead): string | undefined {
   return upgrade === undefined || /(?:^|,)\s*(?:h2|http|tls)/i.test(upgrade) ? undefined : upgrade;
-}
-
-/** How a response reaches the client, which may know less of HTTP than the server. */
-export interface ResponsePassage {
-  readonly framing: Framing;
-  readonly keepOpen: boolean;
-}
-
-/** `mayStayOpen`: everything else allows it. */
-export function passageOf(request: RequestHead, response: ResponseHead, mayStayOpen: boolean): ResponsePassage {
-  const { framing } = response;
-  const body = bodyFor(request.minor, framing.body);
-  const keepOpen = mayStayOpen && request.keepAlive && body !== "until-close";
-  return { framing: body === framing.body ? framing : { body, length: undefined }, keepOpen };
-}
-
-export function responseHeadFor(
-  request: RequestHead,
-  response: ResponseHead,
-  changes: readonly HeaderChanges[],
-  { framing, keepOpen }: ResponsePassage,
-): Buffer {
-  const { status, reason, fields } = response;
-  if (changes.length > 0) {
-    changeHeaders(fields, changes, (value) => fields.add("set-cookie", value));
-    takeConnectionFields(fields);
-  }
-  return writeResponseHead({
-    status,
-    reason,
-    fields,
-    framing,
-    upgrade: response.upgrade,
-    connection: connectionFor(request, keepOpen),
-  });
-}
-
-/** What is said about the connection: nothing when the client expects it so. */
-export function connectionFor(request: RequestHead, keepOpen: boolean): "close" | "keep-alive" | undefined {
-  if (!keepOpen) return "close";
-  return request.minor === 0 ? "keep-alive" : undefined;
-}
-
-/** HTTP/1.0 has no chunks; and a body that ends with the server's connection need not end ours. */
-function bodyFor(minor: number, body: BodyKind): BodyKind {
-  if (body !== "chunked" && body !== "until-close") return body;
-  return minor === 1 ? "chunked" : "until-close";
 }

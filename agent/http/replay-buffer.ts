@@ -2,7 +2,7 @@
  * The body of a request as far as it has come, kept so that another try can send it again. Beyond its bound it is given
  * up: the request is then sent once.
  */
-import type { Fields } from "./h1/fields.ts";
+import type { Fields } from "./fields.ts";
 import { httpLimits } from "./limits.ts";
 
 export class ReplayBuffer {

@@ -5,7 +5,7 @@ import type { Candidate } from "../../routing/decide-connection.ts";
 import type { RequestLabels } from "../telemetry/metrics-batch.ts";
 import { logRequest } from "../telemetry/request-log.ts";
 import { describePeer } from "../worker/data-plane.ts";
-import type { RequestHead } from "./h1/request-head.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import type { RequestReason } from "./request-failure.ts";
 

@@ -2,9 +2,9 @@
  * What would become of one request, for a person: the same decision as an agent's, but with all that chance could make of
  * it, the places in the documents that led there, and the endpoints behind each backend.
  */
-import type { Document } from "../../protocol/documents/document.ts";
+import type { Document, TrafficPolicyDocument } from "../../protocol/documents/document.ts";
 import type { Position } from "../../protocol/documents/problem.ts";
-import type { RouteBackend } from "../../protocol/route-table.ts";
+import type { RouteTarget } from "../../protocol/route-table.ts";
 import type { ServicePort, WorkloadEntry } from "../../protocol/table.ts";
 import type { CheckedDocuments } from "../check-documents.ts";
 import { chooseEndpoints, endpointsOfPort, type ServiceEndpoint } from "../service-endpoints.ts";
@@ -65,12 +65,13 @@ export function explainRequest(
   const outcomes = explainer.outcomes();
   const first = outcomes[0]?.decision;
   const by = first === undefined || first.kind === "not-routed" ? undefined : first.by;
-  const route = by === undefined ? undefined : findRoute(documents, by);
+  const document = by === undefined ? undefined : findDocument(documents, by);
+  const route = document?.kind === "TrafficPolicy" ? undefined : document;
   return {
     question,
     servicePort: table.service(question.service)?.ports.find(({ port }) => port === question.port),
     by,
-    place: route === undefined ? undefined : placeOfRule(route, by?.rule.index ?? 0),
+    place: document === undefined ? undefined : placeOfRule(document, by?.rule.index ?? 0),
     outcomes,
     notInForce: route === undefined ? undefined : unservedRoutes([route]).get(route),
   };
@@ -113,17 +114,16 @@ class Explainer {
       random,
       mirrorRandom: 0,
     };
-    const hasEndpoints = (service: string, port: number) =>
-      this.#endpoints({ service, port, weight: 1 }).some(({ chosen }) => chosen);
+    const hasEndpoints = (target: RouteTarget) => this.#endpoints(target).some(({ chosen }) => chosen);
     return decideRequest({ routes: this.#routes, hasEndpoints }, facts);
   }
 
-  #endpoints(backend: RouteBackend): readonly ExplainedEndpoint[] {
+  #endpoints(backend: RouteTarget): readonly ExplainedEndpoint[] {
     const service = this.#table.service(backend.service);
     const port = service?.ports.find((each) => each.port === backend.port && each.protocol === "TCP");
     if (service === undefined || port === undefined) return [];
     return ([4, 6] as const).flatMap((family) => {
-      const about = { service, port, family };
+      const about = { service, port, family, ...(backend.subset === undefined ? {} : { subset: backend.subset }) };
       const all = endpointsOfPort(this.#table, about);
       const node = this.#question.source?.node ?? "";
       const chosen = new Set(chooseEndpoints(this.#table, node, about).chosen.map(({ key }) => key));
@@ -134,16 +134,18 @@ class Explainer {
   }
 }
 
-function findRoute(documents: readonly Document[], { kind, rule }: RoutedBy): RouteDocument | undefined {
+type RulesDocument = RouteDocument | TrafficPolicyDocument;
+
+function findDocument(documents: readonly Document[], { kind, rule }: RoutedBy): RulesDocument | undefined {
   return documents
-    .filter(isKind("HTTPRoute", "GRPCRoute"))
+    .filter(isKind("HTTPRoute", "GRPCRoute", "TrafficPolicy"))
     .find((document) => document.kind === kind && keyOf(document) === rule.route);
 }
 
-function keyOf({ metadata }: RouteDocument): string {
+function keyOf({ metadata }: RulesDocument): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-function placeOfRule({ source }: RouteDocument, index: number): Explanation["place"] {
-  return { file: source.file, ...source.locate(["spec", "rules", index]) };
+function placeOfRule({ kind, source }: RulesDocument, index: number): Explanation["place"] {
+  return { file: source.file, ...source.locate(kind === "TrafficPolicy" ? ["spec"] : ["spec", "rules", index]) };
 }

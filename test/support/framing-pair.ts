@@ -4,7 +4,7 @@
  */
 import { type Duplex, duplexPair } from "node:stream";
 import { Connection } from "../../agent/tunnel/framing/connection.ts";
-import type { FramingError } from "../../agent/tunnel/framing/framing-error.ts";
+import type { Http2Error } from "../../agent/http2/http2-error.ts";
 import type { FramingStream } from "../../agent/tunnel/framing/framing-stream.ts";
 import type { IncomingRequest } from "../../agent/tunnel/framing/read-message.ts";
 import { eventually } from "./eventually.ts";
@@ -17,7 +17,7 @@ export class ConnectionUnderTest {
   readonly requests: { readonly stream: FramingStream; readonly request: IncomingRequest }[] = [];
   /** The other end. */
   readonly peer: Duplex;
-  error: FramingError | undefined;
+  error: Http2Error | undefined;
   goaways = 0;
   pongs = 0;
   gone = 0;

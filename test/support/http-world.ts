@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { connect, type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Balancers } from "../../agent/balance/balancers.ts";
-import { HttpConnection } from "../../agent/http/http-connection.ts";
+import { H1Connection } from "../../agent/http/client/h1-connection.ts";
 import { createHttpPlane, type HttpPlane } from "../../agent/http/http-plane.ts";
 import type { BackendEndpoints, RequestRouter } from "../../agent/http/request-router.ts";
 import { Traceparents } from "../../agent/outbound/traceparents.ts";
@@ -67,6 +67,7 @@ export class HttpWorld {
       service: catalog,
       candidates: options.candidates ?? (options.origins ?? []).map(localCandidate),
       loadBalancer: "round-robin",
+      destination: `${catalog.key}:80`,
       ejection: options.ejection ?? NO_EJECTION,
     };
     this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#serve(socket));
@@ -140,7 +141,7 @@ export class HttpWorld {
       dialled: "10.96.0.1:80",
       table: this.#table,
     };
-    new HttpConnection({ plane: this.plane, socket, facts, router: this.#router }).start();
+    new H1Connection({ plane: this.plane, socket, facts, router: this.#router }).start();
   }
 
   get #router(): RequestRouter {

@@ -1,5 +1,5 @@
 /** Everything that a parser made of some bytes, as plain data that tests can compare. */
-import type { Fields } from "../../agent/http/h1/fields.ts";
+import type { Fields } from "../../agent/http/fields.ts";
 import { H1Error } from "../../agent/http/h1/h1-error.ts";
 import {
   createRequestParser,
@@ -7,8 +7,8 @@ import {
   type MessageParser,
   type MessageSink,
 } from "../../agent/http/h1/message-parser.ts";
-import type { RequestHead } from "../../agent/http/h1/request-head.ts";
-import type { ResponseHead } from "../../agent/http/h1/response-head.ts";
+import type { H1RequestHead } from "../../agent/http/h1/request-head.ts";
+import type { H1ResponseHead } from "../../agent/http/h1/response-head.ts";
 
 export interface ParsedMessage<Head> {
   readonly head: Head;
@@ -27,8 +27,8 @@ export interface Parsed<Head> {
 }
 
 /** `cuts`: positions at which the bytes come apart. Each message is read as soon as the one before it is complete. */
-export function parseRequests(bytes: Buffer, cuts: readonly number[] = []): Parsed<RequestHead> {
-  return parseAll<RequestHead>((sink) => createRequestParser(sink), piecesOf(bytes, cuts), false);
+export function parseRequests(bytes: Buffer, cuts: readonly number[] = []): Parsed<H1RequestHead> {
+  return parseAll<H1RequestHead>((sink) => createRequestParser(sink), piecesOf(bytes, cuts), false);
 }
 
 export interface ResponseOptions {
@@ -39,9 +39,9 @@ export interface ResponseOptions {
   readonly closed?: boolean;
 }
 
-export function parseResponses(bytes: Buffer, options: ResponseOptions = {}): Parsed<ResponseHead> {
+export function parseResponses(bytes: Buffer, options: ResponseOptions = {}): Parsed<H1ResponseHead> {
   const { method = "GET", cuts = [], closed = false } = options;
-  return parseAll<ResponseHead>((sink) => createResponseParser(sink, () => method), piecesOf(bytes, cuts), closed);
+  return parseAll<H1ResponseHead>((sink) => createResponseParser(sink, () => method), piecesOf(bytes, cuts), closed);
 }
 
 /** `name: value` each. */

@@ -2,7 +2,7 @@
  * Writes one message after the other: its head, then its body in the framing that the head has told. A head leaves together
  * with the first of its body when that comes in the same turn: one system call, and one packet for the far end.
  */
-import type { Fields } from "./fields.ts";
+import type { Fields } from "../fields.ts";
 import type { BodyKind } from "./framing.ts";
 import { fieldLines } from "./write-head.ts";
 

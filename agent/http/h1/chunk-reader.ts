@@ -8,7 +8,7 @@
  */
 import { httpLimits } from "../limits.ts";
 import { CR, HEX_VALUES, LF, SEMICOLON, TEXT_BYTES } from "./byte-classes.ts";
-import type { Fields } from "./fields.ts";
+import type { Fields } from "../fields.ts";
 import { H1Error } from "./h1-error.ts";
 import type { HeadScanner } from "./head-scanner.ts";
 

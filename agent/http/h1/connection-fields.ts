@@ -3,7 +3,7 @@
  * framed: whoever passes it on writes its own. Also every field that `Connection` names, but not `Host`: naming it
  * is how one hides a field from the next reader.
  */
-import type { Fields } from "./fields.ts";
+import type { Fields } from "../fields.ts";
 
 export interface ConnectionFields {
   host: string | undefined;

@@ -36,6 +36,18 @@ export function responseFraming(minor: number, status: number, method: string, f
   return chunked ?? length ?? UNTIL_CLOSE;
 }
 
+/** Of a message that leaves: where no length was said, chunks. */
+export function framingFor({
+  hasBody,
+  length,
+}: {
+  readonly hasBody: boolean;
+  readonly length: number | undefined;
+}): Framing {
+  if (length !== undefined) return { body: hasBody ? "length" : "none", length };
+  return hasBody ? CHUNKED : NO_BODY;
+}
+
 function chunkedFraming(minor: number, transferEncoding: string, fields: ConnectionFields): Framing {
   if (fields.contentLengths > 0) {
     throw new H1Error("ambiguous-length", "A message has both Content-Length and Transfer-Encoding");

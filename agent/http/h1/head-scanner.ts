@@ -10,7 +10,7 @@
  */
 import { httpLimits } from "../limits.ts";
 import { COLON, CR, HTAB, LF, REQUEST_LINE_BYTES, SP, TEXT_BYTES, TOKEN_BYTES } from "./byte-classes.ts";
-import { Fields } from "./fields.ts";
+import { Fields } from "../fields.ts";
 import { H1Error } from "./h1-error.ts";
 
 export type SectionKind = "request" | "response" | "trailers";

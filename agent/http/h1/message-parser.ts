@@ -7,12 +7,12 @@
  * still the owner's. It throws H1Error at what must not be passed on, after which nothing may be read any more.
  */
 import { ChunkReader } from "./chunk-reader.ts";
-import type { Fields } from "./fields.ts";
+import type { Fields } from "../fields.ts";
 import type { Framing } from "./framing.ts";
 import { H1Error } from "./h1-error.ts";
 import { HeadScanner } from "./head-scanner.ts";
-import { readRequestHead, type RequestHead } from "./request-head.ts";
-import { readResponseHead, type ResponseHead } from "./response-head.ts";
+import { readRequestHead, type H1RequestHead } from "./request-head.ts";
+import { readResponseHead, type H1ResponseHead } from "./response-head.ts";
 
 export interface MessageSink<Head> {
   onHead(head: Head): void;
@@ -141,14 +141,14 @@ export class MessageParser<Head extends AnyHead> {
   }
 }
 
-export function createRequestParser(sink: MessageSink<RequestHead>): MessageParser<RequestHead> {
+export function createRequestParser(sink: MessageSink<H1RequestHead>): MessageParser<H1RequestHead> {
   return new MessageParser("request", readRequestHead, sink);
 }
 
 /** `method` tells which request the next response answers: it decides whether a body follows. */
 export function createResponseParser(
-  sink: MessageSink<ResponseHead>,
+  sink: MessageSink<H1ResponseHead>,
   method: () => string,
-): MessageParser<ResponseHead> {
+): MessageParser<H1ResponseHead> {
   return new MessageParser("response", (line, fields) => readResponseHead(line, fields, method()), sink);
 }

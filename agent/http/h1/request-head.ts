@@ -1,37 +1,26 @@
 /** A request line and its fields, read as RFC 9112 sections 2 to 6 have it. */
 import { httpLimits } from "../limits.ts";
+import type { RequestHead } from "../request-head.ts";
 import { type ConnectionFields, splitList, takeConnectionFields } from "./connection-fields.ts";
-import type { Fields } from "./fields.ts";
+import type { Fields } from "../fields.ts";
 import { type Framing, requestFraming } from "./framing.ts";
 import { H1Error } from "./h1-error.ts";
 import { isAuthority, readTarget } from "./request-target.ts";
 
-export interface RequestHead {
-  readonly method: string;
-  /** Path and query as they came, or `*`. */
-  readonly path: string;
-  /** Whom the request is for: `Host`, or the target's own. Empty for HTTP/1.0 without one, and for an empty `Host`. */
-  readonly authority: string;
+/** What HTTP/1.1 says besides what every version says. */
+export interface H1RequestHead extends RequestHead {
   /** HTTP/1.<minor>. */
   readonly minor: 0 | 1;
-  /** Those for the far end; framing and connection fields are taken out. */
-  readonly fields: Fields;
   readonly framing: Framing;
   /** The client sends more requests after this one. */
   readonly keepAlive: boolean;
-  /** Protocol that the client offers to go over to. */
-  readonly upgrade: string | undefined;
-  /** The client waits for 100 before it sends the body. */
-  readonly expectsContinue: boolean;
-  /** The client reads trailers. */
-  readonly trailersWanted: boolean;
   readonly isInterim: false;
 }
 
 /** Methods in upper case only: servers disagree about what `get` is. */
 const METHOD = /^[A-Z][A-Z0-9_-]*$/;
 
-export function readRequestHead(line: string, fields: Fields): RequestHead {
+export function readRequestHead(line: string, fields: Fields): H1RequestHead {
   const methodEnd = line.indexOf(" ");
   const targetEnd = line.indexOf(" ", methodEnd + 1);
   if (methodEnd < 1 || targetEnd <= methodEnd + 1) {
@@ -44,13 +33,17 @@ export function readRequestHead(line: string, fields: Fields): RequestHead {
   const target = readTarget(method, line.slice(methodEnd + 1, targetEnd));
   const own = takeConnectionFields(fields);
   const host = readHost(minor, own);
+  const framing = requestFraming(minor, own);
   return {
     method,
+    scheme: "http",
     path: target.path,
     authority: target.authority ?? host,
     minor,
     fields,
-    framing: requestFraming(minor, own),
+    framing,
+    hasBody: framing.body !== "none",
+    length: framing.length,
     keepAlive: staysOpen(minor, own.options),
     upgrade: minor === 1 && own.options.includes("upgrade") ? own.upgrade : undefined,
     expectsContinue: minor === 1 && readExpectation(own.expect),

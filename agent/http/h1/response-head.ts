@@ -1,24 +1,21 @@
 /** A status line and its fields, read as RFC 9112 sections 4 and 6 have it. */
+import type { ResponseHead } from "../response-head.ts";
 import { takeConnectionFields } from "./connection-fields.ts";
-import type { Fields } from "./fields.ts";
+import type { Fields } from "../fields.ts";
 import { type Framing, responseFraming } from "./framing.ts";
 import { H1Error } from "./h1-error.ts";
 import { readVersion, staysOpen } from "./request-head.ts";
 
-export interface ResponseHead {
-  readonly status: number;
+/** What HTTP/1.1 says besides what every version says. */
+export interface H1ResponseHead extends ResponseHead {
   readonly reason: string;
   /** HTTP/1.<minor>. */
   readonly minor: 0 | 1;
-  /** Those for the far end; framing and connection fields are taken out. */
-  readonly fields: Fields;
   readonly framing: Framing;
   /** The server takes more requests after this one. */
   readonly keepAlive: boolean;
   /** `Keep-Alive: timeout=`: seconds that the server keeps the connection when it is idle. */
   readonly keepAliveSeconds: number | undefined;
-  /** Of a 101: what the connection is from now on. */
-  readonly upgrade: string | undefined;
   /** 100 to 199 but 101: the real head follows. */
   readonly isInterim: boolean;
 }
@@ -27,7 +24,7 @@ export interface ResponseHead {
 const STATUS_AND_REASON = /^([1-9][0-9]{2})(?: (.*))?$/;
 
 /** `method`: of the request that this answers. */
-export function readResponseHead(line: string, fields: Fields, method: string): ResponseHead {
+export function readResponseHead(line: string, fields: Fields, method: string): H1ResponseHead {
   const versionEnd = line.indexOf(" ");
   const match = versionEnd === -1 ? null : STATUS_AND_REASON.exec(line.slice(versionEnd + 1));
   if (match === null) throw new H1Error("bad-start-line", "A status line is a version, a status and a reason");
@@ -43,6 +40,8 @@ export function readResponseHead(line: string, fields: Fields, method: string): 
     minor,
     fields,
     framing,
+    hasBody: framing.body !== "none",
+    length: framing.length,
     keepAlive: framing.body !== "until-close" && staysOpen(minor, own.options),
     keepAliveSeconds: readTimeout(own.keepAlive),
     upgrade: status === 101 ? own.upgrade : undefined,

@@ -2,7 +2,7 @@
  * Heads as they leave: one buffer each. What leaves is never what came, but what was understood of it: framing and
  * connection fields are written anew from the parsed values.
  */
-import type { Fields } from "./fields.ts";
+import type { Fields } from "../fields.ts";
 import type { Framing } from "./framing.ts";
 
 export interface OutgoingRequest {

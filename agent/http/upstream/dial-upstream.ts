@@ -11,7 +11,7 @@ import { ANY_PORT } from "../../sockets/dial.ts";
 import type { ClientTunnel } from "../../tunnel/engine.ts";
 import { PoolError } from "../../tunnel/tunnel-pool.ts";
 import type { HttpSource, UpstreamPlane } from "../http-plane.ts";
-import type { UpstreamConnection } from "./upstream-connection.ts";
+import type { H1Upstream } from "./h1-upstream.ts";
 
 export interface UpstreamTarget {
   readonly candidate: Candidate;
@@ -25,7 +25,7 @@ export interface UpstreamTarget {
 }
 
 /** Reports through the connection: `attach`, then its answer, or `fail`. */
-export function dialUpstream(plane: UpstreamPlane, target: UpstreamTarget, upstream: UpstreamConnection): void {
+export function dialUpstream(plane: UpstreamPlane, target: UpstreamTarget, upstream: H1Upstream): void {
   const connectMs = target.connectMs ?? timers.connectAnswerMs;
   const timer = plane.clock.after(connectMs, () => {
     const code = upstream.mayHaveDelivered ? "connect-timeout" : "connect-failure";
@@ -36,7 +36,7 @@ export function dialUpstream(plane: UpstreamPlane, target: UpstreamTarget, upstr
   else withoutTunnel(plane, target, upstream);
 }
 
-function throughTunnel(plane: UpstreamPlane, target: UpstreamTarget, upstream: UpstreamConnection): void {
+function throughTunnel(plane: UpstreamPlane, target: UpstreamTarget, upstream: H1Upstream): void {
   const { candidate, sourceIdentity, destinationIdentity } = target;
   if (destinationIdentity === undefined) {
     upstream.fail("connect-failure", "no pod has this address, so no identity can be asked for");
@@ -62,7 +62,7 @@ function throughTunnel(plane: UpstreamPlane, target: UpstreamTarget, upstream: U
 function openStream(
   plane: UpstreamPlane,
   { candidate, source, service }: UpstreamTarget,
-  upstream: UpstreamConnection,
+  upstream: H1Upstream,
   tunnel: ClientTunnel,
 ): void {
   const request = {
@@ -82,11 +82,7 @@ function openStream(
   }
 }
 
-function withoutTunnel(
-  plane: UpstreamPlane,
-  { candidate, source }: UpstreamTarget,
-  upstream: UpstreamConnection,
-): void {
+function withoutTunnel(plane: UpstreamPlane, { candidate, source }: UpstreamTarget, upstream: H1Upstream): void {
   try {
     const socket = plane.dial({
       address: candidate.address,

@@ -12,7 +12,8 @@ import type { ConnectionCounters } from "../../telemetry/worker-metrics.ts";
 import type { UpstreamPlane } from "../http-plane.ts";
 import { type HttpLimitName, httpLimits, httpTimers } from "../limits.ts";
 import { dialUpstream, type UpstreamTarget } from "./dial-upstream.ts";
-import { UpstreamConnection, type UpstreamUser } from "./upstream-connection.ts";
+import { H1Upstream } from "./h1-upstream.ts";
+import type { UpstreamUser } from "./upstream-request.ts";
 
 const MS_PER_SECOND = 1_000;
 
@@ -24,8 +25,8 @@ interface Entry {
 export class UpstreamPool {
   readonly #plane: UpstreamPlane;
   /** The youngest at the end. */
-  readonly #idle = new Map<string, UpstreamConnection[]>();
-  readonly #open = new Map<UpstreamConnection, Entry>();
+  readonly #idle = new Map<string, H1Upstream[]>();
+  readonly #open = new Map<H1Upstream, Entry>();
   #idleCount = 0;
   #sweep: Timer | undefined;
   #draining = false;
@@ -44,32 +45,16 @@ export class UpstreamPool {
   }
 
   /** A connection for one request of `user`; `fresh` when an idle one has just turned out to be dead. */
-  take(target: UpstreamTarget, user: UpstreamUser, method: string, fresh: boolean): UpstreamConnection {
+  take(target: UpstreamTarget, user: UpstreamUser, fresh: boolean): void {
     const key = keyOf(target);
     const idle = fresh ? undefined : this.#takeIdle(key);
     if (idle !== undefined) {
-      idle.begin(user, method);
-      return idle;
-    }
-    const upstream = this.#create(key, target);
-    upstream.begin(user, method);
-    dialUpstream(this.#plane, target, upstream);
-    return upstream;
-  }
-
-  /** The request is over, as far as its user is concerned. */
-  give(upstream: UpstreamConnection): void {
-    if (!upstream.release()) return;
-    const entry = this.#open.get(upstream);
-    if (entry === undefined) return;
-    const nowMs = this.#plane.clock.monotonicMs();
-    upstream.idleUntilMs = nowMs + idleMs(upstream);
-    const isOld = nowMs - upstream.startedMs > httpTimers.upstreamLifetimeMs;
-    if (this.#draining || isOld || upstream.idleUntilMs <= nowMs || !this.#hasRoom(entry.key)) {
-      upstream.close("closed");
+      idle.begin(user);
       return;
     }
-    this.#keep(entry.key, upstream);
+    const upstream = this.#create(key, target);
+    upstream.begin(user);
+    dialUpstream(this.#plane, target, upstream);
   }
 
   /** Idle ones are closed, and none is kept any more. */
@@ -83,10 +68,10 @@ export class UpstreamPool {
     this.#stopSweep();
   }
 
-  #create(key: string, target: UpstreamTarget): UpstreamConnection {
+  #create(key: string, target: UpstreamTarget): H1Upstream {
     const { metrics, clock } = this.#plane;
     const entry: Entry = { key, counters: undefined };
-    const upstream = new UpstreamConnection({
+    const upstream = new H1Upstream({
       candidate: target.candidate,
       clock,
       onOpen: () => {
@@ -96,6 +81,7 @@ export class UpstreamPool {
         entry.counters = metrics.connectionOpened(labels);
         return entry.counters;
       },
+      onFinished: (finished) => this.#give(finished),
       onIdleLost: (lost) => this.#forgetIdle(key, lost),
       onClosed: (closed, reason) => this.#closed(closed, entry, reason),
     });
@@ -103,7 +89,22 @@ export class UpstreamPool {
     return upstream;
   }
 
-  #closed(upstream: UpstreamConnection, entry: Entry, reason: CloseReason): void {
+  /** The request is over, as far as its user is concerned. */
+  #give(upstream: H1Upstream): void {
+    if (!upstream.release()) return;
+    const entry = this.#open.get(upstream);
+    if (entry === undefined) return;
+    const nowMs = this.#plane.clock.monotonicMs();
+    upstream.idleUntilMs = nowMs + idleMs(upstream);
+    const isOld = nowMs - upstream.startedMs > httpTimers.upstreamLifetimeMs;
+    if (this.#draining || isOld || upstream.idleUntilMs <= nowMs || !this.#hasRoom(entry.key)) {
+      upstream.close("closed");
+      return;
+    }
+    this.#keep(entry.key, upstream);
+  }
+
+  #closed(upstream: H1Upstream, entry: Entry, reason: CloseReason): void {
     this.#open.delete(upstream);
     const { metrics } = this.#plane;
     if (entry.counters !== undefined) metrics.connectionClosed(entry.counters, reason);
@@ -112,7 +113,7 @@ export class UpstreamPool {
     else if (reason === "reset-by-peer") metrics.dial("refused");
   }
 
-  #takeIdle(key: string): UpstreamConnection | undefined {
+  #takeIdle(key: string): H1Upstream | undefined {
     const list = this.#idle.get(key);
     const upstream = list?.pop();
     if (upstream === undefined) return undefined;
@@ -122,7 +123,7 @@ export class UpstreamPool {
     return upstream;
   }
 
-  #keep(key: string, upstream: UpstreamConnection): void {
+  #keep(key: string, upstream: H1Upstream): void {
     const list = this.#idle.get(key);
     if (list === undefined) this.#idle.set(key, [upstream]);
     else list.push(upstream);
@@ -141,7 +142,7 @@ export class UpstreamPool {
     return false;
   }
 
-  #forgetIdle(key: string, upstream: UpstreamConnection): void {
+  #forgetIdle(key: string, upstream: H1Upstream): void {
     const list = this.#idle.get(key);
     const index = list?.indexOf(upstream) ?? -1;
     if (list === undefined || index === -1) return;
@@ -167,7 +168,7 @@ export class UpstreamPool {
   }
 }
 
-function idleMs({ keepAliveSeconds }: UpstreamConnection): number {
+function idleMs({ keepAliveSeconds }: H1Upstream): number {
   if (keepAliveSeconds === undefined) return httpTimers.idleUpstreamMs;
   return Math.min(httpTimers.idleUpstreamMs, keepAliveSeconds * MS_PER_SECOND - httpTimers.idleMarginMs);
 }

@@ -7,14 +7,14 @@
 import type { TLSSocket } from "node:tls";
 import type { Timer } from "../../../core/clock.ts";
 import { describeError } from "../../../core/errors.ts";
+import { Heartbeat } from "../../http2/heartbeat.ts";
+import type { Http2Error } from "../../http2/http2-error.ts";
 import { timers } from "../../limits.ts";
 import { type ClientTunnel, type ConnectRequest, ErrorCode } from "../engine.ts";
 import type { StreamHandler, TunnelState, TunnelStream } from "../engine.ts";
 import type { ClientTunnelOptions, Negotiated } from "../h2-client-tunnel.ts";
 import { TunnelError, type TunnelErrorCode } from "../tunnel-error.ts";
 import { Connection } from "./connection.ts";
-import type { FramingError } from "./framing-error.ts";
-import { Heartbeat } from "./heartbeat.ts";
 import { lingerThenDestroy } from "./linger.ts";
 import { TlsDialler } from "./tls-dialler.ts";
 
@@ -134,7 +134,7 @@ export class FramingClientTunnel implements ClientTunnel {
     else this.#fail(this.#state === "connecting" ? code : "tunnel-closed", cause);
   }
 
-  #protocolBroken(error: FramingError): void {
+  #protocolBroken(error: Http2Error): void {
     if (this.#state === "closed") return;
     this.#connection?.abandon(error.wireCode, error.message, true);
     if (this.#tls !== undefined) lingerThenDestroy(this.#tls, this.#options.socket, this.#options.clock);

@@ -2,16 +2,17 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Clock, Timer } from "../../../core/clock.ts";
+import { Heartbeat } from "../../http2/heartbeat.ts";
+import type { Http2Error } from "../../http2/http2-error.ts";
 import { timers } from "../../limits.ts";
 import { type ConnectRequest, ErrorCode, type IncomingStream, type ServerTunnel } from "../engine.ts";
 import type { StreamHandler, TunnelStream } from "../engine.ts";
 import { Connection } from "./connection.ts";
-import type { FramingError } from "./framing-error.ts";
 import type { FramingStream } from "./framing-stream.ts";
-import { Heartbeat } from "./heartbeat.ts";
-import type { Headers } from "./hpack-encoder.ts";
+
 import { lingerThenDestroy } from "./linger.ts";
 import type { IncomingRequest } from "./read-message.ts";
+import type { Headers } from "./write-connect.ts";
 
 export interface FramingServerTunnelOptions {
   readonly tls: TLSSocket;
@@ -105,7 +106,7 @@ export class FramingServerTunnel implements ServerTunnel {
     else this.#connection.abandon(ErrorCode.noError, "peer closed the connection", false);
   }
 
-  #protocolBroken(error: FramingError): void {
+  #protocolBroken(error: Http2Error): void {
     const { tls, socket, clock } = this.#options;
     if (this.#isGone) return;
     this.#isGone = true;

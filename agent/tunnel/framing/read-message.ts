@@ -3,7 +3,7 @@
  * section 8.1.1, 8.2, 8.3 and 8.5). Pure.
  */
 import type { ConnectRequest } from "../engine.ts";
-import type { HeaderField } from "./hpack-static-table.ts";
+import type { HeaderField } from "../../http2/hpack-static-table.ts";
 
 export interface IncomingRequest extends ConnectRequest {
   readonly method: string;

@@ -9,7 +9,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { BodyWriter } from "../../../agent/http/h1/body-writer.ts";
 import { createRequestParser } from "../../../agent/http/h1/message-parser.ts";
-import type { RequestHead } from "../../../agent/http/h1/request-head.ts";
+import type { H1RequestHead } from "../../../agent/http/h1/request-head.ts";
 import { writeRequestHead } from "../../../agent/http/h1/write-head.ts";
 import { PlainStream } from "../../../agent/relay/plain-stream.ts";
 import { Relay } from "../../../agent/relay/relay.ts";
@@ -72,8 +72,8 @@ function parser(): () => void {
   return () => void parsing.read(REQUEST, 0);
 }
 
-function parsedHead(): RequestHead {
-  let head: RequestHead | undefined;
+function parsedHead(): H1RequestHead {
+  let head: H1RequestHead | undefined;
   createRequestParser({
     onHead(next) {
       head = next;

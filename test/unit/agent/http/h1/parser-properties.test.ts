@@ -10,9 +10,9 @@ import type { Parsed } from "../../../../support/parsed-messages.ts";
 import { parseRequests, parseResponses } from "../../../../support/parsed-messages.ts";
 import { NODE_METHODS, type NodeMessage, parseWithNode } from "../../../../support/node-parser.ts";
 import { cuts, requestBytes, responseBytes } from "../../../../support/generated-messages.ts";
-import type { RequestHead } from "../../../../../agent/http/h1/request-head.ts";
-import type { ResponseHead } from "../../../../../agent/http/h1/response-head.ts";
-import type { Fields } from "../../../../../agent/http/h1/fields.ts";
+import type { H1RequestHead } from "../../../../../agent/http/h1/request-head.ts";
+import type { H1ResponseHead } from "../../../../../agent/http/h1/response-head.ts";
+import type { Fields } from "../../../../../agent/http/fields.ts";
 
 const REQUEST_RUNS = 100_000;
 const RESPONSE_RUNS = 20_000;
@@ -82,7 +82,7 @@ interface Ours {
   readonly trailers: readonly string[];
 }
 
-function compareRequests(ours: Parsed<RequestHead>, node: readonly NodeMessage[]): void {
+function compareRequests(ours: Parsed<H1RequestHead>, node: readonly NodeMessage[]): void {
   for (const [index, message] of allOf(ours).entries()) {
     const { head } = message;
     // Methods are words to us; Node knows some. After these two, the connection speaks something else.
@@ -96,7 +96,7 @@ function compareRequests(ours: Parsed<RequestHead>, node: readonly NodeMessage[]
   }
 }
 
-function compareResponses(ours: Parsed<ResponseHead>, node: readonly NodeMessage[]): void {
+function compareResponses(ours: Parsed<H1ResponseHead>, node: readonly NodeMessage[]): void {
   for (const [index, message] of allOf(ours).entries()) {
     const { head } = message;
     const other = node[index];

@@ -1,6 +1,6 @@
 import test from "ava";
 import { BodyWriter } from "../../../../../agent/http/h1/body-writer.ts";
-import { FieldError, Fields } from "../../../../../agent/http/h1/fields.ts";
+import { FieldError, Fields } from "../../../../../agent/http/fields.ts";
 import { writeRequestHead, writeResponseHead } from "../../../../../agent/http/h1/write-head.ts";
 import { latin1, parseRequests, parseResponses } from "../../../../support/parsed-messages.ts";
 

@@ -468,7 +468,7 @@ test("ends a peer that asks and does not read the answers", async (t) => {
 
 test("a tunnel holds no more unread data than its bound", async (t) => {
   const peer = RawPeer.greeted("server");
-  const streams = Math.ceil(framingLimits.unreadBytesPerTunnel / limits.streamWindowBytes) + 2;
+  const streams = Math.ceil(framingLimits.unreadBytes / limits.streamWindowBytes) + 2;
   const data = Buffer.alloc(framingLimits.maxFrameBytes);
   const frames = limits.streamWindowBytes / data.length;
   for (let index = 0; index < streams; index += 1) {
@@ -479,7 +479,7 @@ test("a tunnel holds no more unread data than its bound", async (t) => {
   await eventually("the last ones are reset", () => peer.frames.filter(({ type }) => type === 3).length >= 1);
   t.is(peer.frames.find(({ type }) => type === 3)?.payload.readUInt32BE(0), 11);
   const held = peer.requests.reduce((sum, { stream }) => sum + stream.unreadBytes, 0);
-  t.true(held <= framingLimits.unreadBytesPerTunnel);
+  t.true(held <= framingLimits.unreadBytes);
 });
 
 test("random frames of a peer end in an error or in nothing, at both ends", async (t) => {

@@ -1,0 +1,88 @@
+/**
+ * The fields of one message, in order and as they were written. Names are compared without regard to case; bytes above
+ * ASCII are Latin-1 characters, so that they leave as they came.
+ */
+import { HawserError } from "../../core/errors.ts";
+
+export class FieldError extends HawserError<"bad-field"> {}
+
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+export class Fields {
+  /** As written. */
+  readonly names: string[] = [];
+  /** In lower case. */
+  readonly keys: string[] = [];
+  readonly values: string[] = [];
+
+  get size(): number {
+    return this.names.length;
+  }
+
+  /** What a parser has read, which needs no check. */
+  addParsed(name: string, value: string): void {
+    this.names.push(name);
+    this.keys.push(name.toLowerCase());
+    this.values.push(value);
+  }
+
+  /** One more, after any of the same name. Throws FieldError for what could not be sent as one field. */
+  add(name: string, value: string): void {
+    if (!NAME.test(name) || !VALUE.test(value)) {
+      throw new FieldError("bad-field", `Field "${name}" has a character that HTTP does not allow`);
+    }
+    this.addParsed(name, value);
+  }
+
+  /** In place of all of the same name. */
+  set(name: string, value: string): void {
+    this.delete(name.toLowerCase());
+    this.add(name, value);
+  }
+
+  /** `key` in lower case. Fields of the same name are one list (RFC 9110 section 5.2), cookies one line. */
+  get(key: string): string | undefined {
+    let joined: string | undefined;
+    for (let index = this.keys.indexOf(key); index !== -1; index = this.keys.indexOf(key, index + 1)) {
+      const value = this.values[index] as string;
+      joined = joined === undefined ? value : `${joined}${key === "cookie" ? "; " : ", "}${value}`;
+    }
+    return joined;
+  }
+
+  has(key: string): boolean {
+    return this.keys.includes(key);
+  }
+
+  /** All of this name, `key` in lower case. */
+  delete(key: string): void {
+    if (this.has(key)) this.keep((each) => each !== key);
+  }
+
+  /** Drops those for which `wanted` is false, in place. */
+  keep(wanted: (key: string, value: string) => boolean): void {
+    let kept = 0;
+    for (let index = 0; index < this.keys.length; index += 1) {
+      const key = this.keys[index] as string;
+      const value = this.values[index] as string;
+      if (!wanted(key, value)) continue;
+      this.names[kept] = this.names[index] as string;
+      this.keys[kept] = key;
+      this.values[kept] = value;
+      kept += 1;
+    }
+    this.names.length = kept;
+    this.keys.length = kept;
+    this.values.length = kept;
+  }
+
+  /** Another list with the same fields: what one try of a request changes, the next one must not see. */
+  copy(): Fields {
+    const copy = new Fields();
+    copy.names.push(...this.names);
+    copy.keys.push(...this.keys);
+    copy.values.push(...this.values);
+    return copy;
+  }
+}

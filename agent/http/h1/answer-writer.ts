@@ -1,0 +1,115 @@
+/**
+ * Frames the answers of one client's connection, one after the other, for what each client understands; and knows whether
+ * another request can follow.
+ */
+import { STATUS_CODES } from "node:http";
+import type { Fields } from "../fields.ts";
+import { httpLimits } from "../limits.ts";
+import type { WholeAnswer } from "../own-answer.ts";
+import type { ResponseHead } from "../response-head.ts";
+import { BodyWriter, type WriteBytes } from "./body-writer.ts";
+import { type Framing, framingFor } from "./framing.ts";
+import type { H1RequestHead } from "./request-head.ts";
+import { writeResponseHead } from "./write-head.ts";
+
+const CONTINUE = 100;
+const NO_CONTENT = 204;
+const NO_BODY: Framing = { body: "none", length: undefined };
+/** HTTP/1.0 has no chunks. */
+const UNTIL_CLOSE: Framing = { body: "until-close", length: undefined };
+
+export class AnswerWriter {
+  readonly #write: WriteBytes;
+  readonly #body: BodyWriter;
+  #request: H1RequestHead | undefined;
+  #requestEnded = false;
+  /** The client was told to go on with its body. */
+  #isContinued = false;
+  #keepOpen = false;
+
+  constructor(write: WriteBytes) {
+    this.#write = write;
+    this.#body = new BodyWriter(write);
+  }
+
+  /** What follows is about this request, or about something that is none. */
+  begin(request: H1RequestHead | undefined): void {
+    this.#request = request;
+    this.#requestEnded = false;
+    this.#isContinued = false;
+    this.#keepOpen = false;
+  }
+
+  requestEnded(): void {
+    this.#requestEnded = true;
+  }
+
+  /** RFC 9110 section 15.2: passed on, but not to HTTP/1.0, which knows none. */
+  interim({ status, reason = phraseOf(status), fields }: ResponseHead): boolean {
+    if (this.#request?.minor === 0) return true;
+    if (status === CONTINUE) this.#isContinued = true;
+    return this.#write(writeResponseHead({ status, reason, fields, framing: NO_BODY }));
+  }
+
+  /** `isLeaving`: no request is taken after this one. */
+  head(response: ResponseHead, isLeaving: boolean): void {
+    const { status, reason = phraseOf(status), fields } = response;
+    const framing = this.#framingFor(response);
+    this.#keepOpen =
+      this.#request?.keepAlive === true && !isLeaving && !this.#mayWithholdBody && framing.body !== "until-close";
+    const connection = this.#connectionFor(this.#keepOpen);
+    this.#body.begin(writeResponseHead({ status, reason, fields, framing, connection }), framing.body);
+  }
+
+  body(content: Buffer): boolean {
+    return this.#body.write(content);
+  }
+
+  /** True: another request may follow. What is left of this one would have to be read by nobody. */
+  end(trailers: Fields | undefined): boolean {
+    this.#body.end(trailers);
+    return this.#keepOpen && this.#requestEnded;
+  }
+
+  /** An answer of ours. True: another request may follow, after what is left of this one. */
+  whole({ head, body }: WholeAnswer, isLeaving: boolean): boolean {
+    const { status, reason = phraseOf(status), fields, length } = head;
+    const keepOpen = this.#request?.keepAlive === true && !isLeaving && this.#isRestSmall;
+    const framing: Framing = { body: "none", length: status === NO_CONTENT ? undefined : length };
+    const bytes = writeResponseHead({ status, reason, fields, framing, connection: this.#connectionFor(keepOpen) });
+    this.#write(body === undefined || this.#request?.method === "HEAD" ? bytes : Buffer.concat([bytes, body]));
+    return keepOpen;
+  }
+
+  /** A 101: what follows is not HTTP. */
+  upgrade({ status, reason = phraseOf(status), fields, upgrade }: ResponseHead): void {
+    this.#write(writeResponseHead({ status, reason, fields, framing: NO_BODY, upgrade }));
+  }
+
+  #framingFor(response: ResponseHead): Framing {
+    const framing = framingFor(response);
+    return framing.body === "chunked" && this.#request?.minor === 0 ? UNTIL_CLOSE : framing;
+  }
+
+  /** What is said about the connection: nothing when the client expects it so. */
+  #connectionFor(keepOpen: boolean): "close" | "keep-alive" | undefined {
+    if (!keepOpen) return "close";
+    return this.#request?.minor === 0 ? "keep-alive" : undefined;
+  }
+
+  /** What is still to come of the request can be read and thrown away. */
+  get #isRestSmall(): boolean {
+    if (this.#requestEnded) return true;
+    const { body, length = 0 } = this.#request?.framing ?? NO_BODY;
+    return body === "none" || (body === "length" && length <= httpLimits.discardedBytes && !this.#mayWithholdBody);
+  }
+
+  /** A client that waits for 100 may send the body or not, once it has its answer: nobody can tell what comes next. */
+  get #mayWithholdBody(): boolean {
+    return this.#request?.expectsContinue === true && !this.#isContinued && !this.#requestEnded;
+  }
+}
+
+function phraseOf(status: number): string {
+  return STATUS_CODES[status] ?? "";
+}
