@@ -52,3 +52,8 @@ export function fairShare(requests: number, nodes: number): number {
 export function burstOf(share: number): number {
   return Math.max(1, share * BURST);
 }
+
+/** What one of so many workers of a node may admit before it has asked anybody. */
+export function newcomerBurst(requests: number, nodes: number, workers: number): number {
+  return burstOf(fairShare(requests, nodes) / workers);
+}

@@ -16,6 +16,7 @@ import {
   baseShare,
   burstOf,
   fairShare,
+  newcomerBurst,
   QUOTA_IDLE_MS,
   QUOTA_LEASE_MS,
   QUOTA_REPORT_MS,
@@ -33,6 +34,9 @@ export interface AgentQuotasOptions {
   readonly send: (report: QuotaReportMessage) => boolean;
   readonly post: (worker: number, rates: readonly WorkerQuotaRate[]) => void;
   readonly clock: Clock;
+  readonly onUsage: (quota: string, admitted: number, refused: number) => void;
+  /** What the agent is entitled to has changed, or may have. */
+  readonly onStates: (states: readonly QuotaState[]) => void;
   readonly onLimit: (name: "quotasPerReport") => void;
 }
 
@@ -105,12 +109,6 @@ export class AgentQuotas {
     }));
   }
 
-  /** What one of so many workers may admit before it has asked. */
-  allowance({ requests }: QuotaTerms): number {
-    const { workers, nodes } = this.#options;
-    return burstOf(fairShare(requests, nodes()) / workers);
-  }
-
   workerTold(worker: number, usage: readonly WorkerQuotaUsage[]): void {
     const nowMs = this.#options.clock.monotonicMs();
     const begun: string[] = [];
@@ -119,6 +117,7 @@ export class AgentQuotas {
       if (known === undefined && one.wanted === 0) continue;
       const held = known ?? this.#begin(one, nowMs);
       const isNew = !held.workers.has(worker);
+      this.#options.onUsage(one.name, one.admitted, one.wanted - one.admitted);
       this.#add(held, worker, one, nowMs);
       if (known === undefined) begun.push(one.name);
       else if (isNew) this.#distribute([one.name]);
@@ -220,6 +219,7 @@ export class AgentQuotas {
     this.#report(names);
     this.#distribute(names);
     this.#dismissIdle(nowMs);
+    this.#options.onStates(this.states);
     if (this.#held.size === 0) this.close();
   }
 
@@ -232,7 +232,7 @@ export class AgentQuotas {
         if (nowMs - wantedMs <= QUOTA_IDLE_MS) continue;
         held.workers.delete(worker);
         const rate = baseShare(requests, nodes()) / count / perMs;
-        post(worker, [{ name, rate, burst: this.allowance(held.terms), reserve: 0, credit: 0 }]);
+        post(worker, [{ name, rate, burst: newcomerBurst(requests, nodes(), count), reserve: 0, credit: 0 }]);
       }
       if (isIdle(held, nowMs)) this.#held.delete(name);
     }

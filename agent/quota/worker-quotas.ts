@@ -16,8 +16,8 @@ import type { WorkerQuotaRate, WorkerQuotaUsage } from "./quota-messages.ts";
 export interface WorkerQuotasOptions {
   readonly clock: Clock;
   readonly post: (usage: readonly WorkerQuotaUsage[]) => void;
-  /** What a worker that has asked nobody yet may admit at once. */
-  readonly allowance: (terms: QuotaTerms) => number;
+  /** Of a quota of so many requests: what this worker may admit before it has asked anybody. */
+  readonly allowance: (requests: number) => number;
   readonly onLimit: (name: "quotas") => void;
 }
 
@@ -96,7 +96,7 @@ export class WorkerQuotas {
     const known = this.#counted.get(quota.name);
     if (known !== undefined) return known;
     if (this.#counted.size >= quotaLimits.quotas) this.#forgetOldest();
-    const bucket = new QuotaBucket(this.#options.allowance(quota), quota.perMs, nowMs);
+    const bucket = new QuotaBucket(this.#options.allowance(quota.requests), quota.perMs, nowMs);
     const created: Counted = { terms: quota, bucket, wanted: 0, admitted: 0, toldMs: undefined, wantedMs: nowMs };
     this.#counted.set(quota.name, created);
     return created;

@@ -29,6 +29,8 @@ export interface QuotaLeasesOptions {
   readonly mesh: () => QuotaMesh;
   readonly send: (agent: QuotaAgent, message: QuotaLeaseMessage) => void;
   readonly clock: Clock;
+  /** For metrics: leases given now, and quotas in demand. */
+  readonly onSettled: (leases: number, inDemand: number) => void;
   /** Unlike the ids of any other life or replica: in [0, 1). */
   readonly random: () => number;
 }
@@ -89,6 +91,7 @@ export class QuotaLeases {
     this.#agents.clear();
     this.#ledgers.clear();
     this.#unsettled.clear();
+    this.#tellMetrics(0);
   }
 
   get isLeading(): boolean {
@@ -97,7 +100,7 @@ export class QuotaLeases {
 
   report(agent: QuotaAgent, message: QuotaReportMessage): void {
     if (!this.isLeading) return;
-    const key = keyOf(agent);
+    const key = agentKey(agent);
     const wasKnown = this.#agents.has(key);
     this.#agents.set(key, { agent, sequence: message.sequence });
     const { terms } = this.#options.mesh();
@@ -114,7 +117,7 @@ export class QuotaLeases {
 
   /** The agent's channel is lost. */
   left(agent: QuotaAgent): void {
-    const key = keyOf(agent);
+    const key = agentKey(agent);
     if (!this.#agents.delete(key)) return;
     for (const [name, ledger] of this.#ledgers) {
       ledger.left(key);
@@ -171,12 +174,19 @@ export class QuotaLeases {
       if (ledger?.isIdle === true && !terms.has(name)) this.#ledgers.delete(name);
     }
     this.#unsettled.clear();
+    this.#tellMetrics([...letters.values()].reduce((sum, leases) => sum + leases.length, 0));
     for (const [key, leases] of letters) {
       const known = this.#agents.get(key);
       if (known === undefined) continue;
       const { agent, sequence } = known;
       this.#options.send(agent, { kind: "quota-lease", report: sequence, validMs: QUOTA_LEASE_MS, leases });
     }
+  }
+
+  #tellMetrics(leases: number): void {
+    let inDemand = 0;
+    for (const ledger of this.#ledgers.values()) if (!ledger.isIdle) inDemand += 1;
+    this.#options.onSettled(leases, inDemand);
   }
 
   #situation(nowMs: number): QuotaSituation {
@@ -196,6 +206,6 @@ function addLease(letters: Map<string, QuotaLease[]>, name: string, { agent, id,
 }
 
 /** Names of nodes have no slash. */
-function keyOf({ node, instance }: QuotaAgent): string {
+export function agentKey({ node, instance }: QuotaAgent): string {
   return `${node}/${instance}`;
 }

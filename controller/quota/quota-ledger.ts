@@ -106,10 +106,12 @@ export class QuotaLedger {
     holder.isPresent = true;
     holder.isAnswered = false;
     if (usage.overMs > 0) {
-      holder.demand.observe(usage.wanted, usage.overMs);
+      holder.demand.observe(usage.wanted, Math.max(1, usage.overMs));
       holder.refused = Math.max(0, usage.wanted - usage.admitted);
     }
-    acknowledge(holder, usage, nowMs);
+    // No agent can hold more than there is, whatever it says.
+    const share = Math.min(usage.share, leasable(this.#terms.requests));
+    acknowledge(holder, { ...usage, share }, nowMs);
   }
 
   /** Its channel is lost: what it was leased it may use to the end. */

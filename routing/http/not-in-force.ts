@@ -28,7 +28,6 @@ const POLICY_PARTS: readonly (readonly [key: string, of: (spec: PolicySpec) => u
   ["rateLimits", (spec) => spec.rateLimits],
   ["sizes", (spec) => spec.sizes],
   ["faults", (spec) => spec.faults],
-  ["quota", (spec) => spec.quota],
   ["hedging", (spec) => spec.hedging],
   ["fallback", (spec) => spec.fallback],
   ["collapse", (spec) => spec.collapse],

@@ -6,6 +6,7 @@ import { AgentQuotas } from "../../agent/quota/agent-quotas.ts";
 import { WorkerQuotas } from "../../agent/quota/worker-quotas.ts";
 import { type QuotaAgent, QuotaLeases } from "../../controller/quota/quota-leases.ts";
 import type { QuotaLeaseMessage, QuotaReportMessage } from "../../protocol/channel.ts";
+import { newcomerBurst } from "../../protocol/quota.ts";
 import type { Quota } from "../../protocol/route-table.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { seededRandom } from "./seeded-random.ts";
@@ -107,6 +108,8 @@ export class QuotaWorld {
       send: (report) => node.connected && this.#toController(node, report),
       post: (worker, rates) => node.workers[worker]?.setRates(rates),
       clock,
+      onUsage: () => {},
+      onStates: () => {},
       onLimit: () => {},
     });
     node.agent = agent;
@@ -116,7 +119,7 @@ export class QuotaWorld {
         new WorkerQuotas({
           clock,
           post: (usage) => agent.workerTold(index, usage),
-          allowance: (terms) => agent.allowance(terms),
+          allowance: (requests) => newcomerBurst(requests, this.#nodeNames.size, this.#workers),
           onLimit: () => {},
         }),
     );
@@ -149,6 +152,7 @@ export class QuotaWorld {
       send: (agent, message) => this.#toAgent(agent, message),
       clock: this.clock,
       random: this.random,
+      onSettled: () => {},
     });
   }
 

@@ -83,7 +83,6 @@ const PARTS: readonly (readonly [spec: string, told: string])[] = [
   ["rateLimits: [{ requests: 1 }]", "rateLimits"],
   ["sizes: { requestBody: 1 }", "sizes"],
   ['faults: [{ until: "2026-12-01T12:00:00Z", delay: 1s }]', "faults"],
-  ["quota: { requests: 1 }", "quota"],
   ["hedging: {}", "hedging"],
   ["fallback: { response: {} }", "fallback"],
   ["collapse: {}", "collapse"],
