@@ -111,6 +111,18 @@ export function createMetricSet() {
     ),
     waitingRequests: gauge("hawser_http_waiting_requests", "Requests that wait for a place of a concurrency limit", []),
 
+    // Quotas of the whole mesh.
+    quotaRequests: counter(
+      "hawser_quota_requests_total",
+      "Requests that wanted of a quota of the whole mesh, by outcome: admitted or refused",
+      ["quota", "outcome"],
+    ),
+    quotaShare: gauge(
+      "hawser_quota_share",
+      "What this agent is entitled to of a quota, in requests per its period, while requests want of it; standing: leased, alone = no controller answers, asking = not answered yet",
+      ["quota", "standing"],
+    ),
+
     // Tunnels, dials and what went wrong, by the names of `COUNTER_LABELS`.
     handshakes: counter(
       "hawser_tunnel_handshakes_total",

@@ -5,8 +5,9 @@
 import { collectDefaultMetrics } from "prom-client";
 import type { Clock } from "../../core/clock.ts";
 import { CircuitStates } from "./circuit-states.ts";
+import type { QuotaState } from "../quota/agent-quotas.ts";
 import { ConnectionSeries } from "./connection-series.ts";
-import { MAX_COUNTER_SERIES, OVERFLOW_LABEL } from "./limits.ts";
+import { MAX_COUNTER_SERIES, MAX_QUOTA_SERIES, OVERFLOW_LABEL } from "./limits.ts";
 import { createMetricSet } from "./metric-definitions.ts";
 import type { AgentMetricSet } from "./metric-definitions.ts";
 import { COUNTER_LABELS } from "./metrics-batch.ts";
@@ -41,6 +42,7 @@ export class AgentMetrics {
   readonly #circuits: CircuitStates;
   readonly #gauges = new Map<number, Readonly<WorkerGauges>>();
   readonly #counterSeries = new Set<string>();
+  readonly #quotas = new Set<string>();
   #totals = { connectionsOpened: 0, sentBytes: 0, receivedBytes: 0, refused: 0 };
 
   constructor(options: AgentMetricsOptions) {
@@ -95,6 +97,25 @@ export class AgentMetrics {
     this.#set.tableSequence.set(sequence);
   }
 
+  quotaUsage(quota: string, admitted: number, refused: number): void {
+    const name = this.#boundedQuota(quota);
+    if (admitted > 0) this.#set.quotaRequests.inc({ quota: name, outcome: "admitted" }, admitted);
+    if (refused > 0) this.#set.quotaRequests.inc({ quota: name, outcome: "refused" }, refused);
+  }
+
+  /** Replaces what is shown: a quota that nobody asks for any more disappears. */
+  quotaStates(states: readonly QuotaState[]): void {
+    this.#set.quotaShare.reset();
+    for (const { name, standing, share } of states) {
+      this.#set.quotaShare.set({ quota: this.#boundedQuota(name), standing }, share);
+    }
+  }
+
+  /** A bound of the main thread did its work. */
+  limitHit(limit: string): void {
+    this.#set.limitHits.inc({ limit });
+  }
+
   ruleRepair(): void {
     this.#set.ruleRepairs.inc();
   }
@@ -114,6 +135,13 @@ export class AgentMetrics {
   /** `event` must come from a fixed set in the code. */
   controlEvent(component: ControlComponent, event: string): void {
     this.#set.controlEvents.inc({ component, event });
+  }
+
+  #boundedQuota(quota: string): string {
+    if (this.#quotas.has(quota)) return quota;
+    if (this.#quotas.size >= MAX_QUOTA_SERIES) return OVERFLOW_LABEL;
+    this.#quotas.add(quota);
+    return quota;
   }
 
   #addCounter(delta: CounterDelta): void {

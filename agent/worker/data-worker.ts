@@ -4,6 +4,7 @@
  */
 import { createSecureContext, type SecureContext } from "node:tls";
 import { type Clock, systemClock } from "../../core/clock.ts";
+import { newcomerBurst } from "../../protocol/quota.ts";
 import { TableState } from "../../routing/table-state.ts";
 import { Balancers } from "../balance/balancers.ts";
 import { createHttpPlane, type HttpPlane } from "../http/http-plane.ts";
@@ -16,6 +17,8 @@ import { WriteCoalescer } from "../relay/write-coalescer.ts";
 import { OUTBOUND_PORTS } from "../sockets/agent-address.ts";
 import { dial } from "../sockets/dial.ts";
 import { openTransparentListener } from "../sockets/transparent-listener.ts";
+import { QuotaNodeCount } from "../quota/quota-node-count.ts";
+import { WorkerQuotas } from "../quota/worker-quotas.ts";
 import { LogRelay } from "../telemetry/log-relay.ts";
 import { WorkerMetrics } from "../telemetry/worker-metrics.ts";
 import type { Negotiated } from "../tunnel/h2-client-tunnel.ts";
@@ -39,6 +42,7 @@ export class DataWorker {
   readonly #log: LogRelay;
   readonly #connections: ConnectionRegistry;
   readonly #pool: TunnelPool;
+  readonly #quotas: WorkerQuotas;
   readonly #http: HttpPlane;
   readonly #outbound: OutboundListener;
   readonly #inbound: InboundListener;
@@ -59,6 +63,7 @@ export class DataWorker {
     });
     this.#connections = new ConnectionRegistry({ clock, onLimit: (name) => this.#metrics.limitHit(name) });
     this.#pool = this.#createPool();
+    this.#quotas = this.#createQuotas();
     const plane = this.#createPlane();
     const outbound = {
       ...plane,
@@ -102,6 +107,9 @@ export class DataWorker {
       case "credentials":
         this.#setCredentials(message.credentials);
         return;
+      case "quota-rates":
+        this.#quotas.setRates(message.rates);
+        return;
       case "drain":
         void this.#drain(message);
         return;
@@ -131,6 +139,16 @@ export class DataWorker {
       dial,
       secureContext: (identity) => this.#secureContexts.get(identity)?.context,
       onHandshake: (target, result) => this.#handshake(target, result),
+      onLimit: (name) => this.#metrics.limitHit(name),
+    });
+  }
+
+  #createQuotas(): WorkerQuotas {
+    const nodes = new QuotaNodeCount(() => this.#table);
+    return new WorkerQuotas({
+      clock: this.#clock,
+      post: (usage) => this.#post({ kind: "quota-usage", usage }),
+      allowance: (requests) => newcomerBurst(requests, nodes.count, this.#settings.workers),
       onLimit: (name) => this.#metrics.limitHit(name),
     });
   }
@@ -218,6 +236,7 @@ export class DataWorker {
     this.#pool.destroy();
     for (const tunnel of this.#inbound.tunnels) tunnel.destroy("the agent is stopping");
     this.#connections.close();
+    this.#quotas.close();
     this.#postMetrics();
     this.#log.flush();
     this.#post({ kind: "drained", aborted });

@@ -4,6 +4,7 @@
  */
 import type { LogLevel } from "../../core/log.ts";
 import type { TableDelta, TableSnapshot } from "../../protocol/table.ts";
+import type { WorkerQuotaRate, WorkerQuotaUsage } from "../quota/quota-messages.ts";
 import type { LogBatch } from "../telemetry/log-relay.ts";
 import type { MetricsBatch } from "../telemetry/metrics-batch.ts";
 import type { EngineName } from "../tunnel/engine-name.ts";
@@ -43,11 +44,13 @@ export type ToWorker =
   | { readonly kind: "delta"; readonly delta: TableDelta }
   /** Replaces all credentials. */
   | { readonly kind: "credentials"; readonly credentials: readonly TlsCredentials[] }
+  | { readonly kind: "quota-rates"; readonly rates: readonly WorkerQuotaRate[] }
   | ({ readonly kind: "drain" } & DrainOrder);
 
 export type FromWorker =
   | { readonly kind: "listening" }
   | { readonly kind: "metrics"; readonly batch: MetricsBatch }
   | { readonly kind: "logs"; readonly batch: LogBatch }
+  | { readonly kind: "quota-usage"; readonly usage: readonly WorkerQuotaUsage[] }
   /** `aborted`: connections that were still there at the deadline. */
   | { readonly kind: "drained"; readonly aborted: number };

@@ -8,6 +8,7 @@ import { describeError, HawserError } from "../../core/errors.ts";
 import type { TableSnapshot } from "../../protocol/table.ts";
 import type { TimedLog } from "../../core/pino-log.ts";
 import { timers } from "../limits.ts";
+import type { WorkerQuotaUsage } from "../quota/quota-messages.ts";
 import { threadEntry } from "../thread-entry.ts";
 import { relayToPino } from "../telemetry/log-relay.ts";
 import type { AgentMetrics } from "../telemetry/metrics.ts";
@@ -21,6 +22,8 @@ export interface WorkerPoolOptions {
   /** The table in force, for a worker that starts late. */
   readonly table: () => TableSnapshot | undefined;
   readonly credentials: () => readonly TlsCredentials[];
+  readonly onQuotaUsage: (worker: number, usage: readonly WorkerQuotaUsage[]) => void;
+  readonly onDied: (worker: number) => void;
   readonly metrics: AgentMetrics;
   readonly log: TimedLog;
   readonly clock: Clock;
@@ -61,6 +64,11 @@ export class WorkerPool {
 
   broadcast(message: ToWorker): void {
     for (const slot of this.#slots) slot.worker?.postMessage(message);
+  }
+
+  /** Nothing happens when that worker is just not there. */
+  post(worker: number, message: ToWorker): void {
+    this.#slots[worker]?.worker?.postMessage(message);
   }
 
   /** Lets every worker finish what it has; resolves with the number of connections cut at the deadline. */
@@ -105,6 +113,9 @@ export class WorkerPool {
       case "logs":
         relayToPino(message.batch, log, slot.index);
         return;
+      case "quota-usage":
+        this.#options.onQuotaUsage(slot.index, message.usage);
+        return;
       case "drained":
         slot.drained?.(message.aborted);
         return;
@@ -113,12 +124,13 @@ export class WorkerPool {
 
   #died(slot: Slot, error: unknown, reject: (error: unknown) => void): void {
     if (slot.worker === undefined) return;
-    const { metrics, log, clock } = this.#options;
+    const { metrics, log, clock, onDied } = this.#options;
     const wasListening = slot.listening;
     slot.worker = undefined;
     slot.listening = false;
     slot.drained?.(0);
     metrics.forgetWorker(slot.index);
+    onDied(slot.index);
     if (this.#stopping) return;
     const facts = { event: "worker-died", worker: slot.index, error: describeError(error), stack: stackOf(error) };
     log.error(facts, "A data worker died, its connections are lost, starting another");
