@@ -6,7 +6,7 @@
  * the time at which it was said.
  */
 import { pino } from "pino";
-import type { Log, LogFields, LogLevel } from "./log.ts";
+import { isLogged, type Log, type LogFields, type LogLevel } from "./log.ts";
 
 export interface TimedLog extends Log {
   at(timeMs: number, level: LogLevel, fields: LogFields, message: string): void;
@@ -48,6 +48,7 @@ export function createPinoLog(options: PinoLogOptions): TimedLog {
     output,
   );
   return {
+    keepsDebug: isLogged("debug", options.level),
     debug: (fields, message) => logger.debug(fields, message),
     info: (fields, message) => logger.info(fields, message),
     warn: (fields, message) => logger.warn(fields, message),

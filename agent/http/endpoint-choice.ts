@@ -2,7 +2,6 @@
  * Which endpoint takes the next try of one request: never one that was tried before, as long as there is another. Counts
  * as that endpoint's load until it is judged or let go.
  */
-import type { RouteTarget } from "../../protocol/route-table.ts";
 import type { Attempt } from "../balance/attempt.ts";
 import type { ForwardPlan } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
@@ -18,7 +17,8 @@ export interface EndpointChoiceOptions {
 
 export class EndpointChoice {
   readonly #options: EndpointChoiceOptions;
-  readonly #tried = new Set<string>();
+  /** Keys of candidates; made when the first try has failed. */
+  #tried: Set<string> | undefined;
   #attempt: Attempt | undefined;
   #startedMs = 0;
 
@@ -41,15 +41,7 @@ export class EndpointChoice {
   /** What reaching the picked endpoint takes. */
   upstreamTarget({ service }: BackendEndpoints, { candidate }: Attempt): UpstreamTarget {
     const { facts, plan } = this.#options;
-    const { source, table } = facts;
-    return {
-      candidate,
-      source,
-      service,
-      sourceIdentity: table.identityOf(source.workload),
-      destinationIdentity: candidate.workload === undefined ? undefined : table.identityOf(candidate.workload),
-      connectMs: plan.rule?.timeouts?.connectMs,
-    };
+    return facts.memory.target(candidate, service, plan.rule?.timeouts?.connectMs);
   }
 
   /** The endpoint has begun to answer. */
@@ -73,12 +65,14 @@ export class EndpointChoice {
 
   /** Not the present one again. */
   exclude(): void {
-    if (this.#attempt !== undefined) this.#tried.add(this.#attempt.candidate.key);
+    if (this.#attempt === undefined) return;
+    this.#tried ??= new Set();
+    this.#tried.add(this.#attempt.candidate.key);
   }
 
   /** What failed was nobody's fault. */
   forgiveAll(): void {
-    this.#tried.clear();
+    this.#tried?.clear();
   }
 
   /** The try is over. */
@@ -94,24 +88,21 @@ export class EndpointChoice {
     return () => attempt?.finished();
   }
 
-  #pick({ candidates, loadBalancer, ejection }: BackendEndpoints, mayRepeat: boolean): Attempt | undefined {
+  #pick(endpoints: BackendEndpoints, mayRepeat: boolean): Attempt | undefined {
+    const { destination, candidates, loadBalancer, ejection } = endpoints;
     if (candidates.length === 0) return undefined;
-    const { plane, facts, plan } = this.#options;
+    const { plane, facts } = this.#options;
     const request = {
-      destination: destinationOf(plan.target),
+      destination,
       candidates,
       algorithm: loadBalancer,
       ejection,
       sourceAddress: facts.source.address,
       ofRequests: true,
     };
-    const attempt = plane.balancers.pick({ ...request, exclude: this.#tried });
+    const attempt = plane.balancers.pick(this.#tried === undefined ? request : { ...request, exclude: this.#tried });
     if (attempt !== undefined || !mayRepeat) return attempt;
-    this.#tried.clear();
+    this.#tried?.clear();
     return plane.balancers.pick(request);
   }
-}
-
-function destinationOf({ service, port }: RouteTarget): string {
-  return `${service}:${port}`;
 }

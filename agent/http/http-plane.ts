@@ -1,5 +1,4 @@
 /** What the HTTP connections of one data worker share. */
-import { randomUUID } from "node:crypto";
 import type { TableState } from "../../routing/table-state.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import type { Traceparents } from "../outbound/traceparents.ts";
@@ -7,6 +6,8 @@ import type { TunnelPool } from "../tunnel/tunnel-pool.ts";
 import type { DataPlane } from "../worker/data-plane.ts";
 import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AdmissionGate } from "./admission.ts";
+import { RequestIds } from "./request-ids.ts";
+import type { RequestMemory } from "./request-memory.ts";
 import { RetryBudgets } from "./retry-budgets.ts";
 import { UpstreamPool } from "./upstream/upstream-pool.ts";
 
@@ -47,14 +48,16 @@ export interface HttpFacts {
   readonly dialled: string;
   /** When the connection was accepted. Decisions follow the newest table, names in logs this one. */
   readonly table: TableState;
+  readonly memory: RequestMemory;
 }
 
 export function createHttpPlane(plane: UpstreamPlane): HttpPlane {
+  const requestIds = new RequestIds();
   return {
     ...plane,
     upstreams: new UpstreamPool(plane),
     budgets: new RetryBudgets(plane.clock, (name) => plane.metrics.limitHit(name)),
     random: Math.random,
-    requestId: randomUUID,
+    requestId: () => requestIds.next(),
   };
 }

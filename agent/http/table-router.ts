@@ -24,17 +24,19 @@ export function tableRouters(node: string, table: () => TableState | undefined):
     matchers.set(entry, matcher);
     return matcher;
   };
-  const subsetTexts = new WeakMap<RouteSubset, string>();
-  const textOf = (subset: RouteSubset): string => {
-    const known = subsetTexts.get(subset);
+  const variants = new Map<AddressFamily, WeakMap<RouteTarget, string>>();
+  const variantOf = (target: RouteTarget, family: AddressFamily): string => {
+    const known = variants.get(family)?.get(target);
     if (known !== undefined) return known;
+    const texts = variants.get(family) ?? new WeakMap<RouteTarget, string>();
     // With its labels: a document may change them, and a route of another Service is not what its endpoints depend on.
-    const text = JSON.stringify(subset);
-    subsetTexts.set(subset, text);
+    const among = target.subset === undefined ? "" : ` ${JSON.stringify(target.subset)}`;
+    const text = `requests ${target.port} ${family} ${node}${among}`;
+    variants.set(family, texts.set(target, text));
     return text;
   };
   return (source, service, port, family) => {
-    const router = new TableRouter({ node, table, matcherOf, textOf, source, service, port, family });
+    const router = new TableRouter({ node, table, matcherOf, variantOf, source, service, port, family });
     return router.isRouted ? router : undefined;
   };
 }
@@ -43,7 +45,8 @@ interface TableRouterOptions {
   readonly node: string;
   readonly table: () => TableState | undefined;
   readonly matcherOf: (entry: RouteEntry) => RouteMatcher;
-  readonly textOf: (subset: RouteSubset) => string;
+  /** What the endpoints of a target are remembered under, besides its Service. */
+  readonly variantOf: (target: RouteTarget, family: AddressFamily) => string;
   readonly source: WorkloadEntry;
   readonly service: string;
   readonly port: number;
@@ -76,14 +79,14 @@ class TableRouter implements RequestRouter, RequestTable {
     return endpoints !== undefined && endpoints.candidates.length > 0;
   }
 
-  endpoints({ service: key, port: number, subset }: RouteTarget): BackendEndpoints | undefined {
+  endpoints(target: RouteTarget): BackendEndpoints | undefined {
+    const { service: key, port: number, subset } = target;
     const table = this.#options.table();
     const service = table?.service(key);
     const port = service?.ports.find((each) => each.port === number && each.protocol === "TCP");
     if (table === undefined || service === undefined || port === undefined) return undefined;
-    const { node, family, textOf } = this.#options;
-    const among = subset === undefined ? "" : ` ${textOf(subset)}`;
-    return table.derive(key, `requests ${number} ${family} ${node}${among}`, (): BackendEndpoints => {
+    const { node, family, variantOf } = this.#options;
+    return table.derive(key, variantOf(target, family), (): BackendEndpoints => {
       const about = { service, port, family, ...(subset === undefined ? {} : { subset }) };
       return backendEndpoints(
         table,

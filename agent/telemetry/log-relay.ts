@@ -35,6 +35,7 @@ export interface LogRelayOptions {
 }
 
 export class LogRelay implements Log {
+  readonly keepsDebug: boolean;
   readonly #options: LogRelayOptions;
   #records: LogRecord[] = [];
   #dropped = 0;
@@ -42,6 +43,7 @@ export class LogRelay implements Log {
 
   constructor(options: LogRelayOptions) {
     this.#options = options;
+    this.keepsDebug = isLogged("debug", options.level);
   }
 
   debug(fields: LogFields, message: string): void {
