@@ -92,6 +92,15 @@ export class LogRelay implements Log {
   }
 }
 
+/** As it crosses to the main thread: one text is copied at once, where a tree of objects is walked on both sides. */
+export function packLogBatch(batch: LogBatch): string {
+  return JSON.stringify(batch);
+}
+
+export function unpackLogBatch(text: string): LogBatch {
+  return JSON.parse(text) as LogBatch;
+}
+
 /** Main thread: writes a worker's batch, each record with the time at which it was said. */
 export function relayToPino(batch: LogBatch, log: TimedLog, worker: number): void {
   for (const record of batch.records) {

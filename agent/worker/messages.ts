@@ -4,7 +4,6 @@
  */
 import type { LogLevel } from "../../core/log.ts";
 import type { TableDelta, TableSnapshot } from "../../protocol/table.ts";
-import type { LogBatch } from "../telemetry/log-relay.ts";
 import type { MetricsBatch } from "../telemetry/metrics-batch.ts";
 import type { EngineName } from "../tunnel/engine-name.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
@@ -46,6 +45,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: "listening" }
   | { readonly kind: "metrics"; readonly batch: MetricsBatch }
-  | { readonly kind: "logs"; readonly batch: LogBatch }
+  /** A LogBatch, packed. */
+  | { readonly kind: "logs"; readonly batch: string }
   /** `aborted`: connections that were still there at the deadline. */
   | { readonly kind: "drained"; readonly aborted: number };

@@ -9,7 +9,7 @@ import type { TableSnapshot } from "../../protocol/table.ts";
 import type { TimedLog } from "../../core/pino-log.ts";
 import { timers } from "../limits.ts";
 import { threadEntry } from "../thread-entry.ts";
-import { relayToPino } from "../telemetry/log-relay.ts";
+import { relayToPino, unpackLogBatch } from "../telemetry/log-relay.ts";
 import type { AgentMetrics } from "../telemetry/metrics.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
 import type { DrainOrder, FromWorker, ToWorker, WorkerSettings } from "./messages.ts";
@@ -103,7 +103,7 @@ export class WorkerPool {
         metrics.merge(slot.index, message.batch);
         return;
       case "logs":
-        relayToPino(message.batch, log, slot.index);
+        relayToPino(unpackLogBatch(message.batch), log, slot.index);
         return;
       case "drained":
         slot.drained?.(message.aborted);
