@@ -9,6 +9,8 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Log {
+  /** Whether debug lines are kept: what is said of every request is not even put together otherwise. */
+  readonly keepsDebug: boolean;
   debug(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;
   warn(fields: LogFields, message: string): void;

@@ -6,7 +6,8 @@
  * the time at which it was said.
  */
 import { pino } from "pino";
-import type { Log, LogFields, LogLevel } from "./log.ts";
+import { isLogged, type Log, type LogFields, type LogLevel } from "./log.ts";
+import { redactLine } from "./redact-line.ts";
 
 export interface TimedLog extends Log {
   at(timeMs: number, level: LogLevel, fields: LogFields, message: string): void;
@@ -30,9 +31,6 @@ export interface LogOutput {
 /** Bytes of lines that wait for a slow reader: some ten thousand lines. */
 const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
 
-// Nothing of this kind is ever logged on purpose; this is the net under the rope.
-const REDACTED_PATHS = ["keyPem", "*.keyPem", "token", "*.token", "privateKey", "*.privateKey"];
-
 export function createPinoLog(options: PinoLogOptions): TimedLog {
   const output = options.destination ?? boundedStandardOutput();
   // Set only while `at` writes its line: pino asks for the time from inside the call.
@@ -41,13 +39,13 @@ export function createPinoLog(options: PinoLogOptions): TimedLog {
     {
       level: options.level,
       base: { ...options.base },
-      redact: REDACTED_PATHS,
       formatters: { level: (label) => ({ level: label }) },
       timestamp: () => `,"time":"${new Date(saidAtMs ?? Date.now()).toISOString()}"`,
     },
-    output,
+    { write: (line: string) => output.write(redactLine(line)) },
   );
   return {
+    keepsDebug: isLogged("debug", options.level),
     debug: (fields, message) => logger.debug(fields, message),
     info: (fields, message) => logger.info(fields, message),
     warn: (fields, message) => logger.warn(fields, message),

@@ -37,7 +37,8 @@ const LATE_PART = 0.9;
 
 export class EndpointChoice {
   readonly #options: EndpointChoiceOptions;
-  readonly #tried: Set<string>;
+  /** Keys of candidates; made when there is one. */
+  #tried: Set<string> | undefined;
   #attempt: Attempt | undefined;
   #startedMs = 0;
   /** The same in every try. */
@@ -45,7 +46,7 @@ export class EndpointChoice {
 
   constructor(options: EndpointChoiceOptions) {
     this.#options = options;
-    this.#tried = new Set(options.avoid);
+    if (options.avoid !== undefined) this.#tried = new Set(options.avoid);
   }
 
   get attempt(): Attempt | undefined {
@@ -65,15 +66,7 @@ export class EndpointChoice {
   /** What reaching the picked endpoint takes. */
   upstreamTarget({ service }: BackendEndpoints, { candidate }: Attempt): UpstreamTarget {
     const { facts, plan } = this.#options;
-    const { source, table } = facts;
-    return {
-      candidate,
-      source,
-      service,
-      sourceIdentity: table.identityOf(source.workload),
-      destinationIdentity: candidate.workload === undefined ? undefined : table.identityOf(candidate.workload),
-      connectMs: plan.rule?.timeouts?.connectMs,
-    };
+    return facts.memory.target(candidate, service, plan.rule?.timeouts?.connectMs);
   }
 
   /** The endpoint has begun to answer. What the answer is to say besides is added to its fields. */
@@ -114,12 +107,14 @@ export class EndpointChoice {
 
   /** Not the present one again. */
   exclude(): void {
-    if (this.#attempt !== undefined) this.#tried.add(this.#attempt.candidate.key);
+    if (this.#attempt === undefined) return;
+    this.#tried ??= new Set();
+    this.#tried.add(this.#attempt.candidate.key);
   }
 
   /** What failed was nobody's fault. */
   forgiveAll(): void {
-    this.#tried.clear();
+    this.#tried?.clear();
   }
 
   /** Nobody wants the answer, or the rest of it. */
@@ -140,7 +135,7 @@ export class EndpointChoice {
 
   /** Undefined: it was tried, or is ejected. One that is not near has its statistics in a list of its own. */
   #pickOfSession(endpoints: BackendEndpoints, only: Candidate): Attempt | undefined {
-    if (this.#tried.has(only.key)) return undefined;
+    if (this.#tried?.has(only.key) === true) return undefined;
     const { plane, plan, router } = this.#options;
     const request = this.#request(endpoints);
     const isAmong = endpoints.candidates.some(({ key, address }) => key === only.key && address === only.address);
@@ -153,9 +148,9 @@ export class EndpointChoice {
     if (endpoints.candidates.length === 0) return undefined;
     const { plane } = this.#options;
     const request = this.#request(endpoints);
-    const attempt = plane.balancers.pick({ ...request, exclude: this.#tried });
+    const attempt = plane.balancers.pick(this.#tried === undefined ? request : { ...request, exclude: this.#tried });
     if (attempt !== undefined || !mayRepeat) return attempt;
-    this.#tried.clear();
+    this.#tried?.clear();
     return plane.balancers.pick(request);
   }
 

@@ -9,6 +9,11 @@ export class FieldError extends HawserError<"bad-field"> {}
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
+/** Looks at each field, once and in order. */
+export interface FieldFilter {
+  keeps(key: string, value: string): boolean;
+}
+
 export class Fields {
   /** As written. */
   readonly names: string[] = [];
@@ -59,24 +64,31 @@ export class Fields {
 
   /** All of this name, `key` in lower case. */
   delete(key: string): void {
-    if (this.has(key)) this.keep((each) => each !== key);
+    for (let index = this.keys.indexOf(key); index !== -1; index = this.keys.indexOf(key, index)) {
+      this.names.splice(index, 1);
+      this.keys.splice(index, 1);
+      this.values.splice(index, 1);
+    }
   }
 
-  /** Drops those for which `wanted` is false, in place. */
-  keep(wanted: (key: string, value: string) => boolean): void {
+  /** Drops those that the filter does not keep, in place. */
+  keep(filter: FieldFilter): void {
+    const { names, keys, values } = this;
     let kept = 0;
-    for (let index = 0; index < this.keys.length; index += 1) {
-      const key = this.keys[index] as string;
-      const value = this.values[index] as string;
-      if (!wanted(key, value)) continue;
-      this.names[kept] = this.names[index] as string;
-      this.keys[kept] = key;
-      this.values[kept] = value;
+    for (let index = 0; index < keys.length; index += 1) {
+      const key = keys[index] as string;
+      if (!filter.keeps(key, values[index] as string)) continue;
+      if (kept < index) {
+        names[kept] = names[index] as string;
+        keys[kept] = key;
+        values[kept] = values[index] as string;
+      }
       kept += 1;
     }
-    this.names.length = kept;
-    this.keys.length = kept;
-    this.values.length = kept;
+    if (kept === keys.length) return;
+    names.length = kept;
+    keys.length = kept;
+    values.length = kept;
   }
 
   /** Another list with the same fields: what one try of a request changes, the next one must not see. */

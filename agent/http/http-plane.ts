@@ -1,5 +1,4 @@
 /** What the HTTP connections of one data worker share. */
-import { randomUUID } from "node:crypto";
 import type { TableState } from "../../routing/table-state.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import type { Traceparents } from "../outbound/traceparents.ts";
@@ -13,6 +12,8 @@ import { HedgeTimes } from "./resilience/hedge-times.ts";
 import { LastGoodAnswers } from "./resilience/last-good-answers.ts";
 import { Mirrors } from "./resilience/mirrors.ts";
 import { Protection } from "./protect/protection.ts";
+import { RequestIds } from "./request-ids.ts";
+import type { RequestMemory } from "./request-memory.ts";
 import { RetryBudgets } from "./retry-budgets.ts";
 import { Sessions } from "./session/sessions.ts";
 import { UpstreamPool } from "./upstream/upstream-pool.ts";
@@ -60,6 +61,7 @@ export interface HttpFacts {
   readonly dialled: string;
   /** When the connection was accepted. Decisions follow the newest table, names in logs this one. */
   readonly table: TableState;
+  readonly memory: RequestMemory;
 }
 
 export interface HttpPlaneOptions {
@@ -71,6 +73,7 @@ export interface HttpPlaneOptions {
 export function createHttpPlane(plane: UpstreamPlane, { workers, random = Math.random }: HttpPlaneOptions): HttpPlane {
   const onLimit = (name: HttpLimitName): void => plane.metrics.limitHit(name);
   const protection = new Protection({ ...plane, workers, random });
+  const requestIds = new RequestIds();
   return {
     ...plane,
     upstreams: new UpstreamPool(plane),
@@ -83,6 +86,6 @@ export function createHttpPlane(plane: UpstreamPlane, { workers, random = Math.r
     collapsed: new CollapsedRequests(),
     lastGood: new LastGoodAnswers(plane.clock, onLimit),
     random,
-    requestId: randomUUID,
+    requestId: () => requestIds.next(),
   };
 }

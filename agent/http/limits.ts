@@ -30,6 +30,8 @@ export const httpLimits = {
   idlePerEndpoint: 128,
   /** Idle connections of one worker, about 10 kB each. */
   idleUpstreams: 4_096,
+  /** Endpoints that a client's connection remembers how to reach; beyond, all are worked out anew. */
+  rememberedTargets: 32,
   /** Services whose retries are counted; beyond, the oldest count starts again. */
   retryBudgets: 1_000,
   /** Policies whose answers are timed for hedging; beyond, the oldest is learnt anew. */

@@ -2,13 +2,13 @@
 import type { RouteRule } from "../../protocol/route-table.ts";
 import { formatHostPort } from "../../routing/address.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
-import type { RequestLabels } from "../telemetry/metrics-batch.ts";
-import { logRequest } from "../telemetry/request-log.ts";
+import { isRequestLogged, logRequest } from "../telemetry/request-log.ts";
 import { describePeer } from "../worker/data-plane.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import type { TryReport } from "./request-carrier.ts";
 import type { RequestReason } from "./request-failure.ts";
+import { nameOf } from "./request-memory.ts";
 
 export class RequestReport implements TryReport {
   rule: RouteRule | undefined;
@@ -50,25 +50,10 @@ export class RequestReport implements TryReport {
 
   /** Once. */
   conclude(reason: RequestReason, detail: string | undefined): void {
-    const durationMs = this.#plane.clock.monotonicMs() - this.#startedMs;
-    this.#plane.metrics.requests.add(this.#labels(), this.status, reason, durationMs);
-    this.#log(reason, detail, durationMs);
-  }
-
-  #labels(): RequestLabels {
-    const { source, service } = this.#facts;
-    return {
-      sourceWorkload: source.workload.workload,
-      sourceNamespace: source.workload.namespace,
-      destinationService: service.key,
-      route: this.#route ?? "",
-      backend: this.backend ?? "",
-    };
-  }
-
-  get #route(): string | undefined {
-    const { rule } = this;
-    return rule === undefined ? undefined : `${rule.route} ${rule.name ?? rule.index}`;
+    const { clock, metrics, log } = this.#plane;
+    const durationMs = clock.monotonicMs() - this.#startedMs;
+    metrics.requests.add(this.#facts.memory.labels(this.rule, this.backend), this.status, reason, durationMs);
+    if (isRequestLogged(log, reason)) this.#log(reason, detail, durationMs);
   }
 
   #log(reason: RequestReason, detail: string | undefined, durationMs: number): void {
@@ -82,7 +67,7 @@ export class RequestReport implements TryReport {
       port,
       method,
       path: query === -1 ? path : path.slice(0, query),
-      route: this.#route,
+      route: nameOf(this.rule),
       backend: this.backend,
       endpoint: candidate === undefined ? undefined : formatHostPort(candidate.address, candidate.port),
       tries: this.tries,

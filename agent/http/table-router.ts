@@ -33,19 +33,28 @@ export function tableRouters(node: string, table: () => TableState | undefined, 
     matchers.set(entry, matcher);
     return matcher;
   };
-  const subsetTexts = new WeakMap<RouteSubset, string>();
-  const textOf = (subset: RouteSubset): string => {
-    const known = subsetTexts.get(subset);
+  const variants = new Map<AddressFamily, WeakMap<RouteTarget, Variants>>();
+  const variantsOf = (target: RouteTarget, family: AddressFamily): Variants => {
+    const known = variants.get(family)?.get(target);
     if (known !== undefined) return known;
+    const texts = variants.get(family) ?? new WeakMap<RouteTarget, Variants>();
     // With its labels: a document may change them, and a route of another Service is not what its endpoints depend on.
-    const text = JSON.stringify(subset);
-    subsetTexts.set(subset, text);
-    return text;
+    const among = target.subset === undefined ? "" : ` ${JSON.stringify(target.subset)}`;
+    const rest = `${target.port} ${family} ${node}${among}`;
+    const made = { requests: `requests ${rest}`, sessions: `sessions ${rest}` };
+    variants.set(family, texts.set(target, made));
+    return made;
   };
   return (source, service, port, family) => {
-    const router = new TableRouter({ node, table, sessions, matcherOf, textOf, source, service, port, family });
+    const router = new TableRouter({ node, table, sessions, matcherOf, variantsOf, source, service, port, family });
     return router.isRouted ? router : undefined;
   };
+}
+
+/** Endpoints for requests as they come, and for those of a session. */
+interface Variants {
+  readonly requests: string;
+  readonly sessions: string;
 }
 
 interface TableRouterOptions {
@@ -53,7 +62,8 @@ interface TableRouterOptions {
   readonly table: () => TableState | undefined;
   readonly sessions: Sessions;
   readonly matcherOf: (entry: RouteEntry) => RouteMatcher;
-  readonly textOf: (subset: RouteSubset) => string;
+  /** What the endpoints of a target are remembered under, besides its Service. */
+  readonly variantsOf: (target: RouteTarget, family: AddressFamily) => Variants;
   readonly source: WorkloadEntry;
   readonly service: string;
   readonly port: number;
@@ -99,11 +109,7 @@ class TableRouter implements RequestRouter, RequestTable {
   }
 
   endpoints(target: RouteTarget): BackendEndpoints | undefined {
-    return this.#derive("requests", target, (table, node, about) => {
-      const { service, port, subset } = about;
-      const destination = destinationOf(service.key, port.port, subset);
-      return backendEndpoints(table, service, destination, requestCandidates(table, node, about));
-    });
+    return this.#derive("requests", target, endpointsOf);
   }
 
   sessionEndpoints(target: RouteTarget): readonly Candidate[] {
@@ -116,17 +122,17 @@ class TableRouter implements RequestRouter, RequestTable {
 
   /** Undefined: there is no such Service, or no such port of it. */
   #derive<T>(
-    what: string,
-    { service: key, port: number, subset }: RouteTarget,
+    what: keyof Variants,
+    target: RouteTarget,
     make: (table: TableState, node: string, about: PortOfService) => T,
   ): T | undefined {
+    const { service: key, port: number, subset } = target;
     const table = this.#options.table();
     const service = table?.service(key);
     const port = service?.ports.find((each) => each.port === number && each.protocol === "TCP");
     if (table === undefined || service === undefined || port === undefined) return undefined;
-    const { node, family, textOf } = this.#options;
-    const among = subset === undefined ? "" : ` ${textOf(subset)}`;
-    return table.derive(key, `${what} ${number} ${family} ${node}${among}`, () =>
+    const { node, family, variantsOf } = this.#options;
+    return table.derive(key, variantsOf(target, family)[what], () =>
       make(table, node, { service, port, family, ...(subset === undefined ? {} : { subset }) }),
     );
   }
@@ -159,4 +165,10 @@ function backendEndpoints(
 
 function destinationOf(service: string, port: number, subset: RouteSubset | undefined): string {
   return subset === undefined ? `${service}:${port}` : `${service}:${port} ${subset.name}`;
+}
+
+function endpointsOf(table: TableState, node: string, about: PortOfService): BackendEndpoints {
+  const { service, port, subset } = about;
+  const destination = destinationOf(service.key, port.port, subset);
+  return backendEndpoints(table, service, destination, requestCandidates(table, node, about));
 }

@@ -8,6 +8,7 @@ import { type ConnectionDecision, decideConnection, type RefuseDecision } from "
 import type { TableState } from "../../routing/table-state.ts";
 import { H1Connection } from "../http/client/h1-connection.ts";
 import type { HttpPlane } from "../http/http-plane.ts";
+import { RequestMemory } from "../http/request-memory.ts";
 import type { HttpRouterFor } from "../http/request-router.ts";
 import { timers } from "../limits.ts";
 import { dialledAddress } from "../sockets/dialled-address.ts";
@@ -104,12 +105,14 @@ export class OutboundListener {
     const { sourceAddress: address, sourcePort: port, redirected, destinationAddress, destinationPort } = addresses;
     const router = routerFor(source, service.key, servicePort.port, addressFamily(address));
     if (router === undefined) return undefined;
+    const httpSource = { workload: source, address, port, redirected };
     const facts = {
-      source: { workload: source, address, port, redirected },
+      source: httpSource,
       service,
       port: servicePort.port,
       dialled: formatHostPort(destinationAddress, destinationPort),
       table,
+      memory: new RequestMemory(httpSource, service.key, table),
     };
     return new H1Connection({ plane, socket, facts, router });
   }

@@ -35,6 +35,7 @@ export interface LogRelayOptions {
 }
 
 export class LogRelay implements Log {
+  readonly keepsDebug: boolean;
   readonly #options: LogRelayOptions;
   #records: LogRecord[] = [];
   #dropped = 0;
@@ -42,6 +43,7 @@ export class LogRelay implements Log {
 
   constructor(options: LogRelayOptions) {
     this.#options = options;
+    this.keepsDebug = isLogged("debug", options.level);
   }
 
   debug(fields: LogFields, message: string): void {
@@ -88,6 +90,15 @@ export class LogRelay implements Log {
       this.flush();
     });
   }
+}
+
+/** As it crosses to the main thread: one text is copied at once, where a tree of objects is walked on both sides. */
+export function packLogBatch(batch: LogBatch): string {
+  return JSON.stringify(batch);
+}
+
+export function unpackLogBatch(text: string): LogBatch {
+  return JSON.parse(text) as LogBatch;
 }
 
 /** Main thread: writes a worker's batch, each record with the time at which it was said. */

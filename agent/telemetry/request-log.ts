@@ -34,6 +34,11 @@ const FIRST_SERVER_ERROR = 500;
 /** Ends that are neither the mesh's nor an operator's concern. */
 const ORDINARY: ReadonlySet<string> = new Set(["answered", "upgraded", "redirect", "cors-preflight"]);
 
+/** Whether a request that ended so leaves a line in this log. */
+export function isRequestLogged(log: Log, reason: string): boolean {
+  return log.keepsDebug || !ORDINARY.has(reason);
+}
+
 /** `debug` for what was answered; else `warn` when it is the mesh or the backend that failed, and `info` for clients. */
 export function logRequest(log: Log, record: RequestRecord): void {
   if (ORDINARY.has(record.reason)) log.debug(requestFields(record), "Request");

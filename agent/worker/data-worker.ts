@@ -19,7 +19,7 @@ import { dial } from "../sockets/dial.ts";
 import { openTransparentListener } from "../sockets/transparent-listener.ts";
 import { QuotaNodeCount } from "../quota/quota-node-count.ts";
 import { WorkerQuotas } from "../quota/worker-quotas.ts";
-import { LogRelay } from "../telemetry/log-relay.ts";
+import { LogRelay, packLogBatch } from "../telemetry/log-relay.ts";
 import { WorkerMetrics } from "../telemetry/worker-metrics.ts";
 import type { Negotiated } from "../tunnel/h2-client-tunnel.ts";
 import type { Engine } from "../tunnel/engines.ts";
@@ -58,7 +58,7 @@ export class DataWorker {
     this.#log = new LogRelay({
       clock,
       level: settings.logLevel,
-      post: (batch) => post({ kind: "logs", batch }),
+      post: (batch) => post({ kind: "logs", batch: packLogBatch(batch) }),
       onDropped: () => this.#metrics.limitHit("queued-log-records"),
     });
     this.#connections = new ConnectionRegistry({ clock, onLimit: (name) => this.#metrics.limitHit(name) });

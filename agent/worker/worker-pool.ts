@@ -2,7 +2,7 @@
  * The data workers, seen from the main thread: starts them, feeds all of them the same tables and certificates, and
  * replaces one that died (its connections are lost, the others' are not).
  */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { Clock } from "../../core/clock.ts";
 import { describeError, HawserError } from "../../core/errors.ts";
 import type { TableSnapshot } from "../../protocol/table.ts";
@@ -10,11 +10,11 @@ import type { TimedLog } from "../../core/pino-log.ts";
 import { timers } from "../limits.ts";
 import type { WorkerQuotaUsage } from "../quota/quota-messages.ts";
 import { threadEntry } from "../thread-entry.ts";
-import { relayToPino } from "../telemetry/log-relay.ts";
+import { relayToPino, unpackLogBatch } from "../telemetry/log-relay.ts";
 import type { AgentMetrics } from "../telemetry/metrics.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
 import type { DrainOrder, FromWorker, ToWorker, WorkerSettings } from "./messages.ts";
-import { workerResourceLimits } from "./resource-limits.ts";
+import { startWorkerThread } from "./start-worker-thread.ts";
 
 export interface WorkerPoolOptions {
   readonly count: number;
@@ -83,7 +83,7 @@ export class WorkerPool {
     const { settings, table, credentials } = this.#options;
     const workerData: WorkerSettings = { ...settings, index: slot.index };
     const program = threadEntry("./worker-main.ts", import.meta.url);
-    const worker = new Worker(program, { workerData, resourceLimits: workerResourceLimits });
+    const worker = startWorkerThread(program, workerData);
     slot.worker = worker;
     // Before it listens: the first connection must find a table and certificates.
     const snapshot = table();
@@ -111,7 +111,7 @@ export class WorkerPool {
         metrics.merge(slot.index, message.batch);
         return;
       case "logs":
-        relayToPino(message.batch, log, slot.index);
+        relayToPino(unpackLogBatch(message.batch), log, slot.index);
         return;
       case "quota-usage":
         this.#options.onQuotaUsage(slot.index, message.usage);

@@ -11,7 +11,7 @@ import { SimulatedAgent } from "./simulated-agent.ts";
 
 const nothing = (): void => {};
 const error: Log["error"] = (fields, message) => process.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
-const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error };
+const silentLog: Log = { keepsDebug: false, debug: nothing, info: nothing, warn: nothing, error };
 
 class Fleet {
   readonly #shared = new SharedTable();

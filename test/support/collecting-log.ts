@@ -8,6 +8,7 @@ export interface LoggedLine {
 }
 
 export class CollectingLog implements Log {
+  readonly keepsDebug = true;
   readonly lines: LoggedLine[] = [];
 
   debug(fields: LogFields, message: string): void {

@@ -4,6 +4,7 @@ import type { ForwardPlan } from "../../agent/http/forward-plan.ts";
 import type { HttpPlane } from "../../agent/http/http-plane.ts";
 import type { CarrierOptions, CarrierOwner, RequestCarrier, TryReport } from "../../agent/http/request-carrier.ts";
 import type { RequestHead } from "../../agent/http/request-head.ts";
+import { RequestMemory } from "../../agent/http/request-memory.ts";
 import type { RequestRouter } from "../../agent/http/request-router.ts";
 import type { ResponseHead } from "../../agent/http/response-head.ts";
 import type { RouteRule } from "../../protocol/route-table.ts";
@@ -180,14 +181,17 @@ export function carried({ plane, rule, head = requestHead(), plan, serviceAccoun
   const report = new RecordingReport();
   const workload = { ...testWorkload("shop/client"), serviceAccount };
   const service = { key: "shop/catalog", namespace: "shop", name: "catalog", clusterIps: [], ports: [] };
+  const source = { workload, address: "10.244.1.2", port: 40_000, redirected: false };
+  const table = new TableState(testTable({ workloads: [workload] }));
   const options: CarrierOptions = {
     plane: plane as HttpPlane,
     facts: {
-      source: { workload, address: "10.244.1.2", port: 40_000, redirected: false },
+      source,
       service,
       port: 80,
       dialled: "10.96.0.1:80",
-      table: new TableState(testTable({ workloads: [workload] })),
+      table,
+      memory: new RequestMemory(source, service.key, table),
     },
     router: {} as RequestRouter,
     plan: {

@@ -8,6 +8,7 @@ import { Balancers } from "../../agent/balance/balancers.ts";
 import type { BalancerEvents } from "../../agent/balance/endpoint-judge.ts";
 import { H1Connection } from "../../agent/http/client/h1-connection.ts";
 import { createHttpPlane, type HttpPlane, type UpstreamPlane } from "../../agent/http/http-plane.ts";
+import { RequestMemory } from "../../agent/http/request-memory.ts";
 import type { BackendEndpoints, RequestRouter } from "../../agent/http/request-router.ts";
 import { Traceparents } from "../../agent/outbound/traceparents.ts";
 import { WriteCoalescer } from "../../agent/relay/write-coalescer.ts";
@@ -152,12 +153,14 @@ export class HttpWorld {
     this.#track(socket);
     const workload = this.#table.workload("shop/client");
     if (workload === undefined) throw new Error("The table has no client");
+    const source = { workload, address: "10.244.1.2", port: socket.remotePort ?? 0, redirected: false };
     const facts = {
-      source: { workload, address: "10.244.1.2", port: socket.remotePort ?? 0, redirected: false },
+      source,
       service: catalog,
       port: 80,
       dialled: "10.96.0.1:80",
       table: this.#table,
+      memory: new RequestMemory(source, catalog.key, this.#table),
     };
     new H1Connection({ plane: this.plane, socket, facts, router: this.#router }).start();
   }

@@ -8,6 +8,7 @@ export interface RecordedLine {
 }
 
 export class RecordingLog implements Log {
+  readonly keepsDebug = true;
   readonly lines: RecordedLine[] = [];
 
   debug(fields: LogFields, message: string): void {

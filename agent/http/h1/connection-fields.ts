@@ -3,75 +3,67 @@
  * framed: whoever passes it on writes its own. Also every field that `Connection` names, but not `Host`: naming it
  * is how one hides a field from the next reader.
  */
-import type { Fields } from "../fields.ts";
+import type { FieldFilter, Fields } from "../fields.ts";
 
-export interface ConnectionFields {
+const NONE: readonly string[] = [];
+
+export class ConnectionFields implements FieldFilter {
   host: string | undefined;
-  hosts: number;
+  hosts = 0;
   contentLength: string | undefined;
-  contentLengths: number;
+  contentLengths = 0;
   /** All of them as one list. */
   transferEncoding: string | undefined;
   /** Options of `Connection`, in lower case. */
-  options: readonly string[];
+  options: readonly string[] = NONE;
+  connection: string | undefined;
   upgrade: string | undefined;
   te: string | undefined;
   expect: string | undefined;
   keepAlive: string | undefined;
-}
 
-const NONE: readonly string[] = [];
-
-export function takeConnectionFields(fields: Fields): ConnectionFields {
-  const taken: ConnectionFields = {
-    host: undefined,
-    hosts: 0,
-    contentLength: undefined,
-    contentLengths: 0,
-    transferEncoding: undefined,
-    options: NONE,
-    upgrade: undefined,
-    te: undefined,
-    expect: undefined,
-    keepAlive: undefined,
-  };
-  let connection: string | undefined;
-  fields.keep((key, value) => {
+  /** Takes what is about the connection, and keeps the rest. */
+  keeps(key: string, value: string): boolean {
     switch (key) {
       case "host":
-        taken.host = value;
-        taken.hosts += 1;
+        this.host = value;
+        this.hosts += 1;
         return false;
       case "content-length":
-        taken.contentLength = value;
-        taken.contentLengths += 1;
+        this.contentLength = value;
+        this.contentLengths += 1;
         return false;
       case "transfer-encoding":
-        taken.transferEncoding = join(taken.transferEncoding, value);
+        this.transferEncoding = join(this.transferEncoding, value);
         return false;
       case "connection":
-        connection = join(connection, value);
+        this.connection = join(this.connection, value);
         return false;
       case "upgrade":
-        taken.upgrade = join(taken.upgrade, value);
+        this.upgrade = join(this.upgrade, value);
         return false;
       case "te":
-        taken.te = join(taken.te, value);
+        this.te = join(this.te, value);
         return false;
       case "expect":
-        taken.expect = join(taken.expect, value);
+        this.expect = join(this.expect, value);
         return false;
       case "keep-alive":
-        taken.keepAlive = value;
+        this.keepAlive = value;
         return false;
       case "proxy-connection":
         return false;
       default:
         return true;
     }
-  });
-  if (connection !== undefined) {
-    taken.options = splitList(connection);
+  }
+}
+
+export function takeConnectionFields(fields: Fields): ConnectionFields {
+  const taken = new ConnectionFields();
+  fields.keep(taken);
+  if (taken.connection !== undefined) {
+    taken.options = splitList(taken.connection);
     removeNamed(fields, taken.options);
   }
   return taken;

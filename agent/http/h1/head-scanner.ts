@@ -50,8 +50,9 @@ export class HeadScanner {
   #mark = 0;
   #lineStart = 0;
   #lineEnd = 0;
-  /** Positions from the section's first byte. */
+  /** Positions from the section's first byte: so many count, the rest is of longer heads before. */
   readonly #marks: number[] = [];
+  #markCount = 0;
   #held = NOTHING;
   #heldBytes = 0;
 
@@ -68,7 +69,7 @@ export class HeadScanner {
     this.#mark = 0;
     this.#lineStart = 0;
     this.#lineEnd = 0;
-    this.#marks.length = 0;
+    this.#markCount = 0;
     this.#held = NOTHING;
     this.#heldBytes = 0;
   }
@@ -180,7 +181,7 @@ export class HeadScanner {
       throw new H1Error("folded-field", "A line begins with whitespace: folded fields are not taken");
     }
     if (TOKEN_BYTES[byte] === 0) throw badName(byte);
-    if (this.#marks.length >= httpLimits.fields * MARKS_PER_FIELD) {
+    if (this.#markCount >= httpLimits.fields * MARKS_PER_FIELD) {
       throw new H1Error("too-many-fields", `A message has more than ${httpLimits.fields} fields`);
     }
     this.#mark = position;
@@ -189,7 +190,7 @@ export class HeadScanner {
 
   #endName(byte: number, position: number): void {
     if (byte !== COLON) throw badName(byte);
-    this.#marks.push(this.#mark, position);
+    this.#markPart(position);
     this.#state = State.valueStart;
   }
 
@@ -200,15 +201,22 @@ export class HeadScanner {
 
   #endValue(byte: number, position: number): void {
     expectCr(byte);
-    this.#marks.push(this.#mark, position);
+    this.#markPart(position);
     this.#state = State.valueLf;
+  }
+
+  /** Of a name or a value: where it began, and where it has ended. */
+  #markPart(end: number): void {
+    this.#marks[this.#markCount] = this.#mark;
+    this.#marks[this.#markCount + 1] = end;
+    this.#markCount += 2;
   }
 
   #finish(bytes: Buffer, base: number, end: number): void {
     const text = bytes.toString("latin1", base, end);
     const marks = this.#marks;
     const fields = new Fields();
-    for (let index = 0; index < marks.length; index += MARKS_PER_FIELD) {
+    for (let index = 0; index < this.#markCount; index += MARKS_PER_FIELD) {
       const name = text.slice(marks[index], marks[index + 1]);
       const valueEnd = trimEnd(text, marks[index + 2] as number, marks[index + 3] as number);
       if (text.charCodeAt(valueEnd) === HTAB) refuseTabBehind(name);

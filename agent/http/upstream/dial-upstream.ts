@@ -22,6 +22,8 @@ export interface UpstreamTarget {
   /** The Service that it is reached for. */
   readonly service: ServiceEntry;
   readonly connectMs: number | undefined;
+  /** The same for all requests that one connection may carry. */
+  readonly poolKey: string;
 }
 
 /** Reports through the connection: `attach`, then its answer, or `fail`. */

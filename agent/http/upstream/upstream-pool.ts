@@ -46,7 +46,7 @@ export class UpstreamPool {
 
   /** A connection for one request of `user`; `fresh` when an idle one has just turned out to be dead. */
   take(target: UpstreamTarget, user: UpstreamUser, fresh: boolean): void {
-    const key = keyOf(target);
+    const key = target.poolKey;
     const idle = fresh ? undefined : this.#takeIdle(key);
     if (idle !== undefined) {
       idle.begin(user);
@@ -117,9 +117,8 @@ export class UpstreamPool {
     const list = this.#idle.get(key);
     const upstream = list?.pop();
     if (upstream === undefined) return undefined;
+    // An empty list and the sweep stay for the next sweep to end: the request gives the connection back.
     this.#idleCount -= 1;
-    if (list?.length === 0) this.#idle.delete(key);
-    if (this.#idleCount === 0) this.#stopSweep();
     return upstream;
   }
 
@@ -148,8 +147,6 @@ export class UpstreamPool {
     if (list === undefined || index === -1) return;
     list.splice(index, 1);
     this.#idleCount -= 1;
-    if (list.length === 0) this.#idle.delete(key);
-    if (this.#idleCount === 0) this.#stopSweep();
   }
 
   #closeOutdated(): void {
@@ -159,7 +156,9 @@ export class UpstreamPool {
         this.#forgetIdle(key, upstream);
         upstream.close("closed");
       }
+      if (list.length === 0) this.#idle.delete(key);
     }
+    if (this.#idleCount === 0) this.#stopSweep();
   }
 
   #stopSweep(): void {
@@ -171,11 +170,6 @@ export class UpstreamPool {
 function idleMs({ keepAliveSeconds }: H1Upstream): number {
   if (keepAliveSeconds === undefined) return httpTimers.idleUpstreamMs;
   return Math.min(httpTimers.idleUpstreamMs, keepAliveSeconds * MS_PER_SECOND - httpTimers.idleMarginMs);
-}
-
-function keyOf({ candidate, source, sourceIdentity, destinationIdentity }: UpstreamTarget): string {
-  const { key, address, transport } = candidate;
-  return `${source.address}|${key}|${address}|${transport}|${sourceIdentity}|${destinationIdentity}`;
 }
 
 function labelsOf({ candidate, source, service }: UpstreamTarget): ConnectionLabels {

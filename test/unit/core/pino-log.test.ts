@@ -38,8 +38,16 @@ test("a line said earlier carries the time at which it was said, the next one it
   t.not(lines[1]?.["time"], "2026-01-02T03:04:05.678Z");
 });
 
+test("a text that only looks like a secret's field stays", (t) => {
+  const { log, lines } = setUp();
+  log.info({ detail: 'said {"token":"x"}' }, "Quoted");
+  t.like(lines[0], { detail: 'said {"token":"x"}', msg: "Quoted" });
+});
+
 test("fields that hold keys and tokens are redacted", (t) => {
   const { log, lines } = setUp();
-  log.info({ token: "t0k3n", bundle: { keyPem: "-----BEGIN PRIVATE KEY-----" } }, "Oops");
+  log.info({ token: "t0k3n", bundle: { keyPem: "-----BEGIN PRIVATE KEY-----" }, event: "odd" }, "Oops");
+  log.info({ a: { b: [{ privateKey: { pem: "PRIVATE KEY" } }] } }, "Deep");
   t.notRegex(JSON.stringify(lines), /t0k3n|PRIVATE KEY/);
+  t.like(lines[0], { event: "odd", token: "[Redacted]", msg: "Oops" });
 });

@@ -1,6 +1,6 @@
 import test from "ava";
 import { LOG_FLUSH_MS, MAX_QUEUED_LOG_RECORDS } from "../../../../agent/telemetry/limits.ts";
-import { LogRelay, relayToPino } from "../../../../agent/telemetry/log-relay.ts";
+import { LogRelay, packLogBatch, relayToPino, unpackLogBatch } from "../../../../agent/telemetry/log-relay.ts";
 import type { LogBatch } from "../../../../agent/telemetry/log-relay.ts";
 import type { LogLevel } from "../../../../core/log.ts";
 import type { TimedLog } from "../../../../core/pino-log.ts";
@@ -11,8 +11,8 @@ function setUp(level: LogLevel = "debug") {
   const clock = new FakeClock();
   const batches: LogBatch[] = [];
   let dropped = 0;
-  // Cloned as a message port would, so that a record which cannot cross threads fails here.
-  const post = (batch: LogBatch): void => void batches.push(structuredClone(batch));
+  // As it crosses threads.
+  const post = (batch: LogBatch): void => void batches.push(unpackLogBatch(packLogBatch(batch)));
   const relay = new LogRelay({ post, clock, level, onDropped: () => (dropped += 1) });
   return { clock, batches, relay, dropped: () => dropped };
 }

@@ -1,0 +1,78 @@
+/**
+ * What the requests of one client's connection had in common with the ones before: label sets and what reaching an
+ * endpoint takes, made once instead of for every request. Right whenever it is asked, because it is found by the very
+ * objects of the table that it was made from; what a newer table has in their place is another object.
+ */
+import type { RouteRule } from "../../protocol/route-table.ts";
+import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
+import type { TableState } from "../../routing/table-state.ts";
+import type { RequestLabels } from "../telemetry/metrics-batch.ts";
+import type { HttpSource } from "./http-plane.ts";
+import { httpLimits } from "./limits.ts";
+import type { UpstreamTarget } from "./upstream/dial-upstream.ts";
+
+interface Labelled {
+  readonly rule: RouteRule | undefined;
+  readonly backend: string | undefined;
+  readonly labels: RequestLabels;
+}
+
+export class RequestMemory {
+  readonly #source: HttpSource;
+  /** `namespace/name` that was dialled. */
+  readonly #service: string;
+  /** When the connection was accepted. */
+  readonly #table: TableState;
+  readonly #targets = new Map<Candidate, UpstreamTarget>();
+  /** Of the last request: a connection's requests are mostly of one kind. */
+  #last: Labelled | undefined;
+
+  constructor(source: HttpSource, service: string, table: TableState) {
+    this.#source = source;
+    this.#service = service;
+    this.#table = table;
+  }
+
+  labels(rule: RouteRule | undefined, backend: string | undefined): RequestLabels {
+    const last = this.#last;
+    if (last !== undefined && last.rule === rule && last.backend === backend) return last.labels;
+    const { workload, namespace } = this.#source.workload;
+    const labels = {
+      sourceWorkload: workload,
+      sourceNamespace: namespace,
+      destinationService: this.#service,
+      route: nameOf(rule) ?? "",
+      backend: backend ?? "",
+    };
+    this.#last = { rule, backend, labels };
+    return labels;
+  }
+
+  target(candidate: Candidate, service: ServiceEntry, connectMs: number | undefined): UpstreamTarget {
+    const known = this.#targets.get(candidate);
+    if (known !== undefined && known.service === service && known.connectMs === connectMs) return known;
+    const target = this.#makeTarget(candidate, service, connectMs);
+    if (this.#targets.size >= httpLimits.rememberedTargets) this.#targets.clear();
+    this.#targets.set(candidate, target);
+    return target;
+  }
+
+  #makeTarget(candidate: Candidate, service: ServiceEntry, connectMs: number | undefined): UpstreamTarget {
+    const source = this.#source;
+    const sourceIdentity = this.#table.identityOf(source.workload);
+    const destinationIdentity = this.#identityOf(candidate.workload);
+    const { key, address, transport } = candidate;
+    const poolKey = `${source.address}|${key}|${address}|${transport}|${sourceIdentity}|${destinationIdentity}`;
+    return { candidate, source, service, sourceIdentity, destinationIdentity, connectMs, poolKey };
+  }
+
+  #identityOf(workload: WorkloadEntry | undefined): string | undefined {
+    return workload === undefined ? undefined : this.#table.identityOf(workload);
+  }
+}
+
+/** `namespace/name rule`. */
+export function nameOf(rule: RouteRule | undefined): string | undefined {
+  return rule === undefined ? undefined : `${rule.route} ${rule.name ?? rule.index}`;
+}
