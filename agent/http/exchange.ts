@@ -119,10 +119,10 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
   /** The rest of the request is no HTTP, or does not come. What the client has been told so far. */
   refuse({ code, status, message }: RequestFault): "nothing" | "a part" | "all" {
     if (this.#state === "over") return "all";
-    const told = this.#state === "waiting" ? "nothing" : "a part";
-    if (told === "nothing") this.#report.status = status;
+    const extent = this.#state === "waiting" ? "nothing" : "a part";
+    if (extent === "nothing") this.#report.status = status;
     this.#conclude(code, message);
-    return told;
+    return extent;
   }
 
   // AdmissionAsker.
