@@ -242,7 +242,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (head === undefined || upstream === undefined) return;
     this.#report.status = head.status;
     this.#conclude("upgraded", undefined);
-    this.#options.client.upgrade(head, this.#admission === undefined ? upstream : told(upstream, this.#admission));
+    this.#options.client.upgrade(head, this.#admission === undefined ? upstream : watched(upstream, this.#admission));
   }
 
   // Ends.
@@ -290,7 +290,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
 }
 
 /** The same connection, whose admission is told when it has ended. */
-function told(upstream: UpgradedConnection, admission: Admission): UpgradedConnection {
+function watched(upstream: UpgradedConnection, admission: Admission): UpgradedConnection {
   return {
     handOver: (relay) => upstream.handOver(relay),
     relayEnded: (reason) => {
