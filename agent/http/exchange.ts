@@ -24,7 +24,8 @@ import { type ForwardPlan, planForward } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import { outgoingRequest, outgoingResponse } from "./outgoing-heads.ts";
 import { writeOwnAnswer } from "./own-answer.ts";
-import type { CarrierOwner, RequestCarrier, UpgradedConnection } from "./request-carrier.ts";
+import type { BoundedOwner, TooLarge } from "./protect/bounded-carrier.ts";
+import type { RequestCarrier, UpgradedConnection } from "./request-carrier.ts";
 import { type FailureReason, type RequestReason, statusOf } from "./request-failure.ts";
 import type { RequestHead } from "./request-head.ts";
 import { RequestReport } from "./request-report.ts";
@@ -49,7 +50,7 @@ export interface RequestFault {
 
 const SWITCHING_PROTOCOLS = 101;
 
-export class Exchange implements CarrierOwner, AdmissionAsker {
+export class Exchange implements BoundedOwner, AdmissionAsker {
   readonly #options: ExchangeOptions;
   readonly #report: RequestReport;
   #state: "waiting" | "answering" | "over" = "waiting";
@@ -164,8 +165,8 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     this.#answerOurselves(statusOf(reason), reason, detail, new Fields());
   }
 
-  onCutShort(detail: string, reason: RequestReason = "answer-cut-short"): void {
-    this.#cutShort(reason, detail);
+  onCutShort(detail: string): void {
+    this.#cutShort("answer-cut-short", detail);
   }
 
   pauseRequest(): void {
@@ -174,6 +175,13 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
 
   resumeRequest(): void {
     if (this.#state !== "over") this.#options.client.resumeRequest();
+  }
+
+  // BoundedOwner.
+
+  onTooLarge(reason: TooLarge, detail: string): void {
+    if (this.#state === "waiting") this.onGivenUp(reason, detail);
+    else this.#cutShort(reason, detail);
   }
 
   // Down the layers.
