@@ -48,13 +48,6 @@ export interface RequestOutcome {
   readonly grpcStatus?: number | undefined;
 }
 
-/** How fast an answer's body may go on to the client. */
-export interface Pace {
-  readonly bytesPerSecond: number;
-  /** Of the wall clock; from then on as fast as it comes. */
-  readonly untilMs: number;
-}
-
 export interface Admission {
   /** The asker is called later. */
   readonly mustWait: boolean;
@@ -69,4 +62,11 @@ export interface Admission {
 
 export interface AdmissionGate {
   ask(request: AdmissionRequest, asker: AdmissionAsker): Refusal | Admission | undefined;
+}
+
+/** How fast an answer's body may go on to the client. */
+export interface Pace {
+  readonly bytesPerSecond: number;
+  /** Of the wall clock; from then on as fast as it comes. */
+  readonly untilMs: number;
 }

@@ -9,12 +9,12 @@
  *   forwarding   tries, one after the other, each at another endpoint
  */
 import { Forwarding } from "./forwarding.ts";
-import { BoundedCarrier } from "./protect/bounded-carrier.ts";
+import { BoundedCarrier, type BoundedOptions } from "./protect/bounded-carrier.ts";
 import type { CarrierOptions, RequestCarrier } from "./request-carrier.ts";
 import { hedgedRequest } from "./resilience/hedged-request.ts";
 import { mirroredRequest } from "./resilience/mirrored-request.ts";
 
-export function carryRequest(options: CarrierOptions): RequestCarrier {
+export function carryRequest(options: BoundedOptions): RequestCarrier {
   const { plan, pace } = options;
   if (plan.rule?.sizes === undefined && pace === undefined) return collapsed(options);
   return new BoundedCarrier(options, collapsed);

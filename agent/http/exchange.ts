@@ -25,7 +25,8 @@ import { type ForwardPlan, planForward } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import { outgoingRequest, outgoingResponse } from "./outgoing-heads.ts";
 import { type WholeAnswer, writeOwnAnswer } from "./own-answer.ts";
-import type { CarrierOwner, RequestCarrier, UpgradedConnection } from "./request-carrier.ts";
+import type { BoundedOwner, TooLarge } from "./protect/bounded-carrier.ts";
+import type { RequestCarrier, UpgradedConnection } from "./request-carrier.ts";
 import { FallbackRequest } from "./resilience/fallback-request.ts";
 import { type FailureReason, type RequestReason, statusOf } from "./request-failure.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -51,7 +52,7 @@ export interface RequestFault {
 
 const SWITCHING_PROTOCOLS = 101;
 
-export class Exchange implements CarrierOwner, AdmissionAsker {
+export class Exchange implements BoundedOwner, AdmissionAsker {
   readonly #options: ExchangeOptions;
   readonly #report: RequestReport;
   #state: "waiting" | "answering" | "over" = "waiting";
@@ -174,8 +175,8 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     this.#answerOurselves(statusOf(reason), reason, detail, new Fields());
   }
 
-  onCutShort(detail: string, reason: RequestReason = "answer-cut-short"): void {
-    this.#cutShort(reason, detail);
+  onCutShort(detail: string): void {
+    this.#cutShort("answer-cut-short", detail);
   }
 
   pauseRequest(): void {
@@ -184,6 +185,13 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
 
   resumeRequest(): void {
     if (this.#state !== "over") this.#options.client.resumeRequest();
+  }
+
+  // BoundedOwner.
+
+  onTooLarge(reason: TooLarge, detail: string): void {
+    if (this.#state === "waiting") this.onGivenUp(reason, detail);
+    else this.#cutShort(reason, detail);
   }
 
   // Down the layers.
@@ -272,7 +280,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (head === undefined || upstream === undefined) return;
     this.#report.status = head.status;
     this.#conclude("upgraded", undefined);
-    this.#options.client.upgrade(head, this.#admission === undefined ? upstream : told(upstream, this.#admission));
+    this.#options.client.upgrade(head, this.#admission === undefined ? upstream : watched(upstream, this.#admission));
   }
 
   // Ends.
@@ -368,7 +376,7 @@ function isSameEndpoint(one: Candidate, other: Candidate): boolean {
 }
 
 /** The same connection, whose admission is told when it has ended. */
-function told(upstream: UpgradedConnection, admission: Admission): UpgradedConnection {
+function watched(upstream: UpgradedConnection, admission: Admission): UpgradedConnection {
   return {
     handOver: (relay) => upstream.handOver(relay),
     relayEnded: (reason) => {

@@ -5,7 +5,6 @@
 import type { Candidate } from "../../routing/decide-connection.ts";
 import type { ByteCounters, CloseReason } from "../relay/relay.ts";
 import type { StreamHandler, TunnelStream } from "../tunnel/engine.ts";
-import type { Pace } from "./admission.ts";
 import type { Fields } from "./fields.ts";
 import type { ForwardPlan } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
@@ -38,8 +37,8 @@ export interface CarrierOwner {
   onAnswerEnd(trailers: Fields | undefined): void;
   /** There is no answer and no other try. */
   onGivenUp(reason: FailureReason, detail: string): void;
-  /** The answer broke off, by the server's doing unless a reason is given. */
-  onCutShort(detail: string, reason?: "request-too-large" | "response-too-large"): void;
+  /** The answer broke off. */
+  onCutShort(detail: string): void;
   pauseRequest(): void;
   resumeRequest(): void;
 }
@@ -53,8 +52,6 @@ export interface CarrierOptions {
   readonly head: RequestHead;
   readonly report: TryReport;
   readonly owner: CarrierOwner;
-  /** Of the answer's body. */
-  readonly pace?: Pace | undefined;
   /** Keys of endpoints that others try beside this one. */
   readonly avoid?: ReadonlySet<string>;
   /** Others try beside this one: the rule's retries are theirs. */

@@ -17,11 +17,12 @@ export function askRates(
 ): RateRefusal | undefined {
   let refusal: RateRefusal | undefined;
   const values = rates.map(({ part: { by } }) => (by === undefined ? undefined : valueOf(by)));
-  for (const [index, { part, state }] of rates.entries()) {
+  for (let index = 0; index < rates.length; index += 1) {
+    const { part, state } = rates[index] as Guard<RateLimit, RateLimiter>;
     const waitMs = state.waitMs(nowMs, values[index]);
     if (waitMs > (refusal?.waitMs ?? 0)) refusal = { part, waitMs };
   }
   if (refusal !== undefined) return refusal;
-  for (const [index, { state }] of rates.entries()) state.charge(nowMs, values[index]);
+  for (let index = 0; index < rates.length; index += 1) rates[index]?.state.charge(nowMs, values[index]);
   return undefined;
 }

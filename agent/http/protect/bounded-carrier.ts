@@ -7,7 +7,7 @@
  *
  * A paced answer's end waits for its last slice; the endpoint behind it is free as soon as it has sent everything.
  */
-import type { PolicyPart } from "../../../protocol/route-table.ts";
+import type { Pace } from "../admission.ts";
 import type { Fields } from "../fields.ts";
 import type { CarrierOptions, CarrierOwner, RequestCarrier, UpgradedConnection } from "../request-carrier.ts";
 import type { FailureReason } from "../request-failure.ts";
@@ -15,22 +15,33 @@ import type { ResponseHead } from "../response-head.ts";
 import { PacedBody } from "./paced-body.ts";
 import { requestTooLarge, responseTooLarge } from "./refusals.ts";
 
-type TooLarge = "request-too-large" | "response-too-large";
+export type TooLarge = "request-too-large" | "response-too-large";
+
+/** The exchange: this layer is the outermost. */
+export interface BoundedOwner extends CarrierOwner {
+  /** No callback follows. */
+  onTooLarge(reason: TooLarge, detail: string): void;
+}
+
+export interface BoundedOptions extends CarrierOptions {
+  readonly owner: BoundedOwner;
+  /** Of the answer's body. */
+  readonly pace: Pace | undefined;
+}
 
 export class BoundedCarrier implements RequestCarrier, CarrierOwner {
-  readonly #owner: CarrierOwner;
-  readonly #options: CarrierOptions;
+  readonly #owner: BoundedOwner;
+  readonly #options: BoundedOptions;
   readonly #inner: RequestCarrier;
   /** Of the bodies, what may still come. */
   #requestLeft: number;
   #responseLeft: number;
-  #isAnswering = false;
   #isOver = false;
   #paced: PacedBody | undefined;
   /** It waits for the last slice. */
   #end: { readonly trailers: Fields | undefined } | undefined;
 
-  constructor(options: CarrierOptions, carryBelow: (options: CarrierOptions) => RequestCarrier) {
+  constructor(options: BoundedOptions, carryBelow: (options: CarrierOptions) => RequestCarrier) {
     const { requestBytes = Infinity, responseBytes = Infinity } = options.plan.rule?.sizes ?? {};
     this.#options = options;
     this.#owner = options.owner;
@@ -91,7 +102,6 @@ export class BoundedCarrier implements RequestCarrier, CarrierOwner {
       this.#tooLarge("response-too-large");
       return;
     }
-    this.#isAnswering = true;
     this.#paced = this.#createPaced();
     this.#owner.onAnswer(head);
   }
@@ -110,7 +120,7 @@ export class BoundedCarrier implements RequestCarrier, CarrierOwner {
   onAnswerEnd(trailers: Fields | undefined): void {
     if (this.#isOver) return;
     this.#end = { trailers };
-    if (this.heldAnswerBytes === 0) this.#ended();
+    if ((this.#paced?.heldBytes ?? 0) === 0) this.#ended();
   }
 
   onGivenUp(reason: FailureReason, detail: string): void {
@@ -128,10 +138,6 @@ export class BoundedCarrier implements RequestCarrier, CarrierOwner {
 
   resumeRequest(): void {
     this.#owner.resumeRequest();
-  }
-
-  get heldAnswerBytes(): number {
-    return this.#paced?.heldBytes ?? 0;
   }
 
   #createPaced(): PacedBody | undefined {
@@ -158,16 +164,12 @@ export class BoundedCarrier implements RequestCarrier, CarrierOwner {
   }
 
   #tooLarge(reason: TooLarge): void {
-    const { sizes } = this.#options.plan.rule ?? {};
+    const { plan, plane } = this.#options;
+    const sizes = plan.rule?.sizes;
     if (sizes === undefined) return;
-    const { text } = reason === "request-too-large" ? requestTooLarge(sizes) : responseTooLarge(sizes);
+    const { text, policy } = reason === "request-too-large" ? requestTooLarge(sizes) : responseTooLarge(sizes);
     this.drop();
-    this.#count(sizes, reason);
-    if (this.#isAnswering) this.#owner.onCutShort(text, reason);
-    else this.#owner.onGivenUp(reason, text);
-  }
-
-  #count({ policy }: PolicyPart, reason: TooLarge): void {
-    this.#options.plane.metrics.policyRefusal(policy, reason);
+    plane.metrics.policyRefusal(policy, reason);
+    this.#owner.onTooLarge(reason, text);
   }
 }

@@ -1,5 +1,6 @@
 /** The way of a request past the policies of its rule, and what becomes of their state when tables change. */
 import test from "ava";
+import fc from "fast-check";
 import type { Admission, AdmissionRequest, Refusal } from "../../../../../agent/http/admission.ts";
 import { Fields } from "../../../../../agent/http/fields.ts";
 import type { HttpFacts } from "../../../../../agent/http/http-plane.ts";
@@ -384,4 +385,63 @@ test("of several data workers each has its part, never less than one", (t) => {
   const rateLimits = [{ ...RATE, requests: 2, burst: 2 }];
   t.is(ask({ rateLimits }).verdict, undefined);
   t.like(ask({ rateLimits }).verdict, { headers: [["retry-after", "2"]] });
+});
+
+const END = fc.constantFrom(
+  GOOD,
+  BAD,
+  { reason: "client-gone", status: undefined } as const,
+  { reason: "reset", status: 502 } as const,
+);
+const STEP = fc.oneof(
+  { weight: 4, arbitrary: fc.constant({ kind: "ask" } as const) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("over" as const), which: fc.nat(30), end: END }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("pass" as const), ms: fc.nat(3_000) }) },
+);
+
+test("whatever happens to requests: each is told at most once, and when all are over nothing is left", (t) => {
+  const dice = fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 1, maxLength: 10 });
+  fc.assert(
+    fc.property(dice, fc.array(STEP, { maxLength: 80 }), (throws, steps) => {
+      let count = 0;
+      const random = (): number => throws[(count += 1) % throws.length] as number;
+      const { ask, clock, metrics, protection } = setUp({ random });
+      const rule = {
+        rateLimits: [{ ...RATE, requests: 10 }],
+        breaker: BREAKER,
+        concurrency: { ...CONCURRENCY, maxRequests: 2, maxWaiting: 3 },
+        faults: [
+          { ...FAULT, percent: 30, delayMs: 500 },
+          { ...FAULT, percent: 10, abort: { status: 500 } },
+        ],
+      };
+      const open: { readonly told: readonly string[]; readonly admission: Admission }[] = [];
+      const end = ({ admission: one, told }: (typeof open)[number], outcome: Parameters<Admission["over"]>[0]) => {
+        const before = told.length;
+        one.over(outcome);
+        t.is(told.length, before, "nobody is called from within its own end");
+      };
+      for (const step of steps) {
+        if (step.kind === "pass") clock.advance(step.ms);
+        else if (step.kind === "ask") {
+          const { verdict, told } = ask(rule);
+          if (verdict !== undefined && !("status" in verdict)) open.push({ told, admission: verdict });
+        } else {
+          const [one] = open.splice(step.which, 1);
+          if (one !== undefined) end(one, step.end);
+        }
+        for (const { told } of open) t.true(told.length <= 1);
+      }
+      for (const one of open) end(one, GOOD);
+      protection.report(undefined);
+      t.is(metrics.gauges.waitingRequests, 0);
+      t.is(clock.pendingTimers, 0);
+      // Both places are free again.
+      clock.advance(20_000);
+      const { concurrency } = rule;
+      const two = [ask({ concurrency }), ask({ concurrency })].map(({ verdict }) => admission(verdict).mustWait);
+      t.deepEqual(two, [false, false]);
+    }),
+    { numRuns: 300 },
+  );
 });
