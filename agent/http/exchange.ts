@@ -232,7 +232,7 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     }
     this.#admission = verdict;
     const { pace, mustWait = false } = verdict ?? {};
-    this.#carrier = carryRequest(pace === undefined ? options : { ...options, pace });
+    this.#carrier = carryRequest({ ...options, pace });
     if (!mustWait) this.#carrier.start();
   }
 
