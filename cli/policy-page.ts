@@ -116,7 +116,7 @@ function describe({ description = "" }: JsonSchema): { readonly does: string; re
 function valueText(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? "none" : value.join(", ");
   if (typeof value === "object") return "all its defaults";
-  return value === "" ? '""' : String(value);
+  return value === "" ? '""' : `${value as string | number | boolean}`;
 }
 
 /** Keys of a mapping, their own keys below them; of a list of mappings, those of each entry. Alternatives say it all themselves. */

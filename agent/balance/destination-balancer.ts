@@ -11,6 +11,7 @@ import type { EjectionSettings } from "../../protocol/table.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
 import { Attempt } from "./attempt.ts";
 import type { AttemptJudge } from "./attempt.ts";
+import { readEndpoint } from "./endpoint-reading.ts";
 import { EndpointPool } from "./endpoint-pool.ts";
 import { Endpoint } from "./endpoint.ts";
 import { loadBalancerFor } from "./load-balancer-for.ts";
@@ -52,6 +53,10 @@ export class DestinationBalancer implements AttemptJudge {
     this.#options = options;
   }
 
+  get destination(): string {
+    return this.#options.destination;
+  }
+
   get lastPickMs(): number {
     return this.#lastPickMs;
   }
@@ -64,6 +69,11 @@ export class DestinationBalancer implements AttemptJudge {
     const facts = { sourceAddress: request.sourceAddress, nowMs, random: this.#options.random };
     const endpoint = loadBalancerFor(request.algorithm)(pool, facts);
     return endpoint === undefined ? undefined : this.#attempt(endpoint, nowMs);
+  }
+
+  /** Every endpoint as it is now. */
+  read(nowMs: number): ReturnType<typeof readEndpoint>[] {
+    return [...this.#endpoints.values()].map((endpoint) => readEndpoint(endpoint, nowMs));
   }
 
   attemptConnected(endpoint: Endpoint, _probe: boolean, latencyMs: number): void {

@@ -39,6 +39,7 @@ export class DataWorker {
   readonly #log: LogRelay;
   readonly #connections: ConnectionRegistry;
   readonly #pool: TunnelPool;
+  readonly #balancers: Balancers;
   readonly #http: HttpPlane;
   readonly #outbound: OutboundListener;
   readonly #inbound: InboundListener;
@@ -59,11 +60,12 @@ export class DataWorker {
     });
     this.#connections = new ConnectionRegistry({ clock, onLimit: (name) => this.#metrics.limitHit(name) });
     this.#pool = this.#createPool();
+    this.#balancers = this.#createBalancers();
     const plane = this.#createPlane();
     const outbound = {
       ...plane,
       pool: this.#pool,
-      balancers: this.#createBalancers(),
+      balancers: this.#balancers,
       traceparents: new Traceparents(),
     };
     this.#http = createHttpPlane(outbound);
@@ -104,6 +106,9 @@ export class DataWorker {
         return;
       case "drain":
         void this.#drain(message);
+        return;
+      case "inspect":
+        this.#post({ kind: "inspected", id: message.id, endpoints: this.#balancers.read(message.service) });
         return;
     }
   }

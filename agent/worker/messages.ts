@@ -4,6 +4,7 @@
  */
 import type { LogLevel } from "../../core/log.ts";
 import type { TableDelta, TableSnapshot } from "../../protocol/table.ts";
+import type { EndpointReading } from "../balance/endpoint-reading.ts";
 import type { LogBatch } from "../telemetry/log-relay.ts";
 import type { MetricsBatch } from "../telemetry/metrics-batch.ts";
 import type { EngineName } from "../tunnel/engine-name.ts";
@@ -41,11 +42,14 @@ export type ToWorker =
   | { readonly kind: "delta"; readonly delta: TableDelta }
   /** Replaces all credentials. */
   | { readonly kind: "credentials"; readonly credentials: readonly TlsCredentials[] }
-  | ({ readonly kind: "drain" } & DrainOrder);
+  | ({ readonly kind: "drain" } & DrainOrder)
+  /** Answered by `inspected` with the same id. */
+  | { readonly kind: "inspect"; readonly id: number; readonly service: string };
 
 export type FromWorker =
   | { readonly kind: "listening" }
   | { readonly kind: "metrics"; readonly batch: MetricsBatch }
   | { readonly kind: "logs"; readonly batch: LogBatch }
   /** `aborted`: connections that were still there at the deadline. */
-  | { readonly kind: "drained"; readonly aborted: number };
+  | { readonly kind: "drained"; readonly aborted: number }
+  | { readonly kind: "inspected"; readonly id: number; readonly endpoints: readonly EndpointReading[] };

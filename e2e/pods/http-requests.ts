@@ -9,6 +9,8 @@ import type { SeenRequest } from "./http-server.ts";
 export interface HttpRequests {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** A header whose value is the number of the request, from 0. */
+  readonly numbered?: string;
   /** Default 1. */
   readonly requests?: number;
   /** At a time. Default 1. */
@@ -25,7 +27,8 @@ export interface HttpOutcome {
   readonly error?: string;
 }
 
-const { url, headers = {}, requests = 1, loops = 1, pauseMs = 0 } = JSON.parse(process.argv[2] ?? "{}") as HttpRequests;
+const asked = JSON.parse(process.argv[2] ?? "{}") as HttpRequests;
+const { url, headers = {}, numbered, requests = 1, loops = 1, pauseMs = 0 } = asked;
 const agent = new Agent({ keepAlive: true, maxSockets: loops });
 const outcomes: HttpOutcome[] = [];
 let left = requests;
@@ -37,14 +40,17 @@ process.stdout.write(JSON.stringify(outcomes));
 async function loop(): Promise<void> {
   while (left > 0) {
     left -= 1;
-    outcomes.push(await ask().catch((error: Error) => ({ status: 0, headers: {}, error: error.message })));
+    outcomes.push(
+      await ask(requests - left - 1).catch((error: Error) => ({ status: 0, headers: {}, error: error.message })),
+    );
     if (pauseMs > 0) await delay(pauseMs);
   }
 }
 
-async function ask(): Promise<HttpOutcome> {
+async function ask(number: number): Promise<HttpOutcome> {
+  const all = numbered === undefined ? headers : { ...headers, [numbered]: String(number) };
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    request(url, { agent, headers }, resolve).on("error", reject).end();
+    request(url, { agent, headers: all }, resolve).on("error", reject).end();
   });
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
