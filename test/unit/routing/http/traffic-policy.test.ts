@@ -181,6 +181,13 @@ test("where no request can be read, a policy that speaks of requests is told so"
   );
 });
 
+test("a Service that speaks tcp, as its policy has it, has no use for a route", (t) => {
+  const text = service("catalog") + route("  rules: [{}]") + policy("  protocol: tcp");
+  t.deepEqual(new RequestWorld(text).told, [
+    "test.yaml:21:13 spec.protocol: expected a protocol with requests, or no route: with tcp nobody looks for them, found protocol tcp for Service shop/catalog, whose port 80 has HTTPRoute shop/catalog",
+  ]);
+});
+
 test("a quota has one size, however many policies name it", (t) => {
   const two = (requests: number) =>
     service("catalog") +
