@@ -197,7 +197,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
       target: head.path,
       authority: head.authority,
       headers: head.fields,
-      random: plane.random(),
+      random: plane.drawShare(),
       mirrorRandom: plane.random(),
     });
   }

@@ -7,6 +7,7 @@ import type { TunnelPool } from "../tunnel/tunnel-pool.ts";
 import type { DataPlane } from "../worker/data-plane.ts";
 import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AdmissionGate } from "./admission.ts";
+import { evenDraws } from "./even-draws.ts";
 import type { HttpLimitName } from "./limits.ts";
 import { CollapsedRequests } from "./resilience/collapsed-requests.ts";
 import { HedgeTimes } from "./resilience/hedge-times.ts";
@@ -35,6 +36,8 @@ export interface HttpPlane extends UpstreamPlane {
   readonly admission?: AdmissionGate;
   /** In [0, 1). */
   readonly random: () => number;
+  /** In [0, 1), for which backend takes a request: evenly, so that shares are exact. */
+  readonly drawShare: () => number;
   /** A new value of `x-request-id`. */
   readonly requestId: () => string;
 }
@@ -72,6 +75,7 @@ export function createHttpPlane(plane: UpstreamPlane): HttpPlane {
     collapsed: new CollapsedRequests(),
     lastGood: new LastGoodAnswers(plane.clock, onLimit),
     random: Math.random,
+    drawShare: evenDraws(Math.random()),
     requestId: randomUUID,
   };
 }

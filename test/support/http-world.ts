@@ -192,7 +192,8 @@ export class HttpWorld {
       balancers: new Balancers({ clock: this.clock, random: () => 0, events: this.#balancerEvents }),
       traceparents: new Traceparents(),
     });
-    return { ...plane, random: this.#options.random ?? (() => 0) };
+    const { random = () => 0 } = this.#options;
+    return { ...plane, random, drawShare: random };
   }
 
   get #balancerEvents(): BalancerEvents {
