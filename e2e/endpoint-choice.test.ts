@@ -30,6 +30,8 @@ const COUNTED = 10_000;
 const USERS = 8;
 const LATE_MS = 250;
 const SLOW_START_MS = 10_000;
+/** By then a load runs. */
+const STARTED_MS = 700;
 /** Of a rollout: some hundred requests. */
 const STEP_MS = 400;
 
@@ -80,7 +82,9 @@ story("an endpoint that answers with errors is ejected, and returns little by li
   t.log(hurt);
   // Five in a row; where a probe falls into it, one more.
   t.true((hurt.failures["500"] ?? 0) <= 6, JSON.stringify(hurt));
-  t.true((await ejections(lab, "errors", "consecutive-errors")) >= 1);
+  await eventually("the ejection to be counted", CHANGE, async () => {
+    return (await ejections(lab, "errors", "consecutive-errors")) > 0;
+  });
   await mood(lab, ["web-2"]);
   await eventually("web-2 to be back", CHANGE, async () => {
     const { pods } = await tally(lab, { url: urlOf("errors"), requests: 10 });
@@ -153,7 +157,8 @@ story("a canary goes from nothing to everything under load, and no request fails
   await eventually("v1 to have everything", CHANGE, async () => {
     return (await tally(lab, { url: urlOf("canary"), requests: 20 })).pods["web-3"] === undefined;
   });
-  const load = tally(lab, { url: urlOf("canary"), requests: 4_000, loops: 8, pauseMs: 8 });
+  const load = tally(lab, { url: urlOf("canary"), requests: 6_000, loops: 8, pauseMs: 8 });
+  await delay(STARTED_MS);
   for (const v2 of [1, 10, 25, 50, 75, 100]) {
     await apply(lab, canary(100 - v2, v2));
     await delay(STEP_MS);
@@ -246,8 +251,9 @@ function urlOf(name: string): string {
   return `http://${name}:${PORT}/`;
 }
 
-/** Its requests are looked into: only then they get a number. */
+/** Servers are as they should be, and requests are looked into: only then they get a number. */
 async function inForce(lab: Lab, name: string): Promise<void> {
+  await mood(lab, WEB);
   await eventually(`requests to ${name} to be looked into`, CHANGE, async () => {
     const [outcome] = await ask(lab, { url: urlOf(name) });
     return outcome?.seen?.headers["x-request-id"] !== undefined;
