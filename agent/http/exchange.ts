@@ -12,7 +12,8 @@
  *                       \--101--> upgraded: a relay has both ends
  */
 import type { Timer } from "../../core/clock.ts";
-import type { HeaderField } from "../../protocol/route-table.ts";
+import type { Fallback, HeaderField, RouteRule } from "../../protocol/route-table.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
 import { changeHeaders } from "../../routing/http/change-headers.ts";
 import type { ForwardRequest, RequestDecision, RespondToRequest } from "../../routing/http/request-decision.ts";
 import type { Admission, AdmissionAsker, Refusal } from "./admission.ts";
@@ -22,8 +23,9 @@ import { FieldError, Fields } from "./fields.ts";
 import { type ForwardPlan, planForward } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import { outgoingRequest, outgoingResponse } from "./outgoing-heads.ts";
-import { writeOwnAnswer } from "./own-answer.ts";
+import { type WholeAnswer, writeOwnAnswer } from "./own-answer.ts";
 import type { CarrierOwner, RequestCarrier } from "./request-carrier.ts";
+import { FallbackRequest } from "./resilience/fallback-request.ts";
 import { type FailureReason, type RequestReason, statusOf } from "./request-failure.ts";
 import type { RequestHead } from "./request-head.ts";
 import { RequestReport } from "./request-report.ts";
@@ -57,6 +59,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
   #outgoing: RequestHead | undefined;
   #admission: Admission | undefined;
   #carrier: RequestCarrier | undefined;
+  #fallback: FallbackRequest | undefined;
   #requestTimer: Timer | undefined;
   #requestEnded = false;
 
@@ -92,11 +95,14 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (this.#state === "over") return;
     this.#report.bytesSent += content.length;
     this.#carrier?.requestBody(content);
+    this.#fallback?.requestBody(content);
   }
 
   requestEnd(trailers: Fields | undefined): void {
     this.#requestEnded = true;
-    if (this.#state !== "over") this.#carrier?.requestEnd(trailers);
+    if (this.#state === "over") return;
+    this.#carrier?.requestEnd(trailers);
+    this.#fallback?.requestEnd(trailers);
   }
 
   clientDrained(): void {
@@ -138,6 +144,8 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
       this.#upgrade(response);
       return;
     }
+    if (this.#fallsBack(response.status, "answered", `answer ${response.status}`)) return;
+    this.#fallback?.answered(response);
     const head = this.#outgoingAnswer(response);
     if (head === undefined) return;
     this.#state = "answering";
@@ -148,12 +156,14 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
   onBody(content: Buffer): void {
     if (this.#state !== "answering") return;
     this.#report.bytesReceived += content.length;
+    this.#fallback?.answerBody(content);
     if (!this.#options.client.answerBody(content)) this.#carrier?.pauseAnswer();
   }
 
   onAnswerEnd(trailers: Fields | undefined): void {
     if (this.#state !== "answering") return;
-    this.#conclude("answered", undefined);
+    this.#fallback?.answerEnd();
+    this.#conclude(this.#fallback?.isUsed === true ? "fallback" : "answered", undefined);
     this.#options.client.answerEnd(trailers);
   }
 
@@ -187,7 +197,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
       target: head.path,
       authority: head.authority,
       headers: head.fields,
-      random: plane.random(),
+      random: plane.drawShare(),
       mirrorRandom: plane.random(),
     });
   }
@@ -201,10 +211,16 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     const outgoing = this.#filtered(() => outgoingRequest(head, plan, plane.requestId));
     if (outgoing === undefined) return;
     this.#outgoing = outgoing;
-    const requestMs = plan.rule?.timeouts?.requestMs;
-    if (requestMs) this.#requestTimer = plane.clock.after(requestMs, () => this.#timedOut(requestMs));
-    this.#carrier = carryRequest({ ...this.#options, plan, head: outgoing, report: this.#report, owner: this });
+    this.#startTimer();
+    const options = { ...this.#options, plan, head: outgoing, report: this.#report, owner: this };
+    this.#carrier = carryRequest(options);
+    if (plan.rule?.fallback !== undefined) this.#fallback = new FallbackRequest(options, plan.rule.fallback);
     this.#admit(plan);
+  }
+
+  #startTimer(): void {
+    const requestMs = this.#plan?.rule?.timeouts?.requestMs;
+    if (requestMs) this.#requestTimer = this.#options.plane.clock.after(requestMs, () => this.#timedOut(requestMs));
   }
 
   #admit(plan: ForwardPlan): void {
@@ -219,7 +235,21 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
   }
 
   #outgoingAnswer(response: ResponseHead): ResponseHead | undefined {
-    return this.#filtered(() => outgoingResponse(response, this.#plan?.responseHeaders ?? []));
+    return this.#filtered(() => {
+      const head = outgoingResponse(response, this.#plan?.responseHeaders ?? []);
+      if (this.#fallback?.isUsed === true) head.fields.set("hawser-reason", "fallback");
+      else if (this.#plan?.rule?.session !== undefined) this.#beginSession(this.#plan, this.#plan.rule, head.fields);
+      return head;
+    });
+  }
+
+  /** A client that came to its session's endpoint knows it already. */
+  #beginSession(plan: ForwardPlan, rule: RouteRule, fields: Fields): void {
+    const { endpoint } = this.#report;
+    const { sessions } = this.#options.plane;
+    if (endpoint === undefined || (plan.endpoint !== undefined && isSameEndpoint(endpoint, plan.endpoint))) return;
+    const field = sessions.begin(rule, plan.target, endpoint);
+    if (field !== undefined) fields.add(...field);
   }
 
   /** A filter that makes no field is the operator's mistake, and answered as such. */
@@ -262,20 +292,64 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
 
   #respond(decision: RespondToRequest): void {
     const { by, backend, code, status, reason } = decision;
+    const isFailure = code !== "redirect" && code !== "cors-preflight";
     this.#report.rule = by?.rule;
     this.#report.backend = backend?.service;
+    if (isFailure && by?.rule.fallback !== undefined) this.#prepareFallback(by.rule, by.rule.fallback);
     const fields = this.#filtered(() => {
       const own = fieldsOf(decision.headers);
       changeHeaders(own, decision.responseHeaders, (value) => own.add("set-cookie", value));
       return own;
     });
     if (fields === undefined) return;
-    const isFailure = code !== "redirect" && code !== "cors-preflight";
     this.#answerOurselves(status, code, isFailure ? reason : "", fields);
   }
 
+  /** Of a request that no backend was asked for. */
+  #prepareFallback(rule: RouteRule, fallback: Fallback): void {
+    const { plane, facts, head } = this.#options;
+    const plan = { ...planForward(undefined, head, facts), rule };
+    const outgoing = outgoingRequest(head, plan, plane.requestId);
+    this.#plan = plan;
+    this.#fallback = new FallbackRequest(
+      { ...this.#options, plan, head: outgoing, report: this.#report, owner: this },
+      fallback,
+    );
+  }
+
+  /** Whether something else is answered, or asked, instead of what went wrong. */
+  #fallsBack(status: number, reason: RequestReason, text: string): boolean {
+    const fallback = this.#fallback;
+    if (fallback === undefined || this.#state !== "waiting") return false;
+    const instead = fallback.instead(status);
+    if (instead === undefined) return false;
+    this.#report.note = `${reason}: ${text}; instead, by policy ${fallback.policy}, ${instead.what}`;
+    // Whoever counts failures is told of the one that there was.
+    this.#admission?.over({ reason, status });
+    this.#admission = undefined;
+    this.#requestTimer?.cancel();
+    this.#carrier?.drop();
+    if (instead.carrier === undefined) this.#answerInstead(instead.answer);
+    else {
+      this.#report.backend = instead.backend.service;
+      this.#carrier = instead.carrier;
+      this.#startTimer();
+      instead.carrier.start();
+    }
+    return true;
+  }
+
+  #answerInstead({ head, body }: WholeAnswer): void {
+    const outgoing = this.#outgoingAnswer(head);
+    if (outgoing === undefined) return;
+    this.#report.status = outgoing.status;
+    this.#report.bytesReceived = body?.length ?? 0;
+    this.#conclude("fallback", undefined);
+    this.#options.client.answerWhole({ head: outgoing, body });
+  }
+
   #answerOurselves(status: number, reason: RequestReason, text: string, fields: Fields): void {
-    if (this.#state === "over") return;
+    if (this.#state === "over" || this.#fallsBack(status, reason, text)) return;
     this.#report.status = status;
     this.#conclude(reason, text === "" ? undefined : text);
     this.#options.client.answerWhole(writeOwnAnswer({ status, reason, text, fields }));
@@ -288,6 +362,10 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     this.#report.conclude(reason, detail);
     this.#admission?.over({ reason, status: this.#report.status });
   }
+}
+
+function isSameEndpoint(one: Candidate, other: Candidate): boolean {
+  return one.key === other.key && one.address === other.address;
 }
 
 function fieldsOf(headers: readonly HeaderField[]): Fields {

@@ -131,7 +131,7 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
   }
 
   onHead(response: ResponseHead): void {
-    this.#choice.answered();
+    this.#choice.answered(response);
     if (this.#retriesStatus(response.status)) this.#retryStatus(response.status);
     else {
       this.#isAnswering = true;
@@ -149,7 +149,7 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
     if (upstream === undefined) return;
     this.#timer?.cancel();
     this.#upstream = undefined;
-    this.#choice.letGo();
+    this.#choice.ended(trailers);
     // First of all: the client's next request may want the connection.
     upstream.finish();
     this.#options.owner.onAnswerEnd(trailers);
@@ -226,7 +226,8 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
   #mayRetry(): boolean {
     const { plan, plane } = this.#options;
     const retry = plan.rule?.retry;
-    if (retry === undefined || this.#retries >= retry.attempts || !this.#replay.isComplete) return false;
+    if (retry === undefined || this.#options.onlyOnce === true) return false;
+    if (this.#retries >= retry.attempts || !this.#replay.isComplete) return false;
     if (plane.budgets.retry(plan.target.service, retry.budget)) return true;
     plane.metrics.limitHit("retry-budget");
     return false;

@@ -7,7 +7,14 @@ import type { TunnelPool } from "../tunnel/tunnel-pool.ts";
 import type { DataPlane } from "../worker/data-plane.ts";
 import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AdmissionGate } from "./admission.ts";
+import { evenDraws } from "./even-draws.ts";
+import type { HttpLimitName } from "./limits.ts";
+import { CollapsedRequests } from "./resilience/collapsed-requests.ts";
+import { HedgeTimes } from "./resilience/hedge-times.ts";
+import { LastGoodAnswers } from "./resilience/last-good-answers.ts";
+import { Mirrors } from "./resilience/mirrors.ts";
 import { RetryBudgets } from "./retry-budgets.ts";
+import { Sessions } from "./session/sessions.ts";
 import { UpstreamPool } from "./upstream/upstream-pool.ts";
 
 /** What reaching an endpoint needs. */
@@ -20,10 +27,17 @@ export interface UpstreamPlane extends DataPlane {
 export interface HttpPlane extends UpstreamPlane {
   readonly upstreams: UpstreamPool;
   readonly budgets: RetryBudgets;
+  readonly sessions: Sessions;
+  readonly hedges: HedgeTimes;
+  readonly mirrors: Mirrors;
+  readonly collapsed: CollapsedRequests;
+  readonly lastGood: LastGoodAnswers;
   /** Absent: every request may go. */
   readonly admission?: AdmissionGate;
   /** In [0, 1). */
   readonly random: () => number;
+  /** In [0, 1), for which backend takes a request: evenly, so that shares are exact. */
+  readonly drawShare: () => number;
   /** A new value of `x-request-id`. */
   readonly requestId: () => string;
 }
@@ -50,11 +64,18 @@ export interface HttpFacts {
 }
 
 export function createHttpPlane(plane: UpstreamPlane): HttpPlane {
+  const onLimit = (name: HttpLimitName): void => plane.metrics.limitHit(name);
   return {
     ...plane,
     upstreams: new UpstreamPool(plane),
-    budgets: new RetryBudgets(plane.clock, (name) => plane.metrics.limitHit(name)),
+    budgets: new RetryBudgets(plane.clock, onLimit),
+    sessions: new Sessions(plane.clock),
+    hedges: new HedgeTimes(onLimit),
+    mirrors: new Mirrors(),
+    collapsed: new CollapsedRequests(),
+    lastGood: new LastGoodAnswers(plane.clock, onLimit),
     random: Math.random,
+    drawShare: evenDraws(Math.random()),
     requestId: randomUUID,
   };
 }

@@ -24,6 +24,8 @@ export type RequestReason = FailureReason | ResponseCode | H1ErrorCode | EndReas
 export type EndReason =
   /** The backend answered. */
   | "answered"
+  /** Something else was answered instead of an error, as the rule's fallback says. */
+  | "fallback"
   | "upgraded"
   /** The client left before the answer was complete. */
   | "client-gone"

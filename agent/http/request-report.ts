@@ -7,15 +7,16 @@ import { logRequest } from "../telemetry/request-log.ts";
 import { describePeer } from "../worker/data-plane.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
+import type { TryReport } from "./request-carrier.ts";
 import type { RequestReason } from "./request-failure.ts";
 
-export class RequestReport {
+export class RequestReport implements TryReport {
   rule: RouteRule | undefined;
   /** Key of a Service. */
   backend: string | undefined;
   status: number | undefined;
-  /** Why the last try failed. */
   failure: string | undefined;
+  note: string | undefined;
   tries = 0;
   /** Of bodies. */
   bytesSent = 0;
@@ -36,6 +37,15 @@ export class RequestReport {
   tried(candidate: Candidate): void {
     this.tries += 1;
     this.#candidate = candidate;
+  }
+
+  answeredBy(candidate: Candidate): void {
+    this.#candidate = candidate;
+  }
+
+  /** That was tried last, or has answered. */
+  get endpoint(): Candidate | undefined {
+    return this.#candidate;
   }
 
   /** Once. */
@@ -78,7 +88,7 @@ export class RequestReport {
       tries: this.tries,
       status: this.status,
       reason,
-      detail,
+      detail: detail ?? this.note,
       bytesSent: this.bytesSent,
       bytesReceived: this.bytesReceived,
       durationMs,

@@ -33,6 +33,8 @@ export interface RequestRouter {
   decide(facts: RequestFacts): RequestDecision;
   /** Undefined: there is no such Service. */
   endpoints(backend: RouteTarget): BackendEndpoints | undefined;
+  /** All that can take requests of sessions; the same array until something about the backend changes. */
+  sessionEndpoints(backend: RouteTarget): readonly Candidate[];
 }
 
 /** Undefined: what this pod sends to this port of this Service is not looked into. `family`: of the address it dialled. */

@@ -2,19 +2,28 @@
  * Routers that follow the routing table: every request is decided by the newest one, also on a connection that is older.
  * What a table says is prepared once for each entry of it; a table that changes elsewhere costs no request anything.
  */
-import type { RouteEntry, RouteSubset, RouteTarget } from "../../protocol/route-table.ts";
+import type { RouteEntry, RouteRule, RouteSubset, RouteTarget } from "../../protocol/route-table.ts";
 import type { MeshSettings, ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AddressFamily } from "../../routing/address.ts";
-import { decideRequest, type RequestTable, type RouteFinder } from "../../routing/http/decide-request.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
+import {
+  type ClientSession,
+  decideRequest,
+  type RequestTable,
+  type RouteFinder,
+} from "../../routing/http/decide-request.ts";
 import type { RequestDecision } from "../../routing/http/request-decision.ts";
 import type { RequestFacts } from "../../routing/http/request-facts.ts";
 import { routeKey } from "../../routing/http/route-key.ts";
 import { RouteMatcher } from "../../routing/http/route-matcher.ts";
 import { requestCandidates, type ServiceCandidates } from "../../routing/service-candidates.ts";
+import type { PortOfService } from "../../routing/service-endpoints.ts";
+import { sessionCandidates } from "../../routing/session-candidates.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import type { BackendEndpoints, HttpRouterFor, RequestRouter } from "./request-router.ts";
+import type { Sessions } from "./session/sessions.ts";
 
-export function tableRouters(node: string, table: () => TableState | undefined): HttpRouterFor {
+export function tableRouters(node: string, table: () => TableState | undefined, sessions: Sessions): HttpRouterFor {
   // Entries are replaced whole: what is not replaced keeps its matcher.
   const matchers = new WeakMap<RouteEntry, RouteMatcher>();
   const matcherOf = (entry: RouteEntry): RouteMatcher => {
@@ -34,7 +43,7 @@ export function tableRouters(node: string, table: () => TableState | undefined):
     return text;
   };
   return (source, service, port, family) => {
-    const router = new TableRouter({ node, table, matcherOf, textOf, source, service, port, family });
+    const router = new TableRouter({ node, table, sessions, matcherOf, textOf, source, service, port, family });
     return router.isRouted ? router : undefined;
   };
 }
@@ -42,6 +51,7 @@ export function tableRouters(node: string, table: () => TableState | undefined):
 interface TableRouterOptions {
   readonly node: string;
   readonly table: () => TableState | undefined;
+  readonly sessions: Sessions;
   readonly matcherOf: (entry: RouteEntry) => RouteMatcher;
   readonly textOf: (subset: RouteSubset) => string;
   readonly source: WorkloadEntry;
@@ -88,22 +98,37 @@ class TableRouter implements RequestRouter, RequestTable {
     return endpoints !== undefined && endpoints.candidates.length > 0;
   }
 
-  endpoints({ service: key, port: number, subset }: RouteTarget): BackendEndpoints | undefined {
+  endpoints(target: RouteTarget): BackendEndpoints | undefined {
+    return this.#derive("requests", target, (table, node, about) => {
+      const { service, port, subset } = about;
+      const destination = destinationOf(service.key, port.port, subset);
+      return backendEndpoints(table, service, destination, requestCandidates(table, node, about));
+    });
+  }
+
+  sessionEndpoints(target: RouteTarget): readonly Candidate[] {
+    return this.#derive("sessions", target, sessionCandidates) ?? [];
+  }
+
+  findSession(rule: RouteRule, { headers }: RequestFacts): ClientSession | undefined {
+    return this.#options.sessions.find(rule, headers, (backend) => this.sessionEndpoints(backend));
+  }
+
+  /** Undefined: there is no such Service, or no such port of it. */
+  #derive<T>(
+    what: string,
+    { service: key, port: number, subset }: RouteTarget,
+    make: (table: TableState, node: string, about: PortOfService) => T,
+  ): T | undefined {
     const table = this.#options.table();
     const service = table?.service(key);
     const port = service?.ports.find((each) => each.port === number && each.protocol === "TCP");
     if (table === undefined || service === undefined || port === undefined) return undefined;
     const { node, family, textOf } = this.#options;
     const among = subset === undefined ? "" : ` ${textOf(subset)}`;
-    return table.derive(key, `requests ${number} ${family} ${node}${among}`, (): BackendEndpoints => {
-      const about = { service, port, family, ...(subset === undefined ? {} : { subset }) };
-      return backendEndpoints(
-        table,
-        service,
-        destinationOf(key, number, subset),
-        requestCandidates(table, node, about),
-      );
-    });
+    return table.derive(key, `${what} ${number} ${family} ${node}${among}`, () =>
+      make(table, node, { service, port, family, ...(subset === undefined ? {} : { subset }) }),
+    );
   }
 
   /** A consumer's routes stand in place of the producer's (GEP-1294). */

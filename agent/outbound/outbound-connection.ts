@@ -126,7 +126,10 @@ export class OutboundConnection {
       candidates: decision.candidates,
       algorithm: decision.loadBalancer,
       ejection: decision.ejection,
+      ...(decision.choice === undefined ? {} : { choice: decision.choice }),
       sourceAddress,
+      // A connection has no other value.
+      hashValue: sourceAddress,
       exclude: this.#tried,
     });
   }

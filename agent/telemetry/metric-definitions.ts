@@ -71,6 +71,21 @@ export function createMetricSet() {
       upperBounds: REQUEST_SECONDS_BUCKETS,
       registry,
     }),
+    mirrored: counter(
+      "hawser_http_mirrored_total",
+      "Copies of requests by backend; slow = dropped because it could not follow, refused = too many under way",
+      COUNTER_LABELS.mirrored,
+    ),
+    hedges: counter(
+      "hawser_http_hedges_total",
+      "Tries sent beside a late one, and how many of these brought the answer",
+      COUNTER_LABELS.hedges,
+    ),
+    collapsed: counter(
+      "hawser_http_collapsed_total",
+      "Requests that waited for the answer to an equal one: shared it, went by themselves, or were too slow for it",
+      COUNTER_LABELS.collapsed,
+    ),
     idleUpstreams: gauge("hawser_http_idle_upstreams", "Connections to endpoints that wait for a request", []),
 
     // Tunnels, dials and what went wrong, by the names of `COUNTER_LABELS`.
@@ -84,7 +99,16 @@ export function createMetricSet() {
       "Attempts to reach an endpoint, over a tunnel or directly, by outcome",
       COUNTER_LABELS.dials,
     ),
-    ejections: counter("hawser_ejections_total", "Endpoints ejected after failed connects", COUNTER_LABELS.ejections),
+    ejections: counter(
+      "hawser_ejections_total",
+      "Endpoints ejected, by what spoke against them",
+      COUNTER_LABELS.ejections,
+    ),
+    pauses: counter(
+      "hawser_http_endpoint_pauses_total",
+      "Times an endpoint was left alone because it asked for it (429 or 503 with Retry-After)",
+      COUNTER_LABELS.pauses,
+    ),
     retries: counter("hawser_retries_total", "Connections tried again on another endpoint", COUNTER_LABELS.retries),
     refused: counter("hawser_refused_total", "Connections refused on purpose, by reason", COUNTER_LABELS.refused),
     limitHits: counter("hawser_limit_hits_total", "Times a bound did its work, by its name", COUNTER_LABELS.limitHits),

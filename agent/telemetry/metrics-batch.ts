@@ -20,10 +20,14 @@ export interface ConnectionLabels {
 export const COUNTER_LABELS = {
   handshakes: ["result", "tls_version", "key_exchange", "resumed"],
   dials: ["result"],
-  ejections: ["service"],
+  ejections: ["service", "cause"],
+  pauses: ["service"],
   retries: [],
   refused: ["reason"],
   limitHits: ["limit"],
+  mirrored: ["backend", "result"],
+  hedges: ["event"],
+  collapsed: ["result"],
 } as const;
 export type CounterName = keyof typeof COUNTER_LABELS;
 

@@ -40,7 +40,8 @@ export function logRequest(log: Log, record: RequestRecord): void {
   else if (record.status === undefined || record.status >= FIRST_SERVER_ERROR) {
     if (record.reason === "client-gone") log.info(requestFields(record), "Client left");
     else log.warn(requestFields(record), "Request failed");
-  } else log.info(requestFields(record), "Request refused");
+  } else if (record.reason === "fallback") log.info(requestFields(record), "Request answered by its fallback");
+  else log.info(requestFields(record), "Request refused");
 }
 
 function requestFields(record: RequestRecord): LogFields {

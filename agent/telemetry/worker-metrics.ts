@@ -3,6 +3,7 @@
  * thread once a second. No label is looked up after a connection was opened, no promise, no allocation per byte.
  */
 import type { Clock } from "../../core/clock.ts";
+import type { EjectionCause } from "../balance/ejection.ts";
 import { MAX_CONNECTION_SERIES, MAX_COUNTER_SERIES, OVERFLOW_LABEL, SERIES_IDLE_MS } from "./limits.ts";
 import { CONNECT_SECONDS_BUCKETS } from "./metrics-batch.ts";
 import type {
@@ -27,6 +28,9 @@ export interface ConnectionCounters {
 
 export type HandshakeResult = "ok" | "failed" | "timeout" | "identity-mismatch";
 export type DialResult = "ok" | "failed" | "timeout" | "refused";
+
+/** Of a copy that a mirror got, or should have got. */
+export type MirrorResult = "answered" | "failed" | "slow" | "dropped" | "refused";
 
 export interface WorkerMetricsOptions {
   readonly clock: Clock;
@@ -98,13 +102,32 @@ export class WorkerMetrics {
     this.#count("retries", []);
   }
 
-  ejection(service: string): void {
-    this.#count("ejections", [service]);
+  ejection(service: string, cause: EjectionCause): void {
+    this.#count("ejections", [service, cause]);
+  }
+
+  /** An endpoint that has asked to be left alone for a while. */
+  pause(service: string): void {
+    this.#count("pauses", [service]);
   }
 
   /** A connection that was refused on purpose, by its refusal code. */
   refused(reason: string): void {
     this.#count("refused", [reason]);
+  }
+
+  mirrored(backend: string, result: MirrorResult): void {
+    this.#count("mirrored", [backend, result]);
+  }
+
+  /** A further try beside a late one. */
+  hedge(event: "sent" | "won"): void {
+    this.#count("hedges", [event]);
+  }
+
+  /** What became of a request that waited for the answer to an equal one. */
+  collapsed(result: "shared" | "alone" | "left-behind"): void {
+    this.#count("collapsed", [result]);
   }
 
   /** A bound of some `limits.ts` did its work. */

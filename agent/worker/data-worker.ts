@@ -69,7 +69,7 @@ export class DataWorker {
       traceparents: new Traceparents(),
     };
     this.#http = createHttpPlane(outbound);
-    const routerFor = tableRouters(settings.node, () => this.#table);
+    const routerFor = tableRouters(settings.node, () => this.#table, this.#http.sessions);
     this.#outbound = new OutboundListener(outbound, { plane: this.#http, routerFor });
     this.#inbound = new InboundListener({
       plane,
@@ -145,10 +145,15 @@ export class DataWorker {
       clock: this.#clock,
       random: Math.random,
       events: {
-        ejected: ({ destination, candidate, failures, ejectionMs }) => {
-          this.#metrics.ejection(serviceOf(destination));
-          const facts = { event: "ejected", destination, endpoint: candidate.key, failures, ejectionMs };
-          this.#log.warn(facts, "Endpoint takes no connections for a while");
+        ejected: ({ destination, candidate, cause, detail, ejectionMs }) => {
+          this.#metrics.ejection(serviceOf(destination), cause);
+          const facts = { event: "ejected", destination, endpoint: candidate.key, cause, detail, ejectionMs };
+          this.#log.warn(facts, "Endpoint takes nothing for a while");
+        },
+        paused: ({ destination, candidate, pauseMs }) => {
+          this.#metrics.pause(serviceOf(destination));
+          const facts = { event: "paused", destination, endpoint: candidate.key, pauseMs };
+          this.#log.info(facts, "Endpoint has asked for a pause (Retry-After)");
         },
         returned: ({ destination, candidate }) => {
           this.#log.info({ event: "returned", destination, endpoint: candidate.key }, "Endpoint is back");
@@ -228,7 +233,7 @@ export class DataWorker {
   }
 }
 
-/** `shop/catalog:80` -> `shop/catalog`: what the metric is labelled with. */
+/** `shop/catalog:80` and `shop/catalog:80 shop/v2` -> `shop/catalog`: what the metric is labelled with. */
 function serviceOf(destination: string): string {
-  return destination.replace(/:\d+$/, "");
+  return destination.replace(/:\d+(?: .*)?$/, "");
 }

@@ -7,16 +7,14 @@
  */
 import type { Document, TrafficPolicyDocument } from "../../protocol/documents/document.ts";
 import { type CompileProblems, documentName } from "../compile-problems.ts";
-import type { FilterDocument } from "./compile-filters.ts";
 import type { RouteDocument, UnservedRoutes } from "./route-parents.ts";
 
-type Path = readonly (string | number)[];
 type PolicySpec = TrafficPolicyDocument["spec"];
 type RuleDocument = RouteDocument["spec"]["rules"][number];
 
 /** What is told of one place in a document. */
 interface NotInForce {
-  readonly path: Path;
+  readonly path: readonly (string | number)[];
   readonly found: string;
   readonly why: string;
 }
@@ -29,21 +27,10 @@ const POLICY_PARTS: readonly (readonly [key: string, of: (spec: PolicySpec) => u
   ["sizes", (spec) => spec.sizes],
   ["faults", (spec) => spec.faults],
   ["quota", (spec) => spec.quota],
-  ["hedging", (spec) => spec.hedging],
-  ["fallback", (spec) => spec.fallback],
-  ["collapse", (spec) => spec.collapse],
-  ["loadBalancer.hash", (spec) => spec.loadBalancer?.hash],
-  ["loadBalancer.slowStart", (spec) => spec.loadBalancer?.slowStart],
-  ["loadBalancer.honorRetryAfter", (spec) => spec.loadBalancer?.honorRetryAfter],
-  ["spillOver", (spec) => spec.spillOver],
-  ["ejection.consecutiveErrors", (spec) => spec.ejection?.consecutiveErrors],
-  ["ejection.successShare", (spec) => spec.ejection?.successShare],
-  ["ejection.latency", (spec) => spec.ejection?.latency],
-  ["ejection.return", (spec) => spec.ejection?.return],
 ];
 
 /** Of a route's rule, with the place of each in it. Likewise. */
-const RULE_PARTS: readonly ((rule: RuleDocument) => readonly NotInForce[])[] = [mirrors, session, subsets];
+const RULE_PARTS: readonly ((rule: RuleDocument) => readonly NotInForce[])[] = [];
 
 /** Of routes. Likewise. */
 const ROUTE_KINDS: readonly RouteDocument["kind"][] = ["GRPCRoute"];
@@ -93,32 +80,5 @@ function ofRoute(route: RouteDocument): readonly NotInForce[] {
   if (ROUTE_KINDS.includes(route.kind)) return [{ path: ["kind"], found: documentName(route), why: NO_GRPC }];
   return route.spec.rules.flatMap((rule: RuleDocument, index) =>
     RULE_PARTS.flatMap((part) => part(rule).map((each) => ({ ...each, path: ["spec", "rules", index, ...each.path] }))),
-  );
-}
-
-function mirrors({ filters, backendRefs }: RuleDocument): readonly NotInForce[] {
-  return [
-    ...mirrorsOf(filters, ["filters"]),
-    ...backendRefs.flatMap((backend, index) => mirrorsOf(backend.filters ?? [], ["backendRefs", index, "filters"])),
-  ];
-}
-
-function mirrorsOf(filters: readonly FilterDocument[], at: Path): readonly NotInForce[] {
-  const why = "copies of requests are not made in this version";
-  return filters.flatMap(({ requestMirror }, index) =>
-    requestMirror === undefined ? [] : [{ path: [...at, index, "requestMirror"], found: "filter RequestMirror", why }],
-  );
-}
-
-function session({ sessionPersistence }: RuleDocument): readonly NotInForce[] {
-  if (sessionPersistence === undefined) return [];
-  const why = "requests are balanced one by one in this version";
-  return [{ path: ["sessionPersistence"], found: "sessionPersistence", why }];
-}
-
-function subsets({ backendRefs }: RuleDocument): readonly NotInForce[] {
-  const why = "endpoints are not told apart by their labels in this version";
-  return backendRefs.flatMap(({ group, kind, name }, index) =>
-    group === "" || kind !== "Subset" ? [] : [{ path: ["backendRefs", index, "kind"], found: `Subset ${name}`, why }],
   );
 }

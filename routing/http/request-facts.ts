@@ -32,7 +32,7 @@ export interface RequestFacts {
  * The header's value; of one that came several times, the values with commas between (RFC 9110 section 5.3), cookies with
  * semicolons (RFC 9113 section 8.2.3). `Host` is the authority, whichever version of HTTP it came with.
  */
-export function headerValue(facts: RequestFacts, name: string): string | undefined {
+export function headerValue(facts: Pick<RequestFacts, "authority" | "headers">, name: string): string | undefined {
   if (name === "host") return facts.authority;
   const value = facts.headers.get(name);
   if (value === undefined || typeof value === "string") return value;
@@ -41,6 +41,9 @@ export function headerValue(facts: RequestFacts, name: string): string | undefin
 
 /** By its content type (gRPC over HTTP/2, section Requests). */
 export function isGrpc(facts: RequestFacts): boolean {
-  const type = headerValue(facts, "content-type");
+  return isGrpcContent(headerValue(facts, "content-type"));
+}
+
+export function isGrpcContent(type: string | undefined): boolean {
   return type !== undefined && /^application\/grpc([+;]|$)/i.test(type);
 }

@@ -75,6 +75,7 @@ const teapot: RequestRouter = {
     reason: "no rule",
   }),
   endpoints: () => undefined,
+  sessionEndpoints: () => [],
 };
 
 test("a Service's port with a router is served request by request", async (t) => {

@@ -53,7 +53,10 @@ async function open(t: ExecutionContext, routes: (port: number) => string) {
   };
   const http = createHttpPlane(plane);
   t.teardown(() => http.upstreams.drain());
-  const listener = new OutboundListener(plane, { plane: http, routerFor: tableRouters("node-1", () => table) });
+  const listener = new OutboundListener(plane, {
+    plane: http,
+    routerFor: tableRouters("node-1", () => table, http.sessions),
+  });
   server.on("connection", (socket) => {
     accepted.add(socket);
     listener.accept(socket);
