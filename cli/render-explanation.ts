@@ -118,6 +118,10 @@ function endpointLines({ decision, endpoints }: Outcome, live: readonly LiveEndp
 
 const MS_PER_SECOND = 1_000;
 
+function seconds(ms: number): string {
+  return `${Math.ceil(ms / MS_PER_SECOND)} s`;
+}
+
 /** Workers see endpoints each for itself. */
 function liveText(seen: readonly LiveEndpoint[]): string {
   if (seen.length === 0) return "";
@@ -125,9 +129,12 @@ function liveText(seen: readonly LiveEndpoint[]): string {
   const inFlight = seen.reduce((sum, each) => sum + each.inFlight, 0);
   const longestMs = Math.max(0, ...out.map(({ ejectedForMs = 0 }) => ejectedForMs));
   const workers = seen.length === 1 ? "" : ` in ${out.length} of ${seen.length} workers`;
-  const ejected =
-    out.length === 0 ? "" : `; ${out[0]?.state ?? ""}${workers}, for ${Math.ceil(longestMs / MS_PER_SECOND)} s more`;
-  return `${ejected}; ${inFlight} in flight`;
+  const ejected = out.length === 0 ? "" : `; ${out[0]?.state ?? ""}${workers}, for ${seconds(longestMs)} more`;
+  const pausedMs = Math.max(0, ...seen.map(({ pausedForMs = 0 }) => pausedForMs));
+  const paused = pausedMs === 0 ? "" : `; asked for a pause, ${seconds(pausedMs)} more`;
+  const weights = seen.map(({ weightNow }) => weightNow).filter((weight) => weight !== undefined);
+  const grown = weights.length === 0 ? "" : `; now weight ${Math.min(...weights)}`;
+  return `${ejected}${paused}${grown}; ${inFlight} in flight`;
 }
 
 function endpointLine({ key, address, port, node, state, weight, chosen }: ExplainedEndpoint): Line {

@@ -19,10 +19,13 @@ export interface LiveEndpoint {
   /** Key of the candidate: `shop/catalog-1:8080`. */
   readonly endpoint: string;
   readonly address: string;
-  readonly weight: number;
+  /** What it has of its weight now, while it grows again or others help out; absent: all. */
+  readonly weightNow?: number;
   /** `probing`: one connection or request is finding out. */
   readonly state: "serving" | "ejected" | "probing";
   /** Of one that does not serve: how long until it may be tried. */
   readonly ejectedForMs?: number;
+  /** It has asked to be left alone (Retry-After): for how much longer. */
+  readonly pausedForMs?: number;
   readonly inFlight: number;
 }

@@ -20,7 +20,6 @@ const seen = (worker: number, more: Partial<LiveEndpoint> = {}): LiveEndpoint =>
   ofRequests: true,
   endpoint: "shop/catalog-1:8080",
   address: "10.1.0.3",
-  weight: 100,
   state: "serving",
   inFlight: 2,
   ...more,
@@ -54,6 +53,11 @@ test("explain asks an agent for its table, and says what its workers know of the
   );
   t.regex(text, /- shop\/catalog-2 10\.1\.0\.4:8080 on node-1, ready, weight 100$/m);
   t.regex(text, /^breaker {5}.*\(TrafficPolicy shop\/catalog, for Service shop\/catalog\)$/m);
+});
+
+test("what an endpoint has asked for, and what it has of its weight, is told", async (t) => {
+  const text = await explainLive(agent([seen(0, { pausedForMs: 1_500 }), seen(1, { weightNow: 30 })]), FLAGS);
+  t.regex(text, /catalog-1 .*, weight 100; asked for a pause, 2 s more; now weight 30; 4 in flight$/m);
 });
 
 test("a caller of another node is told of, as its agent may see endpoints otherwise", async (t) => {
