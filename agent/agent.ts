@@ -264,6 +264,9 @@ export class Agent {
       ...settings.admin,
       ...common,
       configDump: () => this.#configDump(),
+      endpoints: async (service) => {
+        return { node: settings.node, service, endpoints: await this.#workers.inspect(service) };
+      },
     });
     if (settings.metrics === undefined) return [admin];
     return [admin, new AdminServer({ name: "metrics", ...settings.metrics, ...common })];

@@ -14,6 +14,7 @@ import type { ChoiceSettings } from "../../routing/choice-settings.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
 import { Attempt } from "./attempt.ts";
 import { type BalancerEvents, EndpointJudge, endpointKey } from "./endpoint-judge.ts";
+import { readEndpoint } from "./endpoint-reading.ts";
 import { EndpointPool } from "./endpoint-pool.ts";
 import { Endpoint } from "./endpoint.ts";
 import { loadBalancerFor } from "./load-balancer-for.ts";
@@ -46,6 +47,10 @@ export class DestinationBalancer {
     this.#judge = new EndpointJudge({ destination, clock, events, onChange: () => this.#forgetPool() });
   }
 
+  get destination(): string {
+    return this.#options.destination;
+  }
+
   get lastPickMs(): number {
     return this.#lastPickMs;
   }
@@ -63,6 +68,11 @@ export class DestinationBalancer {
     const facts = { sourceAddress, hashValue, nowMs, random: this.#options.random };
     const endpoint = loadBalancerFor(request.algorithm)(pool, facts);
     return endpoint === undefined ? undefined : this.#attempt(endpoint, nowMs);
+  }
+
+  /** Every endpoint as it is now. */
+  read(nowMs: number): ReturnType<typeof readEndpoint>[] {
+    return [...this.#endpoints.values()].map((endpoint) => readEndpoint(endpoint, nowMs));
   }
 
   #attemptAt(candidate: Candidate, nowMs: number): Attempt | undefined {

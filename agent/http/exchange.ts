@@ -208,7 +208,7 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
       target: head.path,
       authority: head.authority,
       headers: head.fields,
-      random: plane.random(),
+      random: plane.drawShare(),
       mirrorRandom: plane.random(),
     };
   }

@@ -6,6 +6,7 @@ import type { TunnelPool } from "../tunnel/tunnel-pool.ts";
 import type { DataPlane } from "../worker/data-plane.ts";
 import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AdmissionGate } from "./admission.ts";
+import { evenDraws } from "./even-draws.ts";
 import type { HttpLimitName } from "./limits.ts";
 import { CollapsedRequests } from "./resilience/collapsed-requests.ts";
 import { HedgeTimes } from "./resilience/hedge-times.ts";
@@ -38,6 +39,8 @@ export interface HttpPlane extends UpstreamPlane {
   readonly admission?: AdmissionGate;
   /** In [0, 1). */
   readonly random: () => number;
+  /** In [0, 1), for which backend takes a request: evenly, so that shares are exact. */
+  readonly drawShare: () => number;
   /** A new value of `x-request-id`. */
   readonly requestId: () => string;
 }
@@ -86,6 +89,7 @@ export function createHttpPlane(plane: UpstreamPlane, { workers, random = Math.r
     collapsed: new CollapsedRequests(),
     lastGood: new LastGoodAnswers(plane.clock, onLimit),
     random,
+    drawShare: evenDraws(Math.random()),
     requestId: () => requestIds.next(),
   };
 }

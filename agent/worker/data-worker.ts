@@ -43,6 +43,7 @@ export class DataWorker {
   readonly #connections: ConnectionRegistry;
   readonly #pool: TunnelPool;
   readonly #quotas: WorkerQuotas;
+  readonly #balancers: Balancers;
   readonly #http: HttpPlane;
   readonly #outbound: OutboundListener;
   readonly #inbound: InboundListener;
@@ -64,11 +65,12 @@ export class DataWorker {
     this.#connections = new ConnectionRegistry({ clock, onLimit: (name) => this.#metrics.limitHit(name) });
     this.#pool = this.#createPool();
     this.#quotas = this.#createQuotas();
+    this.#balancers = this.#createBalancers();
     const plane = this.#createPlane();
     const outbound = {
       ...plane,
       pool: this.#pool,
-      balancers: this.#createBalancers(),
+      balancers: this.#balancers,
       traceparents: new Traceparents(),
     };
     this.#http = createHttpPlane(outbound, settings);
@@ -112,6 +114,9 @@ export class DataWorker {
         return;
       case "drain":
         void this.#drain(message);
+        return;
+      case "inspect":
+        this.#post({ kind: "inspected", id: message.id, endpoints: this.#balancers.read(message.service) });
         return;
     }
   }

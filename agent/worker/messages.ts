@@ -4,6 +4,7 @@
  */
 import type { LogLevel } from "../../core/log.ts";
 import type { TableDelta, TableSnapshot } from "../../protocol/table.ts";
+import type { EndpointReading } from "../balance/endpoint-reading.ts";
 import type { WorkerQuotaRate, WorkerQuotaUsage } from "../quota/quota-messages.ts";
 import type { MetricsBatch } from "../telemetry/metrics-batch.ts";
 import type { EngineName } from "../tunnel/engine-name.ts";
@@ -44,7 +45,9 @@ export type ToWorker =
   /** Replaces all credentials. */
   | { readonly kind: "credentials"; readonly credentials: readonly TlsCredentials[] }
   | { readonly kind: "quota-rates"; readonly rates: readonly WorkerQuotaRate[] }
-  | ({ readonly kind: "drain" } & DrainOrder);
+  | ({ readonly kind: "drain" } & DrainOrder)
+  /** Answered by `inspected` with the same id. */
+  | { readonly kind: "inspect"; readonly id: number; readonly service: string };
 
 export type FromWorker =
   | { readonly kind: "listening" }
@@ -53,4 +56,5 @@ export type FromWorker =
   | { readonly kind: "logs"; readonly batch: string }
   | { readonly kind: "quota-usage"; readonly usage: readonly WorkerQuotaUsage[] }
   /** `aborted`: connections that were still there at the deadline. */
-  | { readonly kind: "drained"; readonly aborted: number };
+  | { readonly kind: "drained"; readonly aborted: number }
+  | { readonly kind: "inspected"; readonly id: number; readonly endpoints: readonly EndpointReading[] };

@@ -5,6 +5,7 @@
 import type { Worker } from "node:worker_threads";
 import type { Clock } from "../../core/clock.ts";
 import { describeError, HawserError } from "../../core/errors.ts";
+import type { LiveEndpoint } from "../../protocol/live-state.ts";
 import type { TableSnapshot } from "../../protocol/table.ts";
 import type { TimedLog } from "../../core/pino-log.ts";
 import { timers } from "../limits.ts";
@@ -13,6 +14,7 @@ import { threadEntry } from "../thread-entry.ts";
 import { relayToPino, unpackLogBatch } from "../telemetry/log-relay.ts";
 import type { AgentMetrics } from "../telemetry/metrics.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
+import { Inquiries } from "./inquiries.ts";
 import type { DrainOrder, FromWorker, ToWorker, WorkerSettings } from "./messages.ts";
 import { startWorkerThread } from "./start-worker-thread.ts";
 
@@ -39,11 +41,13 @@ interface Slot {
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #slots: Slot[];
+  readonly #inquiries: Inquiries<readonly LiveEndpoint[]>;
   #started = false;
   #stopping = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
+    this.#inquiries = new Inquiries(options.clock);
     this.#slots = Array.from({ length: options.count }, (_, index) => ({
       index,
       worker: undefined,
@@ -77,6 +81,19 @@ export class WorkerPool {
     const aborted = await Promise.all(this.#slots.map((slot) => this.#drainOne(slot, order)));
     for (const { worker } of this.#slots) await worker?.terminate();
     return aborted.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** What the workers know of a Service's endpoints; of one that does not answer in time nothing. */
+  async inspect(service: string): Promise<readonly LiveEndpoint[]> {
+    const answers = await this.#inquiries.ask(
+      this.#slots.map(({ index }) => index),
+      (index, id) => {
+        const worker = this.#slots[index]?.worker;
+        if (worker !== undefined) post(worker, { kind: "inspect", id, service });
+        return worker !== undefined;
+      },
+    );
+    return answers.flat();
   }
 
   #startOne(slot: Slot): Promise<void> {
@@ -119,6 +136,11 @@ export class WorkerPool {
       case "drained":
         slot.drained?.(message.aborted);
         return;
+      case "inspected": {
+        const endpoints = message.endpoints.map((reading) => ({ worker: slot.index, ...reading }));
+        this.#inquiries.answer(message.id, slot.index, endpoints);
+        return;
+      }
     }
   }
 
@@ -129,6 +151,7 @@ export class WorkerPool {
     slot.worker = undefined;
     slot.listening = false;
     slot.drained?.(0);
+    this.#inquiries.forget(slot.index);
     metrics.forgetWorker(slot.index);
     onDied(slot.index);
     if (this.#stopping) return;

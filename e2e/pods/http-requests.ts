@@ -9,6 +9,8 @@ import type { SeenRequest } from "./http-server.ts";
 export interface HttpRequests {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** A header whose value is the number of the request, from 0. */
+  readonly numbered?: string;
   /** Default 1. */
   readonly requests?: number;
   /** At a time. Default 1. */
@@ -30,7 +32,7 @@ export interface HttpOutcome {
 }
 
 const asked = JSON.parse(process.argv[2] ?? "{}") as HttpRequests;
-const { url, headers = {}, requests = 1, loops = 1, pauseMs = 0, cookies = false } = asked;
+const { url, headers = {}, numbered, requests = 1, loops = 1, pauseMs = 0, cookies = false } = asked;
 const agent = new Agent({ keepAlive: true, maxSockets: loops });
 const outcomes: HttpOutcome[] = [];
 let left = requests;
@@ -43,16 +45,18 @@ async function loop(): Promise<void> {
   const jar = new Map<string, string>();
   while (left > 0) {
     left -= 1;
+    const number = requests - left - 1;
     const beganMs = performance.now();
-    const outcome = await ask(jar).catch((error: Error) => ({ status: 0, headers: {}, error: error.message }));
+    const outcome = await ask(number, jar).catch((error: Error) => ({ status: 0, headers: {}, error: error.message }));
     outcomes.push({ ...outcome, ms: Math.round(performance.now() - beganMs) });
     if (pauseMs > 0) await delay(pauseMs);
   }
 }
 
-async function ask(jar: Map<string, string>): Promise<Omit<HttpOutcome, "ms">> {
+async function ask(number: number, jar: Map<string, string>): Promise<Omit<HttpOutcome, "ms">> {
   const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
-  const sent = cookie === "" ? headers : { ...headers, cookie };
+  const more = numbered === undefined ? {} : { [numbered]: String(number) };
+  const sent = cookie === "" ? { ...headers, ...more } : { ...headers, ...more, cookie };
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     request(url, { agent, headers: sent }, resolve).on("error", reject).end();
   });

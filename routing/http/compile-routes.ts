@@ -70,6 +70,7 @@ export function compileRoutes(input: RouteInput, problems: CompileProblems): Com
   const parts = new Map([...attached].map((route) => [route, compileRules(route, references, problems)]));
   for (const parent of parents) reportParent(parent, services, problems);
   const ofRoutes = toEntries(parents, parts, policies);
+  for (const entry of ofRoutes) reportBytes(entry, policies.ofServices.get(entry.service), problems);
   const ofPolicies = compileUnrouted(policies, services, ofRoutes, problems);
   const entries = [...ofRoutes, ...ofPolicies].sort((a, b) => compareText(a.key, b.key));
   return { entries, statuses: routeStatuses(parents, parts) };
@@ -138,6 +139,18 @@ function toMatch({ path, method, headers, query, when }: SpecificMatch, rule: nu
     ...(query === undefined ? {} : { query }),
     ...(when === undefined ? {} : { when }),
   };
+}
+
+/** Of two documents that contradict each other, the policy is the one that says it of the protocol itself. */
+function reportBytes(
+  { service, port, kind, rules }: RouteEntry,
+  policy: TrafficPolicyDocument | undefined,
+  problems: CompileProblems,
+): void {
+  if (policy?.spec.protocol !== "tcp") return;
+  const found = `protocol tcp for Service ${service}, whose port ${port} has ${kind} ${rules[0]?.route ?? ""}`;
+  const expected = "a protocol with requests, or no route: with tcp nobody looks for them";
+  problems.add(policy, { code: "conflicting-route", path: ["spec", "protocol"], found, expected });
 }
 
 function reportParent(

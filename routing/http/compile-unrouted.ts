@@ -1,6 +1,6 @@
 /**
- * Ports without routes of Services whose TrafficPolicy says something of requests: one rule sends everything to the
- * Service itself, so that agents handle it request by request.
+ * Ports without routes of Services whose TrafficPolicy says something of requests, or chooses endpoints by requests: one
+ * rule sends everything to the Service itself, so that agents handle it request by request.
  */
 import type { ServiceDocument, TrafficPolicyDocument } from "../../protocol/documents/document.ts";
 import type { RouteEntry } from "../../protocol/route-table.ts";
@@ -20,7 +20,7 @@ export function compileUnrouted(
   return [...policies.ofServices].flatMap(([key, document]) => {
     const service = services.get(key);
     const policy = policies.compileService(key);
-    if (service === undefined || Object.keys(policy).length === 0) return [];
+    if (service === undefined || (Object.keys(policy).length === 0 && !choosesByRequests(document))) return [];
     const ports = portsOfRequests(service, document);
     const why = whyUndialled(service) ?? (ports.length === 0 ? "has no TCP port that could carry HTTP" : undefined);
     if (why !== undefined) {
@@ -45,6 +45,12 @@ function toEntry(service: string, port: number, document: TrafficPolicyDocument,
     rules: [{ route: nameOfPolicy(document), index: 0, backends, ...policy }],
     matches: [{ rule: 0, index: 0, path: { type: "prefix", value: "" } }],
   };
+}
+
+/** Slow start, spill-over and shares that grow again are as good for connections that nobody looks into. */
+function choosesByRequests({ spec: { loadBalancer, ejection } }: TrafficPolicyDocument): boolean {
+  const { consecutiveErrors, successShare, latency } = ejection ?? {};
+  return [loadBalancer?.hash, consecutiveErrors, successShare, latency].some((part) => part !== undefined);
 }
 
 /** Of appProtocol: what is HTTP and in clear (KEP-3726). */

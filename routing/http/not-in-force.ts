@@ -22,18 +22,10 @@ interface NotInForce {
 /** Of TrafficPolicies: key in `spec`, and whether it is there. Whoever carries out one of them takes its line away. */
 const POLICY_PARTS: readonly (readonly [key: string, of: (spec: PolicySpec) => unknown])[] = [
   ["quota", (spec) => spec.quota],
-  ["loadBalancer.hash", (spec) => spec.loadBalancer?.hash],
-  ["loadBalancer.slowStart", (spec) => spec.loadBalancer?.slowStart],
-  ["loadBalancer.honorRetryAfter", (spec) => spec.loadBalancer?.honorRetryAfter],
-  ["spillOver", (spec) => spec.spillOver],
-  ["ejection.consecutiveErrors", (spec) => spec.ejection?.consecutiveErrors],
-  ["ejection.successShare", (spec) => spec.ejection?.successShare],
-  ["ejection.latency", (spec) => spec.ejection?.latency],
-  ["ejection.return", (spec) => spec.ejection?.return],
 ];
 
 /** Of a route's rule, with the place of each in it. Likewise. */
-const RULE_PARTS: readonly ((rule: RuleDocument) => readonly NotInForce[])[] = [subsets];
+const RULE_PARTS: readonly ((rule: RuleDocument) => readonly NotInForce[])[] = [];
 
 /** Of routes. Likewise. */
 const ROUTE_KINDS: readonly RouteDocument["kind"][] = ["GRPCRoute"];
@@ -83,12 +75,5 @@ function ofRoute(route: RouteDocument): readonly NotInForce[] {
   if (ROUTE_KINDS.includes(route.kind)) return [{ path: ["kind"], found: documentName(route), why: NO_GRPC }];
   return route.spec.rules.flatMap((rule: RuleDocument, index) =>
     RULE_PARTS.flatMap((part) => part(rule).map((each) => ({ ...each, path: ["spec", "rules", index, ...each.path] }))),
-  );
-}
-
-function subsets({ backendRefs }: RuleDocument): readonly NotInForce[] {
-  const why = "endpoints are not told apart by their labels in this version";
-  return backendRefs.flatMap(({ group, kind, name }, index) =>
-    group === "" || kind !== "Subset" ? [] : [{ path: ["backendRefs", index, "kind"], found: `Subset ${name}`, why }],
   );
 }

@@ -11,7 +11,7 @@ export interface RequestFacts {
   /** Of the caller, as its certificate has it. */
   readonly identity?: string | undefined;
   /** Of a JWT that was verified; absent: none was. */
-  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
   /** Key of the Service that was dialled, and its port. */
   readonly service: string;
   readonly port: number;

@@ -195,7 +195,8 @@ export class HttpWorld {
       balancers: new Balancers({ clock: this.clock, random: () => 0, events: this.#balancerEvents }),
       traceparents: new Traceparents(),
     };
-    return createHttpPlane(plane, { workers: 1, random: this.#options.random ?? (() => 0) });
+    const { random = () => 0 } = this.#options;
+    return { ...createHttpPlane(plane, { workers: 1, random }), drawShare: random };
   }
 
   get #balancerEvents(): BalancerEvents {

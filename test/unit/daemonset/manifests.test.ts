@@ -9,7 +9,9 @@ import { AGENT, CONFIG_MAP, CONTROLLER, MESH_KEY, NAMESPACE, ROOTS_CONFIG_MAP } 
 import { meshDocumentSchema } from "../../../protocol/documents/mesh-document.ts";
 import { parseDocuments } from "../../../protocol/documents/parse-documents.ts";
 import { AGENT_ADMIN_PORT, CONTROL_PORT, CONTROLLER_ADMIN_PORT } from "../../../protocol/ports.ts";
-import { compileTable } from "../../../routing/compile.ts";
+import { CompileProblems } from "../../../routing/compile-problems.ts";
+import { compileMesh } from "../../../routing/compile-mesh.ts";
+import { isKind } from "../../../routing/is-kind.ts";
 import { MESH_DEFAULTS } from "../../../routing/mesh-defaults.ts";
 import packageJson from "../../../package.json" with { type: "json" };
 
@@ -155,7 +157,9 @@ test("every setting of the Mesh document is shown, with its default", (t) => {
   t.deepEqual(problems, []);
   const shown = parse(uncommented).spec;
   t.deepEqual(leaves(shown), schemaLeaves(z.toJSONSchema(meshDocumentSchema.shape.spec, { io: "input" })));
-  t.like(compileTable({ documents, agentNodes: new Set() }).contents.mesh, MESH_DEFAULTS);
+  const [mesh, ...others] = documents.filter(isKind("Mesh"));
+  t.deepEqual([mesh?.kind, others], ["Mesh", []]);
+  t.deepEqual(compileMesh(mesh === undefined ? [] : [mesh], {}, new CompileProblems()), MESH_DEFAULTS);
 });
 
 test("as it ships, the Mesh document is right and strict", (t) => {
