@@ -158,6 +158,7 @@ test.serial("two replicas: agents of both share the quota by demand, and another
   // As in a cluster: the same port, another address, the same authority.
   const follower = await ControllerUnderTest.start(t, {
     listen: { host: "127.0.0.2", port },
+    serverNames: ["localhost", "127.0.0.2"],
     platform: {
       source: new FilesSource({ directory: leader.documents.directory, clock, log }),
       authority: new AuthorityFiles({ directory, trustDomain: "cluster.local", clock, log }),
