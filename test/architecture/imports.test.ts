@@ -134,7 +134,7 @@ const DOORS = [
     to: `routing/http/${file}`,
     reason: "what a decision costs is measured where nothing else is in the way",
   })),
-  ...["agent/balance/balancers.ts", "routing/decide-connection.ts"].map((to) => ({
+  ...["agent/balance/balancers.ts", "agent/balance/pick-request.ts", "routing/decide-connection.ts"].map((to) => ({
     from: "bench/balance.ts",
     to,
     reason: "what a choice costs is measured where nothing else is in the way",
