@@ -14,7 +14,8 @@
 import type { Timer } from "../../core/clock.ts";
 import type { HeaderField } from "../../protocol/route-table.ts";
 import { changeHeaders } from "../../routing/http/change-headers.ts";
-import type { ForwardRequest, RequestDecision, RespondToRequest } from "../../routing/http/request-decision.ts";
+import type { ForwardRequest, RespondToRequest } from "../../routing/http/request-decision.ts";
+import type { RequestFacts } from "../../routing/http/request-facts.ts";
 import type { Admission, AdmissionAsker, Refusal } from "./admission.ts";
 import { carryRequest } from "./carry-request.ts";
 import type { ExchangeClient } from "./exchange-client.ts";
@@ -23,7 +24,7 @@ import { type ForwardPlan, planForward } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import { outgoingRequest, outgoingResponse } from "./outgoing-heads.ts";
 import { writeOwnAnswer } from "./own-answer.ts";
-import type { CarrierOwner, RequestCarrier } from "./request-carrier.ts";
+import type { CarrierOwner, RequestCarrier, UpgradedConnection } from "./request-carrier.ts";
 import { type FailureReason, type RequestReason, statusOf } from "./request-failure.ts";
 import type { RequestHead } from "./request-head.ts";
 import { RequestReport } from "./request-report.ts";
@@ -81,9 +82,10 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
       this.onGivenUp("connect-not-supported", "CONNECT would be a tunnel past every route");
       return;
     }
-    const decision = this.#decide();
+    const request = this.#requestFacts();
+    const decision = this.#options.router.decide(request);
     if (decision.kind === "respond") this.#respond(decision);
-    else this.#forward(decision.kind === "forward" ? decision : undefined);
+    else this.#forward(decision.kind === "forward" ? decision : undefined, request);
   }
 
   // From the client.
@@ -142,6 +144,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (head === undefined) return;
     this.#state = "answering";
     this.#report.status = head.status;
+    this.#admission?.answered?.({ reason: "answered", status: head.status });
     this.#options.client.answerHead(head);
   }
 
@@ -161,8 +164,8 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     this.#answerOurselves(statusOf(reason), reason, detail, new Fields());
   }
 
-  onCutShort(detail: string): void {
-    this.#cutShort("answer-cut-short", detail);
+  onCutShort(detail: string, reason: RequestReason = "answer-cut-short"): void {
+    this.#cutShort(reason, detail);
   }
 
   pauseRequest(): void {
@@ -175,9 +178,9 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
 
   // Down the layers.
 
-  #decide(): RequestDecision {
+  #requestFacts(): RequestFacts {
     const { plane, facts, router, head } = this.#options;
-    return router.decide({
+    return {
       source: facts.source.workload,
       identity: router.identity,
       service: facts.service.key,
@@ -189,10 +192,10 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
       headers: head.fields,
       random: plane.random(),
       mirrorRandom: plane.random(),
-    });
+    };
   }
 
-  #forward(decision: ForwardRequest | undefined): void {
+  #forward(decision: ForwardRequest | undefined, request: RequestFacts): void {
     const { facts, plane, head } = this.#options;
     const plan = planForward(decision, head, facts);
     this.#plan = plan;
@@ -203,19 +206,15 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     this.#outgoing = outgoing;
     const requestMs = plan.rule?.timeouts?.requestMs;
     if (requestMs) this.#requestTimer = plane.clock.after(requestMs, () => this.#timedOut(requestMs));
-    this.#carrier = carryRequest({ ...this.#options, plan, head: outgoing, report: this.#report, owner: this });
-    this.#admit(plan);
-  }
-
-  #admit(plan: ForwardPlan): void {
-    const { facts, plane, head } = this.#options;
-    const verdict = plane.admission?.ask({ facts, plan, head }, this);
-    if (verdict === undefined) this.#carrier?.start();
-    else if ("status" in verdict) this.refused(verdict);
-    else {
-      this.#admission = verdict;
-      if (!verdict.mustWait) this.#carrier?.start();
+    const verdict = plane.admission?.ask({ facts, plan, head, request }, this);
+    if (verdict !== undefined && "status" in verdict) {
+      this.refused(verdict);
+      return;
     }
+    this.#admission = verdict;
+    const { pace, mustWait = false } = verdict ?? {};
+    this.#carrier = carryRequest({ ...this.#options, plan, head: outgoing, report: this.#report, owner: this, pace });
+    if (!mustWait) this.#carrier.start();
   }
 
   #outgoingAnswer(response: ResponseHead): ResponseHead | undefined {
@@ -243,7 +242,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (head === undefined || upstream === undefined) return;
     this.#report.status = head.status;
     this.#conclude("upgraded", undefined);
-    this.#options.client.upgrade(head, upstream);
+    this.#options.client.upgrade(head, this.#admission === undefined ? upstream : told(upstream, this.#admission));
   }
 
   // Ends.
@@ -288,6 +287,17 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     this.#report.conclude(reason, detail);
     this.#admission?.over({ reason, status: this.#report.status });
   }
+}
+
+/** The same connection, whose admission is told when it has ended. */
+function told(upstream: UpgradedConnection, admission: Admission): UpgradedConnection {
+  return {
+    handOver: (relay) => upstream.handOver(relay),
+    relayEnded: (reason) => {
+      upstream.relayEnded(reason);
+      admission.closed?.();
+    },
+  };
 }
 
 function fieldsOf(headers: readonly HeaderField[]): Fields {

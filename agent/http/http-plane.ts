@@ -3,10 +3,12 @@ import { randomUUID } from "node:crypto";
 import type { TableState } from "../../routing/table-state.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import type { Traceparents } from "../outbound/traceparents.ts";
+import type { WorkerQuotas } from "../quota/worker-quotas.ts";
 import type { TunnelPool } from "../tunnel/tunnel-pool.ts";
 import type { DataPlane } from "../worker/data-plane.ts";
 import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AdmissionGate } from "./admission.ts";
+import { Protection } from "./protect/protection.ts";
 import { RetryBudgets } from "./retry-budgets.ts";
 import { UpstreamPool } from "./upstream/upstream-pool.ts";
 
@@ -20,6 +22,7 @@ export interface UpstreamPlane extends DataPlane {
 export interface HttpPlane extends UpstreamPlane {
   readonly upstreams: UpstreamPool;
   readonly budgets: RetryBudgets;
+  readonly protection: Protection;
   /** Absent: every request may go. */
   readonly admission?: AdmissionGate;
   /** In [0, 1). */
@@ -49,12 +52,23 @@ export interface HttpFacts {
   readonly table: TableState;
 }
 
-export function createHttpPlane(plane: UpstreamPlane): HttpPlane {
+export interface HttpPlaneOptions {
+  /** Data workers of the agent. */
+  readonly workers: number;
+  readonly quotas: Pick<WorkerQuotas, "admit">;
+  readonly random?: () => number;
+}
+
+export function createHttpPlane(plane: UpstreamPlane, options: HttpPlaneOptions): HttpPlane {
+  const { workers, quotas, random = Math.random } = options;
+  const protection = new Protection({ ...plane, workers, quotas, random });
   return {
     ...plane,
     upstreams: new UpstreamPool(plane),
     budgets: new RetryBudgets(plane.clock, (name) => plane.metrics.limitHit(name)),
-    random: Math.random,
+    protection,
+    admission: protection,
+    random,
     requestId: randomUUID,
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { ByteCounters, CloseReason } from "../relay/relay.ts";
 import type { StreamHandler, TunnelStream } from "../tunnel/engine.ts";
+import type { Pace } from "./admission.ts";
 import type { Fields } from "./fields.ts";
 import type { ForwardPlan } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
@@ -37,8 +38,8 @@ export interface CarrierOwner {
   onAnswerEnd(trailers: Fields | undefined): void;
   /** There is no answer and no other try. */
   onGivenUp(reason: FailureReason, detail: string): void;
-  /** The answer broke off. */
-  onCutShort(detail: string): void;
+  /** The answer broke off, by the server's doing unless a reason is given. */
+  onCutShort(detail: string, reason?: "request-too-large" | "response-too-large"): void;
   pauseRequest(): void;
   resumeRequest(): void;
 }
@@ -52,6 +53,8 @@ export interface CarrierOptions {
   readonly head: RequestHead;
   readonly report: RequestReport;
   readonly owner: CarrierOwner;
+  /** Of the answer's body. */
+  readonly pace?: Pace | undefined;
 }
 
 /** What a 101 leaves: a connection of bytes. */

@@ -85,6 +85,29 @@ export function createMetricSet() {
       ["quota", "standing"],
     ),
 
+    // What TrafficPolicies do to requests.
+    policyRefusals: counter(
+      "hawser_http_policy_refusals_total",
+      "Requests that a TrafficPolicy did not let through, by reason",
+      COUNTER_LABELS.policyRefusals,
+    ),
+    faults: counter(
+      "hawser_http_faults_total",
+      "Faults that a TrafficPolicy put into requests: delay, abort or bandwidth",
+      COUNTER_LABELS.faults,
+    ),
+    circuitTransitions: counter(
+      "hawser_http_circuit_transitions_total",
+      "Times a circuit breaker went over to a state; scope = what its policy is for",
+      COUNTER_LABELS.circuitTransitions,
+    ),
+    circuitState: gauge(
+      "hawser_http_circuit_state",
+      "0 = closed, 1 = half open, 2 = open; of several data workers the worst",
+      ["policy", "scope"],
+    ),
+    waitingRequests: gauge("hawser_http_waiting_requests", "Requests that wait for a place of a concurrency limit", []),
+
     // Tunnels, dials and what went wrong, by the names of `COUNTER_LABELS`.
     handshakes: counter(
       "hawser_tunnel_handshakes_total",

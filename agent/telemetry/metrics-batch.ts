@@ -24,6 +24,9 @@ export const COUNTER_LABELS = {
   retries: [],
   refused: ["reason"],
   limitHits: ["limit"],
+  policyRefusals: ["policy", "reason"],
+  faults: ["policy", "fault"],
+  circuitTransitions: ["policy", "scope", "state"],
 } as const;
 export type CounterName = keyof typeof COUNTER_LABELS;
 
@@ -78,6 +81,17 @@ export interface WorkerGauges {
   bufferedBytes: number;
   /** Connections to endpoints that wait for a request. */
   idleUpstreams: number;
+  /** HTTP requests in lines, for a place of a concurrency limit. */
+  waitingRequests: number;
+}
+
+/** How one circuit breaker is now. */
+export interface CircuitReading {
+  /** `namespace/name` of the TrafficPolicy. */
+  readonly policy: string;
+  /** What the policy is for. */
+  readonly scope: string;
+  readonly state: "closed" | "half-open" | "open";
 }
 
 export interface MetricsBatch {
@@ -86,6 +100,7 @@ export interface MetricsBatch {
   readonly connectDurations: readonly DurationDelta[];
   readonly requests: readonly RequestDelta[];
   readonly gauges: Readonly<WorkerGauges>;
+  readonly circuits: readonly CircuitReading[];
 }
 
 /** From a warm tunnel in the same rack to a connect timeout. */

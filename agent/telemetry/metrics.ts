@@ -5,6 +5,7 @@
 import { collectDefaultMetrics } from "prom-client";
 import type { Clock } from "../../core/clock.ts";
 import type { QuotaState } from "../quota/agent-quotas.ts";
+import { CircuitStates } from "./circuit-states.ts";
 import { ConnectionSeries } from "./connection-series.ts";
 import { MAX_COUNTER_SERIES, MAX_QUOTA_SERIES, OVERFLOW_LABEL } from "./limits.ts";
 import { createMetricSet } from "./metric-definitions.ts";
@@ -38,6 +39,7 @@ export class AgentMetrics {
   readonly #set: AgentMetricSet = createMetricSet();
   readonly #connections: ConnectionSeries;
   readonly #requests: RequestTotals;
+  readonly #circuits: CircuitStates;
   readonly #gauges = new Map<number, Readonly<WorkerGauges>>();
   readonly #counterSeries = new Set<string>();
   readonly #quotas = new Set<string>();
@@ -46,6 +48,7 @@ export class AgentMetrics {
   constructor(options: AgentMetricsOptions) {
     this.#connections = new ConnectionSeries(this.#set, options.clock, options.maxConnectionSeries);
     this.#requests = new RequestTotals(this.#set);
+    this.#circuits = new CircuitStates(this.#set);
     this.#set.buildInfo.set({ version: options.version }, 1);
     this.#set.channelConnected.set(0);
     if (options.processMetrics) collectDefaultMetrics({ register: this.#set.registry });
@@ -77,6 +80,7 @@ export class AgentMetrics {
       this.#set.connectSeconds.add({ direction, path }, buckets, sumSeconds);
     }
     for (const delta of batch.requests) this.#requests.add(delta);
+    this.#circuits.merge(worker, batch.circuits);
     this.#gauges.set(worker, batch.gauges);
     this.#showGauges();
   }
@@ -84,6 +88,7 @@ export class AgentMetrics {
   /** The worker ended, in order or not: its gauges are void. Its counters stay. */
   forgetWorker(worker: number): void {
     this.#connections.forgetWorker(worker);
+    this.#circuits.merge(worker, []);
     this.#gauges.delete(worker);
     this.#showGauges();
   }
@@ -160,6 +165,7 @@ export class AgentMetrics {
     this.#set.streamsOpen.set(this.#sumGauge("streamsOpen"));
     this.#set.bufferedBytes.set(this.#sumGauge("bufferedBytes"));
     this.#set.idleUpstreams.set(this.#sumGauge("idleUpstreams"));
+    this.#set.waitingRequests.set(this.#sumGauge("waitingRequests"));
   }
 
   #sumGauge(name: keyof WorkerGauges): number {

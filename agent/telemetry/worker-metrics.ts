@@ -6,6 +6,7 @@ import type { Clock } from "../../core/clock.ts";
 import { MAX_CONNECTION_SERIES, MAX_COUNTER_SERIES, OVERFLOW_LABEL, SERIES_IDLE_MS } from "./limits.ts";
 import { CONNECT_SECONDS_BUCKETS } from "./metrics-batch.ts";
 import type {
+  CircuitReading,
   ConnectionDelta,
   ConnectionLabels,
   CounterDelta,
@@ -38,7 +39,15 @@ export interface WorkerMetricsOptions {
 
 export class WorkerMetrics {
   /** Absolute values; whoever owns the thing counted writes them. */
-  readonly gauges: WorkerGauges = { tunnelsOpen: 0, streamsOpen: 0, bufferedBytes: 0, idleUpstreams: 0 };
+  readonly gauges: WorkerGauges = {
+    tunnelsOpen: 0,
+    streamsOpen: 0,
+    bufferedBytes: 0,
+    idleUpstreams: 0,
+    waitingRequests: 0,
+  };
+  /** Likewise. */
+  circuits: readonly CircuitReading[] = [];
   readonly requests: RequestCounts;
   readonly #clock: Clock;
   readonly #maxConnectionSeries: number;
@@ -112,6 +121,20 @@ export class WorkerMetrics {
     this.#count("limitHits", [limit]);
   }
 
+  /** A request that a TrafficPolicy did not let through. */
+  policyRefusal(policy: string, reason: string): void {
+    this.#count("policyRefusals", [policy, reason]);
+  }
+
+  /** A request that a TrafficPolicy made suffer on purpose. */
+  fault(policy: string, fault: "delay" | "abort" | "bandwidth"): void {
+    this.#count("faults", [policy, fault]);
+  }
+
+  circuitTransition({ policy, scope, state }: CircuitReading): void {
+    this.#count("circuitTransitions", [policy, scope, state]);
+  }
+
   /** Everything since the last call. The worker posts it to the main thread. */
   collect(): MetricsBatch {
     return {
@@ -120,6 +143,7 @@ export class WorkerMetrics {
       connectDurations: this.#collectDurations(),
       requests: this.requests.collect(),
       gauges: { ...this.gauges },
+      circuits: this.circuits,
     };
   }
 

@@ -71,7 +71,7 @@ export class DataWorker {
       balancers: this.#createBalancers(),
       traceparents: new Traceparents(),
     };
-    this.#http = createHttpPlane(outbound);
+    this.#http = createHttpPlane(outbound, { workers: settings.workers, quotas: this.#quotas });
     const routerFor = tableRouters(settings.node, () => this.#table);
     this.#outbound = new OutboundListener(outbound, { plane: this.#http, routerFor });
     this.#inbound = new InboundListener({
@@ -203,6 +203,7 @@ export class DataWorker {
     gauges.streamsOpen = this.#connections.size;
     gauges.bufferedBytes = this.#connections.heldBytes;
     gauges.idleUpstreams = this.#http.upstreams.idleCount;
+    this.#http.protection.report(this.#table);
     this.#post({ kind: "metrics", batch: this.#metrics.collect() });
   }
 

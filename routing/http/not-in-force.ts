@@ -23,11 +23,6 @@ interface NotInForce {
 
 /** Of TrafficPolicies: key in `spec`, and whether it is there. Whoever carries out one of them takes its line away. */
 const POLICY_PARTS: readonly (readonly [key: string, of: (spec: PolicySpec) => unknown])[] = [
-  ["concurrency", (spec) => spec.concurrency],
-  ["circuitBreaker", (spec) => spec.circuitBreaker],
-  ["rateLimits", (spec) => spec.rateLimits],
-  ["sizes", (spec) => spec.sizes],
-  ["faults", (spec) => spec.faults],
   ["hedging", (spec) => spec.hedging],
   ["fallback", (spec) => spec.fallback],
   ["collapse", (spec) => spec.collapse],

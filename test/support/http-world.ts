@@ -6,7 +6,12 @@ import { once } from "node:events";
 import { connect, type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Balancers } from "../../agent/balance/balancers.ts";
 import { H1Connection } from "../../agent/http/client/h1-connection.ts";
-import { createHttpPlane, type HttpPlane } from "../../agent/http/http-plane.ts";
+import {
+  createHttpPlane,
+  type HttpPlane,
+  type HttpPlaneOptions,
+  type UpstreamPlane,
+} from "../../agent/http/http-plane.ts";
 import type { BackendEndpoints, RequestRouter } from "../../agent/http/request-router.ts";
 import { Traceparents } from "../../agent/outbound/traceparents.ts";
 import { WriteCoalescer } from "../../agent/relay/write-coalescer.ts";
@@ -38,6 +43,8 @@ export interface HttpWorldOptions {
   readonly ejection?: EjectionSettings;
   readonly pool?: TunnelPool;
   readonly random?: () => number;
+  /** Absent: nothing is ever used up. */
+  readonly quotas?: HttpPlaneOptions["quotas"];
   /** Where lines go instead of `log`. */
   readonly otherLog?: Log;
 }
@@ -152,7 +159,7 @@ export class HttpWorld {
   }
 
   #createPlane(): HttpPlane {
-    const plane = createHttpPlane({
+    const plane: UpstreamPlane = {
       node: "node-1",
       clock: this.clock,
       log: this.#options.otherLog ?? this.log,
@@ -166,8 +173,9 @@ export class HttpWorld {
       pool: this.#options.pool ?? ({} as TunnelPool),
       balancers: new Balancers({ clock: this.clock, random: () => 0 }),
       traceparents: new Traceparents(),
-    });
-    return { ...plane, random: this.#options.random ?? (() => 0) };
+    };
+    const { quotas = { admit: () => undefined }, random = () => 0 } = this.#options;
+    return createHttpPlane(plane, { workers: 1, quotas, random });
   }
 
   #dial({ address, port }: DialOptions): Socket {

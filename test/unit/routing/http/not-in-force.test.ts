@@ -78,11 +78,6 @@ test("policies for requests are in force with a route and without, those of a GR
 
 /** Each line is gone with the part that is put in force. */
 const PARTS: readonly (readonly [spec: string, told: string])[] = [
-  ["concurrency: { maxRequests: 1 }", "concurrency"],
-  ["circuitBreaker: {}", "circuitBreaker"],
-  ["rateLimits: [{ requests: 1 }]", "rateLimits"],
-  ["sizes: { requestBody: 1 }", "sizes"],
-  ['faults: [{ until: "2026-12-01T12:00:00Z", delay: 1s }]', "faults"],
   ["hedging: {}", "hedging"],
   ["fallback: { response: {} }", "fallback"],
   ["collapse: {}", "collapse"],
