@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../../core/clock.ts";
 import type { Log } from "../../../core/log.ts";
-import type { RequestSizes } from "../../../protocol/route-table.ts";
+import type { RequestSizes, RouteRule } from "../../../protocol/route-table.ts";
 import type { RequestFacts } from "../../../routing/http/request-facts.ts";
 import { requestValue } from "../../../routing/http/request-value.ts";
 import { satisfiesCondition } from "../../../routing/http/satisfies-condition.ts";
