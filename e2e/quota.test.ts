@@ -3,32 +3,17 @@
  * whoever wants how much of it, with the controller and without.
  */
 import type { ExecutionContext } from "ava";
-import type { Lab } from "../lab/lab-client.ts";
 import type { HttpOutcome } from "./pods/http-requests.ts";
-import type { StatusesBySecond, SteadyRequests } from "./pods/steady-requests.ts";
-import { clientPod, mesh, pod, service, trafficPolicy } from "./support/cluster-documents.ts";
+import { mesh } from "./support/cluster-documents.ts";
 import { eventually } from "./support/eventually.ts";
 import { labStories } from "./support/lab-stories.ts";
 import { killController, metricOf, startReadyController } from "./support/mesh-processes.ts";
+import { mean, perSecond, quotaDocuments, quotaLoad as load, QUOTA_URL } from "./support/quota-load.ts";
 import { runProgram } from "./support/run-program.ts";
 
-const PORT = 7000;
-const URL = `http://web:${PORT}/`;
 const QUOTA = 500;
-const CLIENTS = ["client-1", "client-2", "client-3"] as const;
 const NODES = ["node-1", "node-2", "node-3"] as const;
-/** Of a run: shares have followed the demand by then, and the first second of the clock is not a whole one. */
-const SETTLED_SECONDS = 3;
-
-const story = await labStories([
-  mesh({ encryption: "strict" }),
-  clientPod("client-1", 1),
-  clientPod("client-2", 2),
-  clientPod("client-3", 3),
-  pod({ name: "web", node: 2, command: ["node", "e2e/pods/http-server.ts", `${PORT}`], port: PORT }),
-  service({ name: "web", number: 131, selector: { app: "web" }, ports: [PORT] }),
-  trafficPolicy("web", { protocol: "http", quota: { name: "web", requests: QUOTA, per: "1s" } }),
-]);
+const story = await labStories([mesh({ encryption: "strict" }), ...quotaDocuments(QUOTA)]);
 
 story("uneven demand on three nodes: the total is within 5 %, and who wants little gets it", async (t, lab) => {
   const [first, second, third] = await load(lab, [700, 150, 50], 9);
@@ -55,7 +40,7 @@ story("demand of one node only gets nearly all", async (t, lab) => {
 });
 
 story("beyond the quota: 429, when to come back, and whose quota it was", async (t, lab) => {
-  const options = { url: URL, requests: 900, loops: 8 };
+  const options = { url: QUOTA_URL, requests: 900, loops: 8 };
   const outcomes = await runProgram<readonly HttpOutcome[]>(lab, "client-1", "http-requests.ts", [
     JSON.stringify(options),
   ]);
@@ -92,36 +77,6 @@ story(
     t.true(mean(again[0] ?? []) > 250, "by demand again");
   },
 );
-
-/** What each node's clients were answered with 200, in each whole second after the first few. */
-async function load(
-  lab: Lab,
-  demands: readonly number[],
-  seconds: number,
-  settled = SETTLED_SECONDS,
-): Promise<readonly (readonly number[])[]> {
-  const runs = demands.map((perSecond, index) => {
-    const options: SteadyRequests = { url: URL, perSecond, seconds };
-    const client = CLIENTS[index] as string;
-    return runProgram<StatusesBySecond>(lab, client, "steady-requests.ts", [JSON.stringify(options)]);
-  });
-  const statuses = await Promise.all(runs);
-  // Seconds in which all of them were at work from beginning to end.
-  const begin = Math.max(...statuses.map((each) => Math.min(...Object.keys(each).map(Number)))) + settled;
-  const end = Math.min(...statuses.map((each) => Math.max(...Object.keys(each).map(Number))));
-  return statuses.map((each) =>
-    Array.from({ length: end - begin }, (_, index) => each[`${begin + index}`]?.["200"] ?? 0),
-  );
-}
-
-function perSecond(nodes: readonly (readonly number[] | undefined)[]): readonly number[] {
-  const [first = []] = nodes;
-  return first.map((_, second) => nodes.reduce((sum, node) => sum + (node?.[second] ?? 0), 0));
-}
-
-function mean(counts: readonly number[] | undefined = []): number {
-  return counts.reduce((sum, each) => sum + each, 0) / Math.max(1, counts.length);
-}
 
 /** On the whole; a single second less strictly, because machines pause. */
 function isWithinFivePercent(t: ExecutionContext, total: readonly number[]): void {
