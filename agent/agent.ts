@@ -223,9 +223,7 @@ export class Agent {
       send: (report) => this.#channel.send(report),
       post: (worker, rates) => this.#workers.post(worker, { kind: "quota-rates", rates }),
       clock: this.#options.clock,
-      onUsage: (quota, admitted, refused) => this.#metrics.quotaUsage(quota, admitted, refused),
-      onStates: (states) => this.#metrics.quotaStates(states),
-      onLimit: (name) => this.#metrics.limitHit(name),
+      metrics: this.#metrics,
     });
   }
 

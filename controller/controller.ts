@@ -72,6 +72,8 @@ export class Controller {
   #authority: CertificateAuthority | undefined;
   #serverIdentity: ServerIdentity | undefined;
   #channel: ChannelServer | undefined;
+  /** Of the channel. */
+  #port = 0;
   #admin: AdminServer | undefined;
   #quotas: QuotaDesk | undefined;
   /** Of this table. */
@@ -177,6 +179,7 @@ export class Controller {
       log,
     });
     const port = await channel.start();
+    this.#port = port;
     serverIdentity.watch((certificate) => channel.setCertificate(certificate));
     this.#serverIdentity = serverIdentity;
     this.#channel = channel;
@@ -186,7 +189,7 @@ export class Controller {
   }
 
   #createQuotas(authority: CertificateAuthority): QuotaDesk {
-    const { clock, listen, log, serverNames } = this.#options;
+    const { clock, log, serverNames } = this.#options;
     return new QuotaDesk({
       mesh: () => this.#meshOfQuotas(),
       send: (agent, message) => this.#channel?.sendLease(agent, message),
@@ -194,7 +197,7 @@ export class Controller {
         new QuotaLink({
           host,
           // All replicas are one Deployment.
-          port: listen.port,
+          port: this.#port,
           servername: serverNames.find((name) => isIP(name) === 0) ?? "localhost",
           credentials: () => ({ token: authority.replicaToken, roots: authority.rootsPem }),
           onLease,

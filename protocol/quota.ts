@@ -27,6 +27,9 @@ export const QUOTA_LEASE_MS = 2_000;
 /** Without a request for this long an agent gives its lease back and says no more. */
 export const QUOTA_IDLE_MS = 1_000;
 
+/** How long demand is believed in, once there is less: demand that moves is followed, a pause of a moment is not. */
+export const QUOTA_DEMAND_SETTLE_MS = 150;
+
 /** Of the quota, never leased: divided evenly among the nodes, so that whoever begins need not wait for the controller. */
 const RESERVE = 0.01;
 

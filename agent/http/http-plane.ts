@@ -2,6 +2,7 @@
 import type { TableState } from "../../routing/table-state.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import type { Traceparents } from "../outbound/traceparents.ts";
+import type { WorkerQuotas } from "../quota/worker-quotas.ts";
 import type { TunnelPool } from "../tunnel/tunnel-pool.ts";
 import type { DataPlane } from "../worker/data-plane.ts";
 import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
@@ -70,12 +71,14 @@ export interface HttpFacts {
 export interface HttpPlaneOptions {
   /** Data workers of the agent. */
   readonly workers: number;
+  readonly quotas: Pick<WorkerQuotas, "admit">;
   readonly random?: () => number;
 }
 
-export function createHttpPlane(plane: UpstreamPlane, { workers, random = Math.random }: HttpPlaneOptions): HttpPlane {
+export function createHttpPlane(plane: UpstreamPlane, options: HttpPlaneOptions): HttpPlane {
+  const { workers, quotas, random = Math.random } = options;
   const onLimit = (name: HttpLimitName): void => plane.metrics.limitHit(name);
-  const protection = new Protection({ ...plane, workers, random });
+  const protection = new Protection({ ...plane, workers, quotas, random });
   const requestIds = new RequestIds();
   return {
     ...plane,

@@ -9,8 +9,6 @@
  * them from later on, so no delay makes one last longer than is known there.
  */
 import type { Clock, Timer } from "../../core/clock.ts";
-import { DemandEstimate } from "../../core/demand-estimate.ts";
-import { maxMinShares } from "../../core/max-min-shares.ts";
 import type { QuotaLease, QuotaLeaseMessage, QuotaReportMessage, QuotaUsage } from "../../protocol/channel.ts";
 import {
   baseShare,
@@ -24,6 +22,7 @@ import {
 } from "../../protocol/quota.ts";
 import { quotaLimits } from "./limits.ts";
 import type { WorkerQuotaRate, WorkerQuotaUsage } from "./quota-messages.ts";
+import { WorkerDemands } from "./worker-demands.ts";
 
 export interface AgentQuotasOptions {
   /** Data workers. */
@@ -34,10 +33,14 @@ export interface AgentQuotasOptions {
   readonly send: (report: QuotaReportMessage) => boolean;
   readonly post: (worker: number, rates: readonly WorkerQuotaRate[]) => void;
   readonly clock: Clock;
-  readonly onUsage: (quota: string, admitted: number, refused: number) => void;
+  readonly metrics: QuotaMetrics;
+}
+
+export interface QuotaMetrics {
+  quotaUsage(quota: string, admitted: number, refused: number): void;
   /** What the agent is entitled to has changed, or may have. */
-  readonly onStates: (states: readonly QuotaState[]) => void;
-  readonly onLimit: (name: "quotasPerReport") => void;
+  quotaStates(states: readonly QuotaState[]): void;
+  limitHit(name: "quotasPerReport"): void;
 }
 
 /** Why an agent is entitled to what it is. */
@@ -51,16 +54,9 @@ export interface QuotaState extends QuotaTerms {
   readonly share: number;
 }
 
-interface WorkerDemand {
-  readonly demand: DemandEstimate;
-  /** Since rates were set last. */
-  refused: number;
-  wantedMs: number;
-}
-
 interface Held {
   terms: QuotaTerms;
-  readonly workers: Map<number, WorkerDemand>;
+  readonly workers: WorkerDemands;
   wanted: number;
   admitted: number;
   unused: number;
@@ -76,12 +72,8 @@ interface Held {
   wantedMs: number;
 }
 
-/** As whoever leases it: what a worker wanted is remembered for a moment. */
-const DEMAND_SETTLE_MS = 150;
 /** A lease that is smaller by less than this part is acknowledged with the next report. */
 const NOTABLE_PART = 0.02;
-/** Of a share, what may come at once when it was not needed before: a fifth of a period. */
-const RESERVED_PART = 0.2;
 /** Sent reports whose time is remembered: more than are under way in a lease's life. */
 const REMEMBERED_REPORTS = 64;
 
@@ -117,7 +109,7 @@ export class AgentQuotas {
       if (known === undefined && one.wanted === 0) continue;
       const held = known ?? this.#begin(one, nowMs);
       const isNew = !held.workers.has(worker);
-      this.#options.onUsage(one.name, one.admitted, one.wanted - one.admitted);
+      this.#options.metrics.quotaUsage(one.name, one.admitted, one.wanted - one.admitted);
       this.#add(held, worker, one, nowMs);
       if (known === undefined) begun.push(one.name);
       else if (isNew) this.#distribute([one.name]);
@@ -170,9 +162,9 @@ export class AgentQuotas {
 
   #begin(terms: QuotaTerms, nowMs: number): Held {
     const { requests, perMs } = terms;
-    const held: Held = {
+    return {
       terms: { requests, perMs },
-      workers: new Map(),
+      workers: new WorkerDemands(),
       wanted: 0,
       admitted: 0,
       unused: 0,
@@ -185,26 +177,17 @@ export class AgentQuotas {
       reportedMs: nowMs - QUOTA_REPORT_MS,
       wantedMs: nowMs,
     };
-    return held;
   }
 
   #add(held: Held, worker: number, usage: WorkerQuotaUsage, nowMs: number): void {
-    const { name, requests, perMs, overMs, wanted, admitted, unused } = usage;
+    const { name, requests, perMs, wanted, admitted, unused } = usage;
     this.#held.set(name, held);
     held.terms = { requests, perMs };
     held.wanted += wanted;
     held.admitted += admitted;
     held.unused += unused;
     if (wanted > 0) held.wantedMs = nowMs;
-    const demand = held.workers.get(worker) ?? {
-      demand: new DemandEstimate(DEMAND_SETTLE_MS),
-      refused: 0,
-      wantedMs: nowMs,
-    };
-    held.workers.set(worker, demand);
-    if (overMs > 0) demand.demand.observe(wanted, overMs);
-    demand.refused += wanted - admitted;
-    if (wanted > 0) demand.wantedMs = nowMs;
+    held.workers.add(worker, usage, nowMs);
   }
 
   #tick(): void {
@@ -219,7 +202,7 @@ export class AgentQuotas {
     this.#report(names);
     this.#distribute(names);
     this.#dismissIdle(nowMs);
-    this.#options.onStates(this.states);
+    this.#options.metrics.quotaStates(this.states);
     if (this.#held.size === 0) this.close();
   }
 
@@ -228,12 +211,9 @@ export class AgentQuotas {
     const { workers: count, nodes, post } = this.#options;
     for (const [name, held] of this.#held) {
       const { requests, perMs } = held.terms;
-      for (const [worker, { wantedMs }] of held.workers) {
-        if (nowMs - wantedMs <= QUOTA_IDLE_MS) continue;
-        held.workers.delete(worker);
-        const rate = baseShare(requests, nodes()) / count / perMs;
-        post(worker, [{ name, rate, burst: newcomerBurst(requests, nodes(), count), reserve: 0, credit: 0 }]);
-      }
+      const rate = baseShare(requests, nodes()) / count / perMs;
+      const burst = newcomerBurst(requests, nodes(), count);
+      for (const worker of held.workers.takeIdle(nowMs)) post(worker, [{ name, rate, burst, reserve: 0, credit: 0 }]);
       if (isIdle(held, nowMs)) this.#held.delete(name);
     }
   }
@@ -262,7 +242,7 @@ export class AgentQuotas {
     const nowMs = this.#options.clock.monotonicMs();
     // Empty after hello: it says that nothing is held.
     for (let start = 0; start === 0 || start < names.length; start += quotaLimits.quotasPerReport) {
-      if (start > 0) this.#options.onLimit("quotasPerReport");
+      if (start > 0) this.#options.metrics.limitHit("quotasPerReport");
       this.#sendReport(names.slice(start, start + quotaLimits.quotasPerReport), nowMs);
     }
   }
@@ -319,45 +299,29 @@ export class AgentQuotas {
     for (const name of names) {
       const held = this.#held.get(name);
       if (held === undefined) continue;
-      for (const [worker, rate] of this.#rates(name, held)) {
+      for (const [worker, rate] of this.#rates(held)) {
         const rates = letters.get(worker) ?? [];
         letters.set(worker, rates);
-        rates.push(rate);
+        rates.push({ name, ...rate });
       }
     }
     for (const [worker, rates] of letters) this.#options.post(worker, rates);
   }
 
-  #rates(name: string, held: Held): readonly (readonly [number, WorkerQuotaRate])[] {
+  #rates(held: Held): ReturnType<WorkerDemands["divide"]> {
     const { requests, perMs } = held.terms;
-    const workers = [...held.workers];
     const nodes = this.#options.nodes();
     const share = this.#entitled(held) + baseShare(requests, nodes);
     const fair = fairShare(requests, nodes) / this.#options.workers;
-    const shares = maxMinShares(
-      share,
-      workers.map(([, { demand }]) => demand.rate * perMs),
-    );
-    const credits = maxMinShares(
-      held.credit,
-      workers.map(([, { refused }]) => refused),
-    );
-    if (workers.length > 0) held.credit = 0;
-    return workers.map(([worker, demand], index) => {
-      const part = shares[index] as number;
-      demand.refused = 0;
-      const burst = burstOf(Math.max(part, fair));
-      const credit = credits[index] as number;
-      return [worker, { name, rate: part / perMs, burst, reserve: Math.max(part, fair) * RESERVED_PART, credit }];
-    });
+    const rates = held.workers.divide({ share, fair, perMs, credit: held.credit });
+    if (rates.length > 0) held.credit = 0;
+    return rates;
   }
 }
 
 /** What one worker could not keep is first another's of this agent. */
 function recycle(held: Held): void {
-  let refused = 0;
-  for (const worker of held.workers.values()) refused += worker.refused;
-  const kept = Math.min(refused, held.unused, burstOf(held.terms.requests));
+  const kept = Math.min(held.workers.refused, held.unused, burstOf(held.terms.requests));
   held.credit += kept;
   held.unused -= kept;
 }

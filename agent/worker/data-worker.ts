@@ -73,7 +73,7 @@ export class DataWorker {
       balancers: this.#balancers,
       traceparents: new Traceparents(),
     };
-    this.#http = createHttpPlane(outbound, settings);
+    this.#http = createHttpPlane(outbound, { workers: settings.workers, quotas: this.#quotas });
     const routerFor = tableRouters(settings.node, () => this.#table, this.#http.sessions);
     this.#outbound = new OutboundListener(outbound, { plane: this.#http, routerFor });
     this.#inbound = new InboundListener({

@@ -12,10 +12,15 @@
 import { DemandEstimate } from "../../core/demand-estimate.ts";
 import { cappedShares, maxMinShares } from "../../core/max-min-shares.ts";
 import type { QuotaUsage } from "../../protocol/channel.ts";
-import { burstOf, fairShare, leasable, QUOTA_LEASE_MS, type QuotaTerms } from "../../protocol/quota.ts";
+import {
+  burstOf,
+  fairShare,
+  leasable,
+  QUOTA_DEMAND_SETTLE_MS,
+  QUOTA_LEASE_MS,
+  type QuotaTerms,
+} from "../../protocol/quota.ts";
 
-/** How long a share is remembered as wanted, once it is not. */
-const DEMAND_SETTLE_MS = 150;
 /** A share that moved by less than this part of the quota goes with the answer to the next report. */
 const PUSHED_PART = 0.02;
 /** A credit of less than a request waits for the next message. */
@@ -148,7 +153,7 @@ export class QuotaLedger {
   #holderOf(agent: string, node: string): Holder {
     const known = this.#holders.get(agent);
     if (known !== undefined) return known;
-    const demand = new DemandEstimate(DEMAND_SETTLE_MS);
+    const demand = new DemandEstimate(QUOTA_DEMAND_SETTLE_MS);
     const created: Holder = { node, demand, leases: [], refused: 0, isAnswered: false, isPresent: true };
     this.#holders.set(agent, created);
     return created;

@@ -21,7 +21,6 @@ interface NotInForce {
 
 /** Of TrafficPolicies: key in `spec`, and whether it is there. Whoever carries out one of them takes its line away. */
 const POLICY_PARTS: readonly (readonly [key: string, of: (spec: PolicySpec) => unknown])[] = [
-  ["quota", (spec) => spec.quota],
 ];
 
 /** Of a route's rule, with the place of each in it. Likewise. */

@@ -37,9 +37,7 @@ export class QuotaAgent {
       send: (report) => this.agent.channel.send(report),
       post: (_, rates) => this.#worker.setRates(rates),
       clock,
-      onUsage: () => {},
-      onStates: () => {},
-      onLimit: () => {},
+      metrics: { quotaUsage: () => {}, quotaStates: () => {}, limitHit: () => {} },
     });
     this.agent = new TestAgent(controller, node, {
       onOpen: () => {

@@ -108,9 +108,7 @@ export class QuotaWorld {
       send: (report) => node.connected && this.#toController(node, report),
       post: (worker, rates) => node.workers[worker]?.setRates(rates),
       clock,
-      onUsage: () => {},
-      onStates: () => {},
-      onLimit: () => {},
+      metrics: { quotaUsage: () => {}, quotaStates: () => {}, limitHit: () => {} },
     });
     node.agent = agent;
     node.workers = Array.from(

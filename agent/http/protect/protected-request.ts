@@ -3,6 +3,7 @@
  *
  *   sizes          of head and announced body
  *   rate limits    all of them, or none is charged
+ *   quotas         of the whole mesh, likewise
  *   faults         delay, then abort: before what follows, so that nobody else notices
  *   breaker        open: at once, rather than from the line
  *   concurrency    a place, or a place in the line

@@ -4,11 +4,12 @@
  */
 import type { Clock } from "../../../core/clock.ts";
 import type { Log } from "../../../core/log.ts";
-import type { RequestSizes } from "../../../protocol/route-table.ts";
+import type { RequestSizes, RouteRule } from "../../../protocol/route-table.ts";
 import type { RequestFacts } from "../../../routing/http/request-facts.ts";
 import { requestValue } from "../../../routing/http/request-value.ts";
 import { satisfiesCondition } from "../../../routing/http/satisfies-condition.ts";
 import type { TableState } from "../../../routing/table-state.ts";
+import type { WorkerQuotas } from "../../quota/worker-quotas.ts";
 import type { WorkerMetrics } from "../../telemetry/worker-metrics.ts";
 import type { AdmissionAsker, AdmissionGate, AdmissionRequest, Refusal } from "../admission.ts";
 import type { Fields } from "../fields.ts";
@@ -17,7 +18,7 @@ import { askRates } from "./ask-rates.ts";
 import { type DrawnFaults, drawFaults } from "./draw-faults.ts";
 import { ProtectedRequest } from "./protected-request.ts";
 import { ProtectionStates } from "./protection-states.ts";
-import { fieldsTooLarge, type ProtectionRefusal, rateLimited, requestTooLarge } from "./refusals.ts";
+import { fieldsTooLarge, type ProtectionRefusal, quotaUsedUp, rateLimited, requestTooLarge } from "./refusals.ts";
 import { isProtected, type RuleGuards } from "./rule-guards.ts";
 
 export interface ProtectionOptions {
@@ -28,6 +29,7 @@ export interface ProtectionOptions {
   readonly random: () => number;
   /** Data workers of the agent. */
   readonly workers: number;
+  readonly quotas: Pick<WorkerQuotas, "admit">;
 }
 
 /** Colon, space, CR and LF. */
@@ -54,7 +56,10 @@ export class Protection implements AdmissionGate {
     const { rule } = request.plan;
     if (rule === undefined || !isProtected(rule)) return undefined;
     const guards = this.#states.guardsOf(rule);
-    const refusal = this.#sizeRefusal(rule.sizes, request.head) ?? this.#rateRefusal(guards, request.request);
+    const refusal =
+      this.#sizeRefusal(rule.sizes, request.head) ??
+      this.#rateRefusal(guards, request.request) ??
+      this.#quotaRefusal(rule);
     if (refusal !== undefined) return this.#counted(refusal);
     const faults = this.#faults(guards, request.request);
     if (faults === undefined && guards.breaker === undefined && guards.concurrency === undefined) return undefined;
@@ -98,6 +103,13 @@ export class Protection implements AdmissionGate {
     const nowMs = this.#options.clock.monotonicMs();
     const refused = askRates(rates, nowMs, (source) => requestValue(request, source));
     return refused === undefined ? undefined : rateLimited(refused.part, refused.waitMs);
+  }
+
+  /** After the limits of this agent, which are nobody else's. */
+  #quotaRefusal({ quotas }: RouteRule): ProtectionRefusal | undefined {
+    if (quotas === undefined) return undefined;
+    const refused = this.#options.quotas.admit(quotas);
+    return refused === undefined ? undefined : quotaUsedUp(refused.quota, refused.retryAfterMs);
   }
 
   #faults({ faults }: RuleGuards, request: RequestFacts): DrawnFaults | undefined {

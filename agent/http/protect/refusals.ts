@@ -8,6 +8,7 @@ import type {
   Fault,
   HeaderField,
   PolicyPart,
+  Quota,
   RateLimit,
   RequestSizes,
 } from "../../../protocol/route-table.ts";
@@ -15,6 +16,8 @@ import type { Refusal } from "../admission.ts";
 
 export type ProtectionReason =
   | "rate-limited"
+  /** What the whole mesh may do is used up, or this agent's share of it. */
+  | "quota"
   /** All places are taken, and no more may wait. */
   | "concurrency-limit"
   /** It has waited for a place, for as long as it may. */
@@ -50,6 +53,18 @@ export function rateLimited(limit: RateLimit, waitMs: number): ProtectionRefusal
     text: said(limit, `lets ${requests} requests through per ${perMs} ms, ${burst} at once${perValue(limit)}`),
     headers: [retryAfter(waitMs)],
     policy: limit.policy,
+  };
+}
+
+export function quotaUsedUp(quota: Quota, waitMs: number): ProtectionRefusal {
+  const { name, requests, perMs, policy } = quota;
+  return {
+    reason: "quota",
+    status: TOO_MANY_REQUESTS,
+    grpcStatus: RESOURCE_EXHAUSTED,
+    text: said(quota, `has ${requests} requests per ${perMs} ms for the whole mesh (quota ${name})`),
+    headers: [retryAfter(waitMs)],
+    policy,
   };
 }
 

@@ -24,10 +24,11 @@ export interface RuleGuards {
 }
 
 /** Whether anything here is about its requests: all that a rule without protection costs. */
-export function isProtected({ sizes, rateLimits, faults, breaker, concurrency }: RouteRule): boolean {
+export function isProtected({ sizes, rateLimits, quotas, faults, breaker, concurrency }: RouteRule): boolean {
   return (
     sizes !== undefined ||
     rateLimits !== undefined ||
+    quotas !== undefined ||
     faults !== undefined ||
     breaker !== undefined ||
     concurrency !== undefined

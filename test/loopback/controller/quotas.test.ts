@@ -1,4 +1,5 @@
 /** Quotas over real channels: one controller, its restart, and two replicas of which one leads. */
+import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import type { AgentPresence } from "../../../controller/agent-presence.ts";
@@ -9,7 +10,7 @@ import type { QuotaLeader } from "../../../controller/quota/quota-desk.ts";
 import { systemClock } from "../../../core/clock.ts";
 import type { Quota } from "../../../protocol/route-table.ts";
 import { nodeText, podText } from "../../support/cluster-documents.ts";
-import { ControllerUnderTest } from "../../support/controller-under-test.ts";
+import { type ControllerAccess, ControllerUnderTest } from "../../support/controller-under-test.ts";
 import { eventually } from "../../support/eventually.ts";
 import { QuotaAgent } from "../../support/quota-agent.ts";
 
@@ -51,14 +52,8 @@ async function settled(agents: readonly QuotaAgent[]): Promise<void> {
   );
 }
 
-function start(
-  t: ExecutionContext,
-  controllers: readonly [ControllerUnderTest, ...ControllerUnderTest[]],
-): QuotaAgent[] {
-  const agents = NODES.map((node, index) => {
-    const controller = controllers[index % controllers.length] ?? controllers[0];
-    return new QuotaAgent(controller, node, QUOTA);
-  });
+function start(t: ExecutionContext, controllers: readonly ControllerAccess[]): readonly QuotaAgent[] {
+  const agents = controllers.map((controller, index) => new QuotaAgent(controller, NODES[index] as string, QUOTA));
   t.teardown(() => Promise.all(agents.map((agent) => agent.close())));
   return agents;
 }
@@ -86,7 +81,7 @@ function want(agents: readonly QuotaAgent[], ...demands: number[]): void {
 test.serial("three agents with uneven demand; the controller stops, and comes back", async (t) => {
   const controller = await ControllerUnderTest.start(t);
   await writeDocuments(controller);
-  const agents = start(t, [controller]);
+  const agents = start(t, [controller, controller, controller]);
   await settled(agents);
   want(agents, 1_000, 150, 40);
   await delay(1_500);
@@ -152,12 +147,15 @@ test.serial("two replicas: agents of both share the quota by demand, and another
   });
   await writeDocuments(leader);
   const { log, stateDirectory: directory } = leader;
+  // Who finds none makes one, and two must not at the same time.
+  await eventually("tokens of all nodes", () => NODES.every((node) => existsSync(`${directory}/tokens/${node}`)));
   const clock = systemClock;
   const port = Number(new URL(leader.url).port);
   const tokens = new JoinTokens({ directory: `${directory}/tokens`, log, count: () => {} });
   // As in a cluster: the same port, another address, the same authority.
   const follower = await ControllerUnderTest.start(t, {
     listen: { host: "127.0.0.2", port },
+    serverNames: ["localhost", "127.0.0.2"],
     platform: {
       source: new FilesSource({ directory: leader.documents.directory, clock, log }),
       authority: new AuthorityFiles({ directory, trustDomain: "cluster.local", clock, log }),
@@ -172,12 +170,7 @@ test.serial("two replicas: agents of both share the quota by demand, and another
   toLeader("self");
   toFollower({ host: "127.0.0.1" });
   const there = { url: `wss://127.0.0.2:${port}`, token: leader.token.bind(leader), roots: leader.roots.bind(leader) };
-  const agents = [
-    new QuotaAgent(leader, "node-1", QUOTA),
-    new QuotaAgent(there, "node-2", QUOTA),
-    new QuotaAgent(there, "node-3", QUOTA),
-  ];
-  t.teardown(() => Promise.all(agents.map((agent) => agent.close())));
+  const agents = start(t, [leader, there, there]);
   await settled(agents);
   await eventually("a link to the leader", async () => (await follower.status()).quotas?.role === "relaying");
   want(agents, 150, 1_000, 40);

@@ -1,5 +1,6 @@
 /** Policies about load and failure on the wire: limits, breakers, sizes and faults between a client and a real server. */
 import test from "ava";
+import { WorkerQuotas } from "../../../../agent/quota/worker-quotas.ts";
 import type {
   CircuitBreaker,
   ConcurrencyLimit,
@@ -154,6 +155,22 @@ test("a rate limit: 429 and when to come again", async (t) => {
   t.is(limited.headers.get("retry-after"), "1");
   t.is(limited.headers.get("hawser-reason"), "rate-limited");
   clock.advance(500);
+  t.is((await fetch(world.url)).status, 200);
+});
+
+test("beyond a quota of the mesh: 429, with the wait, the quota's name and the policy; it is counted", async (t) => {
+  const clock = new FakeClock();
+  const origin = await rawOrigin(t, answering(OK));
+  const quota = { ...PART, name: "shop/all", requests: 100, perMs: 60_000 };
+  const quotas = new WorkerQuotas({ clock, post: () => {}, allowance: () => 1, onLimit: () => {} });
+  const world = await worldWith(t, { quotas: [quota] }, { origins: [origin.port], clock, quotas });
+  t.is((await fetch(world.url)).status, 200);
+  quotas.setRates([{ name: "shop/all", rate: 1 / 2_500, burst: 1, reserve: 0, credit: 0 }]);
+  const refused = await fetch(world.url);
+  t.deepEqual([refused.status, refused.headers.get("hawser-reason")], [429, "quota"]);
+  t.is(refused.headers.get("retry-after"), "3");
+  t.regex(await refused.text(), /100 requests per 60000 ms for the whole mesh \(quota shop\/all\)/);
+  clock.advance(2_500);
   t.is((await fetch(world.url)).status, 200);
 });
 

@@ -41,7 +41,7 @@ function setUp({ workers = 1, random = () => 0 }: { readonly workers?: number; r
   const clock = new FakeClock();
   const log = new RecordingLog();
   const metrics = new WorkerMetrics({ clock });
-  const protection = new Protection({ clock, log, metrics, random, workers });
+  const protection = new Protection({ clock, log, metrics, random, workers, quotas: { admit: () => undefined } });
   const ask = (parts: Partial<RouteRule>, fields: Partial<RequestHead> = {}, user?: string) => {
     const told: string[] = [];
     const verdict = protection.ask(requestOf(ruleWith(parts), fields, user), {
