@@ -7,17 +7,13 @@ import { connect, type AddressInfo, createServer, type Server, type Socket } fro
 import { Balancers } from "../../agent/balance/balancers.ts";
 import type { BalancerEvents } from "../../agent/balance/endpoint-judge.ts";
 import { H1Connection } from "../../agent/http/client/h1-connection.ts";
-<<<<<<< HEAD
-import { createHttpPlane, type HttpPlane, type UpstreamPlane } from "../../agent/http/http-plane.ts";
-import { RequestMemory } from "../../agent/http/request-memory.ts";
-=======
 import {
   createHttpPlane,
   type HttpPlane,
   type HttpPlaneOptions,
   type UpstreamPlane,
 } from "../../agent/http/http-plane.ts";
->>>>>>> wt-quota
+import { RequestMemory } from "../../agent/http/request-memory.ts";
 import type { BackendEndpoints, RequestRouter } from "../../agent/http/request-router.ts";
 import { Traceparents } from "../../agent/outbound/traceparents.ts";
 import { WriteCoalescer } from "../../agent/relay/write-coalescer.ts";
@@ -206,9 +202,8 @@ export class HttpWorld {
       balancers: new Balancers({ clock: this.clock, random: () => 0, events: this.#balancerEvents }),
       traceparents: new Traceparents(),
     };
-<<<<<<< HEAD
-    const { random = () => 0 } = this.#options;
-    return { ...createHttpPlane(plane, { workers: 1, random }), drawShare: random };
+    const { quotas = { admit: () => undefined }, random = () => 0 } = this.#options;
+    return { ...createHttpPlane(plane, { workers: 1, quotas, random }), drawShare: random };
   }
 
   get #balancerEvents(): BalancerEvents {
@@ -219,10 +214,6 @@ export class HttpWorld {
       paused: ({ pauseMs }) => told(`paused ${pauseMs}`),
       limitHit: (limit) => told(`limit ${limit}`),
     };
-=======
-    const { quotas = { admit: () => undefined }, random = () => 0 } = this.#options;
-    return createHttpPlane(plane, { workers: 1, quotas, random });
->>>>>>> wt-quota
   }
 
   #dial({ address, port }: DialOptions): Socket {
