@@ -87,10 +87,12 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     this.#startedMs = plane.clock.monotonicMs();
   }
 
-  start(): void {
+  /** `first`: what was read of the socket before. */
+  start(first?: Buffer): void {
     this.#plane.connections.add(this, this.#facts.source.address);
     resetWhenClosed(this.#socket, true);
     for (const [event, listener] of Object.entries(this.#listeners)) this.#socket.on(event, listener);
+    if (first !== undefined) this.#data(first);
   }
 
   // LiveConnection.
