@@ -12,7 +12,7 @@
  * Messages are checked (RFC 9113 sections 8.1 to 8.3) before anybody sees them. What is malformed never gets here: it is
  * answered with 400 or reset by the connection, and told to `onMalformed`.
  */
-import type { Fields } from "../http/h1/fields.ts";
+import type { Fields } from "../http/fields.ts";
 import type { Http2Error } from "./http2-error.ts";
 
 /** A request without its body, received or to be sent. */
