@@ -13,6 +13,11 @@ const PROGRAMS: readonly { readonly name: string; readonly file: string; readonl
   },
   { name: "h1", file: "h1.ts", description: "HTTP/1.1: the codec, and a request beside the same bytes: [rounds]" },
   { name: "routes", file: "routes.ts", description: "a decision about an HTTP request, by number and kind of rules" },
+  {
+    name: "balance",
+    file: "balance.ts",
+    description: "the choice of an endpoint, by algorithm and number of endpoints",
+  },
   { name: "engines", file: "engines.ts", description: "our two tunnel engines against each other: [rounds]" },
 ];
 

@@ -20,6 +20,7 @@ const RATIO_TARGETS: readonly RatioTarget[] = [
   { load: "calls-64", metric: "cpuUs", title: "CPU per call, 64 connections", to: "best peer", atMost: 0.5 },
   { load: "calls-64", metric: "callsPerSecond", title: "calls/s, 64 connections", to: "best peer", atLeast: 1.4 },
   { load: "calls-256", metric: "callsPerSecond", title: "calls/s, 256 connections", to: "best peer", atLeast: 1.4 },
+  { load: "http-64", metric: "cpuUs", title: "CPU per call, 64 connections, L7", to: "best peer", atMost: 0.5 },
   { load: "calls-1", metric: "addedP50Us", title: "added p50, 1 connection", to: "best peer", atMost: 1 },
   { load: "calls-64", metric: "p99Us", title: "p99, 64 connections", to: "best peer", atMost: 0.7 },
   { load: "bulk-1-up", metric: "mibPerSecond", title: "bulk up, 1 stream", to: "best peer", atLeast: 1 },

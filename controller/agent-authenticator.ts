@@ -21,7 +21,8 @@ export type AuthenticationRefusal =
   | "busy";
 
 export type Authentication =
-  | { readonly node: string }
+  /** `expiresAtMs`: by the wall clock; absent for a token that is good until it is replaced. */
+  | { readonly node: string; readonly expiresAtMs?: number }
   /** `detail` is for the log, it never holds the token. */
   | { readonly refused: AuthenticationRefusal; readonly detail: string };
 

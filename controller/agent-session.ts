@@ -61,6 +61,7 @@ export const CloseCode = {
   serviceRestart: 1012,
   invalidMessage: 4400,
   nodeRemoved: 4401,
+  tokenExpired: 4402,
   wrongNode: 4403,
   noHello: 4408,
   replaced: 4409,

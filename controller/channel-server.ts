@@ -15,7 +15,7 @@ import type { Log } from "../core/log.ts";
 import { CHANNEL_PATH, CHANNEL_SUBPROTOCOL } from "../protocol/channel.ts";
 import type { RootsMessage } from "../protocol/channel.ts";
 import type { TableSnapshot } from "../protocol/table.ts";
-import { type AgentAuthenticator, isTemporary } from "./agent-authenticator.ts";
+import { type AgentAuthenticator, type Authentication, isTemporary } from "./agent-authenticator.ts";
 import { AgentSession, CloseCode, type SessionHost } from "./agent-session.ts";
 import type { CertificateSigner } from "./certificate-signer.ts";
 import type { Convergence } from "./convergence.ts";
@@ -25,6 +25,7 @@ import { MessageRate } from "./message-rate.ts";
 import type { ControllerMetrics, RefusedConnectionReason } from "./metrics.ts";
 import type { TableHistory, TablePosition } from "./table-history.ts";
 import type { TableMessage } from "./table-message.ts";
+import { TokenTerm } from "./token-term.ts";
 
 export interface ServerCertificate {
   /** PEM. Secret. */
@@ -52,12 +53,15 @@ export interface ChannelServerOptions {
   readonly log: Log;
 }
 
+const NO_TOKEN: Authentication = { refused: "token", detail: "there is no bearer token of a usable length" };
+
 /** RFC 6750 2.1, b64token: join tokens and JWTs are made of fewer characters. */
 const BEARER = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/;
 
 export class ChannelServer implements SessionHost {
   readonly #options: ChannelServerOptions;
   readonly #sessions = new Set<AgentSession>();
+  readonly #terms = new Map<AgentSession, TokenTerm>();
   /** Oldest first. */
   readonly #byNode = new Map<string, Set<AgentSession>>();
   readonly #strangerLogs: MessageRate;
@@ -198,6 +202,8 @@ export class ChannelServer implements SessionHost {
 
   closed(session: AgentSession): void {
     this.#sessions.delete(session);
+    this.#terms.get(session)?.cancel();
+    this.#terms.delete(session);
     const siblings = this.#byNode.get(session.node);
     siblings?.delete(session);
     if (siblings?.size === 0) this.#byNode.delete(session.node);
@@ -217,7 +223,8 @@ export class ChannelServer implements SessionHost {
 
   async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const address = request.socket.remoteAddress;
-    const answer = await this.#authenticate(request.headers.authorization ?? "");
+    const token = this.#tokenOf(request.headers.authorization ?? "");
+    const answer = token === undefined ? NO_TOKEN : await this.#options.authenticator.authenticate(token);
     if (socket.destroyed) return;
     if ("refused" in answer) {
       this.#logStranger({ address, reason: answer.refused, detail: answer.detail });
@@ -230,16 +237,31 @@ export class ChannelServer implements SessionHost {
       this.#logStranger({ address, reason: "unknown-node", detail: `the table has no node ${answer.node}` });
       this.#refuse(socket, "403 Forbidden", "unknown-node");
     } else {
-      this.#sockets?.handleUpgrade(request, socket, head, (webSocket) => this.#open(webSocket, answer.node));
+      this.#sockets?.handleUpgrade(request, socket, head, (webSocket) => {
+        const session = this.#open(webSocket, answer.node);
+        if (token !== undefined && answer.expiresAtMs !== undefined) this.#bound(session, token, answer.expiresAtMs);
+      });
     }
   }
 
-  #authenticate(authorization: string): ReturnType<AgentAuthenticator["authenticate"]> {
+  #tokenOf(authorization: string): string | undefined {
     const token = BEARER.exec(authorization)?.[1];
-    if (token !== undefined && token.length <= limits.tokenBytes)
-      return this.#options.authenticator.authenticate(token);
-    if (token !== undefined) this.#options.metrics.limitHit("tokenBytes");
-    return Promise.resolve({ refused: "token", detail: "there is no bearer token of a usable length" });
+    if (token === undefined || token.length <= limits.tokenBytes) return token;
+    this.#options.metrics.limitHit("tokenBytes");
+    return undefined;
+  }
+
+  /** The channel ends with its token; the agent comes back with the one that it has by then. */
+  #bound(session: AgentSession, token: string, expiresAtMs: number): void {
+    const { authenticator, clock, log } = this.#options;
+    const { node } = session;
+    const onOver = (): void => {
+      log.info({ node, expiredAt: new Date(expiresAtMs).toISOString() }, "Token of a channel has expired");
+      session.close(CloseCode.tokenExpired, "token-expired");
+    };
+    const term = new TokenTerm({ authenticator, token, node, expiresAtMs, clock, onOver });
+    this.#terms.set(session, term);
+    term.start();
   }
 
   /** Anybody may knock: what is said about it is bounded, the counter has them all. */
@@ -252,7 +274,7 @@ export class ChannelServer implements SessionHost {
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
   }
 
-  #open(socket: WebSocket, node: string): void {
+  #open(socket: WebSocket, node: string): AgentSession {
     const { metrics, clock, log } = this.#options;
     const session = new AgentSession({ socket, node, host: this, metrics, clock, log });
     const siblings = this.#siblings(session);
@@ -265,6 +287,7 @@ export class ChannelServer implements SessionHost {
     const ofNode = this.#byNode.get(node) ?? new Set();
     this.#byNode.set(node, ofNode.add(session));
     session.start();
+    return session;
   }
 
   /** Other channels of the same node, oldest first. */

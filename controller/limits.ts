@@ -67,6 +67,8 @@ export const timers = {
   authenticationMs: 4_000,
   /** A good token is taken again without asking: agents that redial after a hiccup. A deleted pod's is void after this. */
   knownTokenMs: 10_000,
+  /** At most this long until a channel's token is looked at again: also after its expiry, while nobody can judge it. */
+  tokenStepMs: 60_000,
   /** Upgrade to hello. */
   helloMs: 5_000,
   /**

@@ -41,7 +41,7 @@ story("the bench measures calls with and without the mesh, and keeps what it fou
 });
 
 story("the bench refuses a load that it does not have", async (t) => {
-  const { exitCode, stderr } = await runCommand([process.execPath, PROGRAM, "--loads", "http"]);
+  const { exitCode, stderr } = await runCommand([process.execPath, PROGRAM, "--loads", "smtp"]);
   t.is(exitCode, 1);
-  t.regex(stderr, /There is no load http/);
+  t.regex(stderr, /There is no load smtp/);
 });

@@ -13,6 +13,7 @@ import { Agent as HttpAgent, type IncomingMessage, request as requestOverHttp, t
 import { Agent as HttpsAgent, request as requestOverHttps } from "node:https";
 import { backoffMs } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
+import { Turns } from "../core/turns.ts";
 import { packageVersion } from "../core/version.ts";
 import { readAnswer } from "./api-answer.ts";
 import type { CredentialSource } from "./credentials.ts";
@@ -20,7 +21,6 @@ import { type KubeClient, KubeError, type KubeQuery, type KubeWatchEvent, noAnsw
 import type { PatchType } from "./kube-client.ts";
 import type { KubeMetrics } from "./kube-metrics.ts";
 import { limits, reflectorBackoff, timers } from "./limits.ts";
-import { RequestSlots } from "./request-slots.ts";
 import { readWatch } from "./watch-stream.ts";
 
 export interface HttpKubeClientOptions {
@@ -41,7 +41,7 @@ const JSON_TYPE = "application/json";
 
 export class HttpKubeClient implements KubeClient {
   readonly #options: HttpKubeClientOptions;
-  readonly #slots = new RequestSlots();
+  readonly #turns = new Turns({ atOnce: limits.requestsAtOnce, waiting: limits.requestsWaiting });
   readonly #agent: HttpAgent;
   readonly #watchAgent: HttpAgent;
 
@@ -106,12 +106,14 @@ export class HttpKubeClient implements KubeClient {
     const beganMs = clock.monotonicMs();
     try {
       const answer = await this.#withinTime(timers.requestMs, nameOf(call), undefined, async (signal) => {
-        await this.#slots.acquire(signal);
-        try {
-          return await this.#try(call, signal, async (response) => await readAnswer<T>(response, nameOf(call)));
-        } finally {
-          this.#slots.release();
+        const read = async (response: IncomingMessage): Promise<T> => await readAnswer<T>(response, nameOf(call));
+        const turn = this.#turns.take(() => this.#try(call, signal, read), signal);
+        if (turn === undefined) {
+          throw noAnswer("TooMuch", `More than ${limits.requestsWaiting} requests wait for the API server`);
         }
+        const body = await turn;
+        signal.throwIfAborted();
+        return body as T;
       });
       metrics.request?.(call.verb, 200, (clock.monotonicMs() - beganMs) / 1_000);
       return answer;

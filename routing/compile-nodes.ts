@@ -1,9 +1,14 @@
-/** Node documents -> node entries. Pod CIDRs of different nodes must not overlap: they say which node traffic comes from. */
+/**
+ * Node documents -> node entries. Pod CIDRs of different nodes must not overlap: they say which node traffic comes from. A
+ * node's own address lies in none of another node's: addresses are its kubelet's word, and one that lies would take a
+ * pod's address out of the mesh.
+ */
 import ipaddr from "ipaddr.js";
 import type { NodeDocument } from "../protocol/documents/document.ts";
 import type { NodeEntry } from "../protocol/table.ts";
 import { normalizeCidr } from "./address.ts";
 import { type AddressClaims, type WantedAddress, wantedAddresses } from "./address-claims.ts";
+import { CidrIndex } from "./cidr-index.ts";
 import { type CompileProblems, placeOfDocument } from "./compile-problems.ts";
 
 /** Well-known label of Kubernetes. */
@@ -12,16 +17,18 @@ const ZONE_LABEL = "topology.kubernetes.io/zone";
 export function compileNodes(
   documents: readonly NodeDocument[],
   agentNodes: ReadonlySet<string>,
+  networks: CidrIndex,
   claims: AddressClaims,
   problems: CompileProblems,
 ): NodeEntry[] {
   reportOverlaps(documents, problems);
   return documents.map((document) => {
+    reportForeign(document, networks, problems);
     const { name, labels } = document.metadata;
     const zone = labels[ZONE_LABEL];
     return {
       name,
-      addresses: claims.granted(document, nodeAddresses(document), problems),
+      addresses: claims.granted(document, nodeAddresses(document, networks), problems),
       podCidrs: podCidrs(document).map(({ cidr }) => cidr),
       ...(zone === undefined || zone === "" ? {} : { zone }),
       agent: agentNodes.has(name),
@@ -29,7 +36,33 @@ export function compileNodes(
   });
 }
 
-export function nodeAddresses(document: NodeDocument): readonly WantedAddress[] {
+/** The pod CIDRs of all nodes, with the names of these. */
+export function podNetworks(documents: readonly NodeDocument[]): CidrIndex {
+  const networks = new CidrIndex();
+  for (const document of documents) {
+    for (const { cidr } of podCidrs(document)) networks.add(cidr, document.metadata.name);
+  }
+  return networks;
+}
+
+export function nodeAddresses(document: NodeDocument, networks: CidrIndex): readonly WantedAddress[] {
+  return internalAddresses(document).filter(({ address }) => !isForeign(document, networks.get(address)));
+}
+
+function isForeign({ metadata }: NodeDocument, owner: string | undefined): owner is string {
+  return owner !== undefined && owner !== metadata.name;
+}
+
+function reportForeign(document: NodeDocument, networks: CidrIndex, problems: CompileProblems): void {
+  for (const { address, path } of internalAddresses(document)) {
+    const owner = networks.get(address);
+    if (!isForeign(document, owner)) continue;
+    const found = `${address}, which is among the pods of Node ${owner}`;
+    problems.add(document, { code: "address-conflict", path, found, expected: "an address of the node itself" });
+  }
+}
+
+function internalAddresses(document: NodeDocument): readonly WantedAddress[] {
   const internal = document.status.addresses.map(({ type, address }, index) =>
     type === "InternalIP" ? ([address, ["status", "addresses", index, "address"]] as const) : undefined,
   );

@@ -17,10 +17,10 @@ import type { Problem } from "../protocol/documents/problem.ts";
 import type { RouteEntry } from "../protocol/route-table.ts";
 import type { EndpointEntry, TableSnapshot } from "../protocol/table.ts";
 import { AddressClaims } from "./address-claims.ts";
-import { CidrIndex } from "./cidr-index.ts";
+import type { CidrIndex } from "./cidr-index.ts";
 import { ServiceSelectors } from "./compile-endpoints.ts";
 import { compileMesh } from "./compile-mesh.ts";
-import { compileNodes, nodeAddresses } from "./compile-nodes.ts";
+import { compileNodes, nodeAddresses, podNetworks } from "./compile-nodes.ts";
 import { compilePod, type PodPart, podKey } from "./compile-pod.ts";
 import { CompileProblems, documentName, type Judgement, placeOfDocument } from "./compile-problems.ts";
 import { assignPolicies, compileServices, isRouted, serviceAddresses, serviceKey } from "./compile-services.ts";
@@ -95,10 +95,11 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
     labelledNamespaces: labelledNamespaces(ofKind(unique, "Namespace")),
   };
   const claims = new AddressClaims(judgement);
-  for (const node of nodeDocuments) claims.add(node, nodeAddresses(node));
+  const networks = podNetworks(nodeDocuments);
+  for (const node of nodeDocuments) claims.add(node, nodeAddresses(node, networks));
   for (const pod of podDocuments) claims.add(pod, podAddresses(pod, facts));
   for (const service of serviceDocuments) claims.add(service, serviceAddresses(service));
-  const nodes = compileNodes(nodeDocuments, agentNodes, claims, problems);
+  const nodes = compileNodes(nodeDocuments, agentNodes, networks, claims, problems);
   const policyDocuments = ofKind(unique, "TrafficPolicy");
   const ofServices = policyDocuments.filter(({ spec }) => spec.targetRef.kind === "Service");
   const policies = assignPolicies(serviceDocuments, ofServices, problems);
@@ -109,7 +110,7 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
   const slices = new SlicedServices({
     services: new Map(serviceDocuments.map((service) => [serviceKey(service), service])),
     placed: new Set(placed),
-    ownerOf: ownerOf(claims, pods, podNetworks(nodes)),
+    ownerOf: ownerOf(claims, pods, networks),
   });
   for (const slice of ofKind(unique, "EndpointSlice")) slices.add(slice);
   const selectors = new ServiceSelectors(serviceDocuments.filter((one) => slices.isLeftToSelector(serviceKey(one))));
@@ -156,12 +157,6 @@ function labelledNamespaces(documents: readonly NamespaceDocument[]): Map<string
     if (label !== undefined) labelled.set(document.metadata.name, label);
   }
   return labelled;
-}
-
-function podNetworks(nodes: TableContents["nodes"]): CidrIndex {
-  const networks = new CidrIndex();
-  for (const { name, podCidrs } of nodes) for (const cidr of podCidrs) networks.add(cidr, name);
-  return networks;
 }
 
 /** What is among the pods' addresses and of no known pod will be a pod's; what is a Service's is no endpoint. */

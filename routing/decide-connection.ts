@@ -19,6 +19,7 @@ import type {
   WorkloadEntry,
 } from "../protocol/table.ts";
 import { addressFamily, formatHostPort, normalizeAddress } from "./address.ts";
+import type { ChoiceSettings } from "./choice-settings.ts";
 import { serviceCandidates } from "./service-candidates.ts";
 import { transportTo } from "./service-endpoints.ts";
 import type { TableState } from "./table-state.ts";
@@ -36,6 +37,8 @@ export interface Candidate {
   /** Relative to the other candidates; never 0. */
   readonly weight: number;
   readonly transport: Transport;
+  /** With spill-over: takes only what those near the caller cannot. */
+  readonly far?: true;
 }
 
 export interface ConnectionFacts {
@@ -68,6 +71,7 @@ export interface ForwardDecision {
   readonly candidates: readonly Candidate[];
   readonly loadBalancer: LoadBalancerAlgorithm;
   readonly ejection: EjectionSettings;
+  readonly choice?: ChoiceSettings;
   /** What led here, in order, for a person. */
   readonly why: readonly string[];
 }
@@ -135,6 +139,7 @@ function decideService(
     candidates: result.candidates,
     loadBalancer: service.loadBalancer ?? table.mesh.loadBalancer,
     ejection: service.ejection ?? table.mesh.ejection,
+    ...(result.choice === undefined ? {} : { choice: result.choice }),
     why: result.why,
   };
 }

@@ -5,10 +5,12 @@
  *   chosen endpoints  ->  those that are not the kernel's, else all  (one client, one endpoint; routes: all)
  *
  * The kernel has taken this node's share before a connection comes to the agent. Where a client is to stay at one
- * endpoint, it has no share, unless there is only one endpoint; and none where requests are routed.
+ * endpoint, it has no share, unless there is only one endpoint; and none where requests are routed. Where the kernel has a
+ * share, it knows no spill-over, and then the agent's part has none either.
  */
 import type { ServiceEntry, ServicePort } from "../protocol/table.ts";
 import type { AddressFamily } from "./address.ts";
+import { type ChoiceSettings, choiceSettings } from "./choice-settings.ts";
 import type { Candidate, RefusalCode } from "./decide-connection.ts";
 import {
   chooseEndpoints,
@@ -20,7 +22,12 @@ import {
 import type { TableState } from "./table-state.ts";
 
 export type ServiceCandidates =
-  | { readonly candidates: readonly Candidate[]; readonly why: readonly string[]; readonly refusal?: undefined }
+  | {
+      readonly candidates: readonly Candidate[];
+      readonly choice?: ChoiceSettings;
+      readonly why: readonly string[];
+      readonly refusal?: undefined;
+    }
   | { readonly refusal: { readonly code: RefusalCode; readonly reason: string } };
 
 /** Of connections. Remembered in the table until the Service, its routes, endpoints, a node or the mesh settings change. */
@@ -32,20 +39,27 @@ export function serviceCandidates(
   family: AddressFamily,
 ): ServiceCandidates {
   return table.derive(service.key, `candidates ${port.port} ${family} ${node}`, () =>
-    toCandidates(chooseEndpoints(table, node, { service, port, family }), false),
+    toCandidates(service, chooseEndpoints(table, node, { service, port, family }), false),
   );
 }
 
 /** Of requests that were routed to this Service: the kernel takes no part of those. Not remembered. */
 export function requestCandidates(table: TableState, node: string, about: PortOfService): ServiceCandidates {
-  return toCandidates(chooseEndpoints(table, node, about), true);
+  return toCandidates(about.service, chooseEndpoints(table, node, about), true);
 }
 
-function toCandidates({ chosen, live, sticky, routed, why }: EndpointChoice, all: boolean): ServiceCandidates {
+function toCandidates(service: ServiceEntry, endpoints: EndpointChoice, isAllOurs: boolean): ServiceCandidates {
+  const { chosen, live, sticky, routed, why } = endpoints;
   if (chosen.length === 0) return { refusal: refusalOf(live, why) };
-  const ours = all || sticky || routed ? chosen : chosen.filter((endpoint) => endpoint.transport !== "local");
-  const candidates = (ours.length > 0 ? ours : chosen).map(toCandidate);
-  return { candidates, why: [...why, `${candidates.length} to choose from`] };
+  const remote = isAllOurs || sticky || routed ? chosen : chosen.filter(({ transport }) => transport !== "local");
+  const ours = remote.length > 0 ? remote : chosen;
+  const beyond = remote.length === chosen.length ? endpoints.beyond : undefined;
+  const near = ours.map((endpoint) => toCandidate(endpoint));
+  const far = (beyond?.far ?? []).map((endpoint): Candidate => ({ ...toCandidate(endpoint), far: true }));
+  const candidates = [...near, ...far];
+  const choice = choiceSettings(service, beyond?.spillOver);
+  const told = [...why, `${candidates.length} to choose from`];
+  return choice === undefined ? { candidates, why: told } : { candidates, choice, why: told };
 }
 
 function refusalOf(live: readonly ServiceEndpoint[], why: readonly string[]) {

@@ -3,12 +3,16 @@
  * (agent/netfilter/service-share.ts) and the agent's candidates (service-candidates.ts) alike. The stages, in order;
  * each leaves the list alone rather than empty where it says "else":
  *
- *   of the address family dialled, with this port  ->  internalTrafficPolicy Local: on this node only
+ *   of the address family dialled, with this port, of the subset  ->  internalTrafficPolicy Local: on this node only
  *   ->  ready, else draining  ->  weight above 0, else all alike  ->  reachable (strict: by tunnel only)
  *   ->  meant for this node or zone by topology hints, else all  ->  by locality: near, else all
+ *
+ * With spill-over, those that are not near are told too: whoever balances gives them what the near ones cannot take.
  */
+import type { RouteSubset } from "../protocol/route-table.ts";
 import type {
   EndpointEntry,
+  LoadBalancerAlgorithm,
   Locality,
   ServiceEntry,
   ServicePort,
@@ -16,6 +20,7 @@ import type {
   WorkloadState,
 } from "../protocol/table.ts";
 import { type AddressFamily, addressFamily, formatHostPort, normalizeAddress } from "./address.ts";
+import type { SpillOver } from "./choice-settings.ts";
 import type { Transport } from "./decide-connection.ts";
 import type { TableState } from "./table-state.ts";
 
@@ -43,6 +48,8 @@ export interface ChosenEndpoint extends ServiceEndpoint {
 export interface EndpointChoice {
   /** In the order of their keys. Empty: nothing can take a connection, or nothing that may be reached. */
   readonly chosen: readonly ChosenEndpoint[];
+  /** With spill-over, when some are near and others are not: those others. */
+  readonly beyond?: { readonly far: readonly ChosenEndpoint[]; readonly spillOver: SpillOver };
   /** All that could take a connection, wherever they are: what kube-proxy chooses among. */
   readonly live: readonly ServiceEndpoint[];
   /** One client address goes to one endpoint: no dice. */
@@ -57,24 +64,34 @@ export interface PortOfService {
   readonly service: ServiceEntry;
   readonly port: ServicePort;
   readonly family: AddressFamily;
+  /** Absent: all endpoints of the Service. */
+  readonly subset?: RouteSubset;
 }
 
 /** Not remembered: those who ask remember what they make of it. */
 export function chooseEndpoints(table: TableState, node: string, about: PortOfService): EndpointChoice {
-  const { service, port, family } = about;
+  const { service, port, family, subset } = about;
   const why = [`port ${port.port} of Service ${service.key}`];
+  if (subset !== undefined) why.push(`subset ${subset.name}`);
   const all = endpointsOfPort(table, about);
   if (all.length === 0) why.push(`there is no endpoint of IPv${family}`);
   const here = service.internalTrafficPolicy === "Local" ? all.filter((endpoint) => endpoint.node === node) : all;
   if (here !== all) why.push(`${here.length} of ${all.length} endpoints are on this node, others do not count`);
   const live = liveEndpoints(here, why);
   const reachable = withTransport(table, node, weighted(live));
-  const sticky = (service.loadBalancer ?? table.mesh.loadBalancer) === "source-hash";
+  const sticky = isSticky(service.loadBalancer ?? table.mesh.loadBalancer);
   const routed = table.isRouted(service.key, port.port);
   const zone = table.node(node)?.zone;
   const hinted = byHints(reachable, node, zone, why);
-  const near = byLocality(hinted, service.locality ?? table.mesh.locality, node, zone, why);
-  return { chosen: near, live, sticky, routed, why };
+  const isNear = nearness(service.locality ?? table.mesh.locality, node, zone);
+  const chosen = byLocality(hinted, isNear, why);
+  const beyond = beyondNear(service, hinted, chosen, here, isNear, why);
+  return { chosen, ...(beyond === undefined ? {} : { beyond }), live, sticky, routed, why };
+}
+
+/** Of connections, a hash can only be one of their source. */
+function isSticky(algorithm: LoadBalancerAlgorithm): boolean {
+  return algorithm === "source-hash" || algorithm === "hash";
 }
 
 /** Undefined: there is no way that the mesh's encryption mode allows. */
@@ -86,16 +103,24 @@ export function transportTo(table: TableState, node: string, destination: Worklo
 }
 
 /** Address and target port of every endpoint of the port, whatever its state. */
-export function endpointsOfPort(table: TableState, { service, port, family }: PortOfService): ServiceEndpoint[] {
+export function endpointsOfPort(
+  table: TableState,
+  { service, port, family, subset }: PortOfService,
+): ServiceEndpoint[] {
   const endpoints: ServiceEndpoint[] = [];
   for (const entry of table.endpointsOf(service.key)) {
     const target = entry.ports[port.port];
     if (target === undefined) continue;
     const endpoint = entry.workload === undefined ? outside(table, entry, target) : pod(table, entry, target, family);
-    if (endpoint !== undefined && addressFamily(endpoint.address) === family) endpoints.push(endpoint);
+    if (endpoint === undefined || addressFamily(endpoint.address) !== family) continue;
+    if (subset === undefined || isIn(subset, endpoint.workload)) endpoints.push(endpoint);
   }
   // Changes arrive in any order; neither the choice nor the rules' text must depend on it.
   return endpoints.sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function isIn({ labels }: RouteSubset, workload: WorkloadEntry | undefined): boolean {
+  return workload !== undefined && Object.entries(labels).every(([name, value]) => workload.labels[name] === value);
 }
 
 function pod(
@@ -175,19 +200,48 @@ function byHints(
   return forUs;
 }
 
+/** What the locality makes near, in words too. Undefined: nothing is nearer than the rest. */
+interface Nearness {
+  readonly where: string;
+  isNear(endpoint: ServiceEndpoint): boolean;
+}
+
+function nearness(locality: Locality, node: string, zone: string | undefined): Nearness | undefined {
+  if (locality === "prefer-local") return { where: `on this node (${locality})`, isNear: (one) => one.node === node };
+  if (locality === "spread" || zone === undefined) return undefined;
+  return { where: `in zone ${zone} (${locality})`, isNear: (one) => one.zone === zone };
+}
+
 function byLocality(
   endpoints: readonly ChosenEndpoint[],
-  locality: Locality,
-  node: string,
-  zone: string | undefined,
+  nearness: Nearness | undefined,
   why: string[],
 ): readonly ChosenEndpoint[] {
-  if (locality === "spread") return endpoints;
-  const isNode = locality === "prefer-local";
-  const isNear = (one: ChosenEndpoint): boolean =>
-    isNode ? one.node === node : zone !== undefined && one.zone === zone;
-  const near = endpoints.filter(isNear);
-  if (near.length === 0) return endpoints;
-  why.push(`${near.length} of them are ${isNode ? "on this node" : `in zone ${zone}`} (${locality})`);
+  const near = nearness === undefined ? [] : endpoints.filter((endpoint) => nearness.isNear(endpoint));
+  if (nearness === undefined || near.length === 0) return endpoints;
+  why.push(`${near.length} of them are ${nearness.where}`);
   return near;
+}
+
+/** `all`: whatever their state. Those on their way out are missing from nothing: that is how a Service gets smaller. */
+function beyondNear(
+  { spillOver }: ServiceEntry,
+  reachable: readonly ChosenEndpoint[],
+  near: readonly ChosenEndpoint[],
+  all: readonly ServiceEndpoint[],
+  nearness: Nearness | undefined,
+  why: string[],
+): EndpointChoice["beyond"] {
+  if (spillOver === undefined || nearness === undefined || near.length === reachable.length) return undefined;
+  const far = reachable.filter((endpoint) => !near.includes(endpoint));
+  const unready = all.filter((endpoint) => endpoint.state === "unready" && nearness.isNear(endpoint));
+  const nearWeight = sumOfWeights(near) + sumOfWeights(unready);
+  const { minHealthyPercent } = spillOver;
+  const share = `${Math.round((100 * sumOfWeights(near)) / nearWeight)} %`;
+  why.push(`${share} of the near ones are ready; below ${minHealthyPercent} %, ${far.length} others take a part`);
+  return { far, spillOver: { minHealthyPercent, nearWeight } };
+}
+
+function sumOfWeights(endpoints: readonly ServiceEndpoint[]): number {
+  return endpoints.reduce((sum, { weight }) => sum + weight, 0);
 }

@@ -3,8 +3,9 @@
  * hands those that have one to HTTP (`HttpRouterFor`); all others stay bytes.
  */
 import type { EjectionSettings, LoadBalancerAlgorithm, ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
-import type { RouteTarget } from "../../protocol/route-table.ts";
+import type { RouteTarget, ValueSource } from "../../protocol/route-table.ts";
 import type { AddressFamily } from "../../routing/address.ts";
+import type { ChoiceSettings } from "../../routing/choice-settings.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
 import type { RequestDecision } from "../../routing/http/request-decision.ts";
 import type { RequestFacts } from "../../routing/http/request-facts.ts";
@@ -12,10 +13,15 @@ import type { RequestFacts } from "../../routing/http/request-facts.ts";
 /** The endpoints of a backend as they are now. */
 export interface BackendEndpoints {
   readonly service: ServiceEntry;
+  /** Whose statistics the balancer keeps: `shop/catalog:80`, with the name of the subset behind it. */
+  readonly destination: string;
   /** The same array until something about the backend changes. Empty: no endpoint can take a request. */
   readonly candidates: readonly Candidate[];
   readonly loadBalancer: LoadBalancerAlgorithm;
   readonly ejection: EjectionSettings;
+  /** With `loadBalancer: hash`. */
+  readonly hash?: ValueSource;
+  readonly choice?: ChoiceSettings;
   /** Why there is none to choose from. */
   readonly problem?: string;
 }

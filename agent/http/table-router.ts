@@ -2,15 +2,15 @@
  * Routers that follow the routing table: every request is decided by the newest one, also on a connection that is older.
  * What a table says is prepared once for each entry of it; a table that changes elsewhere costs no request anything.
  */
-import type { RouteEntry, RouteTarget } from "../../protocol/route-table.ts";
-import type { WorkloadEntry } from "../../protocol/table.ts";
+import type { RouteEntry, RouteSubset, RouteTarget } from "../../protocol/route-table.ts";
+import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AddressFamily } from "../../routing/address.ts";
 import { decideRequest, type RequestTable, type RouteFinder } from "../../routing/http/decide-request.ts";
 import type { RequestDecision } from "../../routing/http/request-decision.ts";
 import type { RequestFacts } from "../../routing/http/request-facts.ts";
 import { routeKey } from "../../routing/http/route-key.ts";
 import { RouteMatcher } from "../../routing/http/route-matcher.ts";
-import { requestCandidates } from "../../routing/service-candidates.ts";
+import { requestCandidates, type ServiceCandidates } from "../../routing/service-candidates.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import type { BackendEndpoints, HttpRouterFor, RequestRouter } from "./request-router.ts";
 
@@ -24,8 +24,17 @@ export function tableRouters(node: string, table: () => TableState | undefined):
     matchers.set(entry, matcher);
     return matcher;
   };
+  const subsetTexts = new WeakMap<RouteSubset, string>();
+  const textOf = (subset: RouteSubset): string => {
+    const known = subsetTexts.get(subset);
+    if (known !== undefined) return known;
+    // With its labels: a document may change them, and a route of another Service is not what its endpoints depend on.
+    const text = JSON.stringify(subset);
+    subsetTexts.set(subset, text);
+    return text;
+  };
   return (source, service, port, family) => {
-    const router = new TableRouter({ node, table, matcherOf, source, service, port, family });
+    const router = new TableRouter({ node, table, matcherOf, textOf, source, service, port, family });
     return router.isRouted ? router : undefined;
   };
 }
@@ -34,6 +43,7 @@ interface TableRouterOptions {
   readonly node: string;
   readonly table: () => TableState | undefined;
   readonly matcherOf: (entry: RouteEntry) => RouteMatcher;
+  readonly textOf: (subset: RouteSubset) => string;
   readonly source: WorkloadEntry;
   readonly service: string;
   readonly port: number;
@@ -61,26 +71,26 @@ class TableRouter implements RequestRouter, RequestTable {
     return decideRequest(this, facts);
   }
 
-  hasEndpoints(service: string, port: number): boolean {
-    const endpoints = this.endpoints({ service, port });
+  hasEndpoints(target: RouteTarget): boolean {
+    const endpoints = this.endpoints(target);
     return endpoints !== undefined && endpoints.candidates.length > 0;
   }
 
-  endpoints({ service: key, port: number }: RouteTarget): BackendEndpoints | undefined {
+  endpoints({ service: key, port: number, subset }: RouteTarget): BackendEndpoints | undefined {
     const table = this.#options.table();
     const service = table?.service(key);
     const port = service?.ports.find((each) => each.port === number && each.protocol === "TCP");
     if (table === undefined || service === undefined || port === undefined) return undefined;
-    const { node, family } = this.#options;
-    return table.derive(key, `requests ${number} ${family} ${node}`, (): BackendEndpoints => {
-      const offer = requestCandidates(table, node, { service, port, family });
-      return {
+    const { node, family, textOf } = this.#options;
+    const among = subset === undefined ? "" : ` ${textOf(subset)}`;
+    return table.derive(key, `requests ${number} ${family} ${node}${among}`, (): BackendEndpoints => {
+      const about = { service, port, family, ...(subset === undefined ? {} : { subset }) };
+      return backendEndpoints(
+        table,
         service,
-        candidates: offer.refusal === undefined ? offer.candidates : [],
-        loadBalancer: service.loadBalancer ?? table.mesh.loadBalancer,
-        ejection: service.ejection ?? table.mesh.ejection,
-        ...(offer.refusal === undefined ? {} : { problem: offer.refusal.reason }),
-      };
+        destinationOf(key, number, subset),
+        requestCandidates(table, node, about),
+      );
     });
   }
 
@@ -94,4 +104,22 @@ class TableRouter implements RequestRouter, RequestTable {
     const entry = this.#entry;
     return entry === undefined ? undefined : this.#options.matcherOf(entry);
   }
+}
+
+function backendEndpoints(
+  table: TableState,
+  service: ServiceEntry,
+  destination: string,
+  offer: ServiceCandidates,
+): BackendEndpoints {
+  const loadBalancer = service.loadBalancer ?? table.mesh.loadBalancer;
+  const found = { service, destination, loadBalancer, ejection: service.ejection ?? table.mesh.ejection };
+  const hash = loadBalancer === "hash" && service.hash !== undefined ? { hash: service.hash } : {};
+  if (offer.refusal !== undefined) return { ...found, ...hash, candidates: [], problem: offer.refusal.reason };
+  const { candidates, choice } = offer;
+  return { ...found, ...hash, candidates, ...(choice === undefined ? {} : { choice }) };
+}
+
+function destinationOf(service: string, port: number, subset: RouteSubset | undefined): string {
+  return subset === undefined ? `${service}:${port}` : `${service}:${port} ${subset.name}`;
 }

@@ -4,6 +4,9 @@
  */
 import { Flag, FRAME_HEADER_BYTES, FrameType } from "./frame-format.ts";
 
+/** A copy of so much, out of the pool, costs less than another buffer to write into. */
+const COPIED_BYTES = 2_048;
+
 export class FrameBuffer {
   length = 0;
   /** Frames other than DATA with a payload, since `clear`. */
@@ -20,6 +23,15 @@ export class FrameBuffer {
   /** What was written. Valid until `clear`. */
   get written(): Buffer {
     return this.#bytes.subarray(0, this.length);
+  }
+
+  /** What was written, for good: it belongs to the caller, and is not here any more. */
+  take(): Buffer {
+    const { written } = this;
+    this.clear();
+    if (written.length <= COPIED_BYTES) return Buffer.from(written);
+    this.#bytes = Buffer.allocUnsafeSlow(this.#idleBytes);
+    return written;
   }
 
   clear(): void {

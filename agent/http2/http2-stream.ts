@@ -40,6 +40,7 @@ export interface StreamLink {
 interface Loss {
   readonly code: number;
   readonly reason: string;
+  readonly byPeer: boolean;
 }
 
 export abstract class Http2Stream implements Sender {
@@ -75,7 +76,8 @@ export abstract class Http2Stream implements Sender {
   protected abstract giveData(chunk: Buffer): void;
   protected abstract giveEnd(): void;
   protected abstract giveDrain(): void;
-  protected abstract giveReset(code: number, reason: string): void;
+  /** `byPeer`: it said so. */
+  protected abstract giveReset(code: number, reason: string, byPeer: boolean): void;
   /** The message ends with trailers: the last DATA frame does not end the stream. */
   protected get endsWithTrailers(): boolean {
     return false;
@@ -106,12 +108,16 @@ export abstract class Http2Stream implements Sender {
     return this.#unread?.bytes ?? 0;
   }
 
-  /** Takes the buffer. False: wait for `giveDrain`. */
-  write(chunk: Buffer): boolean {
-    if (this.#isDead || this.#isFinished || chunk.length === 0) return true;
+  /** Takes the buffer. False: wait for `giveDrain`. `isLast`: as if `finish` followed. */
+  write(chunk: Buffer, isLast = false): boolean {
+    if (this.#isDead || this.#isFinished || chunk.length === 0) {
+      if (isLast) this.finish();
+      return true;
+    }
     const { link } = this;
     link.onMoved(chunk.length);
     this.#queue.push(chunk);
+    this.#isFinished = isLast;
     link.onQueueChanged(chunk.length);
     if (this.#sendWindowBytes > 0) link.onQueued(this, chunk.length);
     const { bounds } = link;
@@ -159,7 +165,7 @@ export abstract class Http2Stream implements Sender {
   }
 
   /** Everything was said in a HEADERS frame with END_STREAM. */
-  protected finishedAtOnce(): void {
+  finishedAtOnce(): void {
     this.#isFinished = true;
     this.#endSent();
   }
@@ -202,7 +208,7 @@ export abstract class Http2Stream implements Sender {
     return this.#queue.bytes > 0 && this.#sendWindowBytes > 0;
   }
 
-  sendData(out: FrameBuffer, maxBytes: number): number {
+  writeData(out: FrameBuffer, maxBytes: number): number {
     const queue = this.#queue;
     const length = Math.min(maxBytes, this.#sendWindowBytes, queue.bytes);
     const isLast = this.#isFinished && length === queue.bytes;
@@ -255,24 +261,24 @@ export abstract class Http2Stream implements Sender {
     if (this.isReadable && this.unreadBytes === 0) this.#tellEnd();
   }
 
-  /** RST_STREAM came, or the connection has sent one. */
-  receiveReset(code: number, reason: string): void {
+  /** RST_STREAM came (`byPeer`), or the connection has sent one. */
+  receiveReset(code: number, reason: string, byPeer: boolean): void {
     if (this.#isDead) return;
     this.#die();
     this.#release();
-    this.giveReset(code, reason);
+    this.giveReset(code, reason, byPeer);
   }
 
   /** The connection is gone, or will not take the stream: told soon. */
-  lose(code: number, reason: string): void {
+  lose(code: number, reason: string, byPeer: boolean): void {
     if (this.#isDead) return;
     this.#die();
     this.#isReleased = true;
-    this.loseSoon(code, reason);
+    this.loseSoon(code, reason, byPeer);
   }
 
-  protected loseSoon(code: number, reason: string): void {
-    this.#lost = { code, reason };
+  protected loseSoon(code: number, reason: string, byPeer: boolean): void {
+    this.#lost = { code, reason, byPeer };
     this.link.callSoon(this);
   }
 
@@ -289,7 +295,7 @@ export abstract class Http2Stream implements Sender {
     const lost = this.#lost;
     if (lost !== undefined) {
       this.#lost = undefined;
-      this.giveReset(lost.code, lost.reason);
+      this.giveReset(lost.code, lost.reason, lost.byPeer);
       return;
     }
     if (this.#drainDue && !this.#isDead) {

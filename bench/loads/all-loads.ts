@@ -7,19 +7,23 @@ import type { Load } from "./load.ts";
 import { mixed } from "./mixed.ts";
 import { newConnections } from "./new-connections.ts";
 import { sameNode } from "./same-node.ts";
-import { smallCalls } from "./small-calls.ts";
+import { routedCalls, smallCalls } from "./small-calls.ts";
 
-// Idle connections first: they are about processes that have not grown by other loads. There is none for HTTP (L7):
-// Hawser has no HTTP routing yet to compare.
+// Idle connections first: they are about processes that have not grown by other loads.
 export const ALL_LOADS: readonly Load[] = [
   idleConnections,
   ...smallCalls,
+  ...routedCalls,
   newConnections,
   ...bulk,
   mixed,
   ...sameNode,
   greeting,
 ];
+
+/** Left out of a quick run: their neighbours ask nearly the same. */
+const NOT_QUICK: readonly string[] = ["calls-8", "http-1", "http-8", "http-256"];
+export const QUICK_LOADS: readonly Load[] = ALL_LOADS.filter(({ id }) => !NOT_QUICK.includes(id));
 
 /** Names of groups, and of loads without a group of their own name. */
 export const LOAD_GROUPS: readonly string[] = [...new Set(ALL_LOADS.map(({ group }) => group))];

@@ -11,7 +11,15 @@ import { runCommand } from "../../core/run-command.ts";
 import type { Lab } from "../../lab/lab-client.ts";
 import { descendantPids } from "../measure/descendant-pids.ts";
 import { ProcessGroup } from "../measure/process-group.ts";
-import { CLIENT_NODE, CLIENT_POD, type Endpoint, SERVER_NODE, SERVICES, type ServiceName } from "../world/services.ts";
+import {
+  CLIENT_NODE,
+  CLIENT_POD,
+  type Endpoint,
+  ROUTED_PATH,
+  SERVER_NODE,
+  SERVICES,
+  type ServiceName,
+} from "../world/services.ts";
 import type { PeerCertificates } from "./peer-certificates.ts";
 import type { Peer } from "./peers.ts";
 import { renderTemplate, type TemplateValues } from "./render-template.ts";
@@ -43,22 +51,30 @@ const READY_POLL_MS = 100;
 export async function startPeer(peer: Peer, place: PeerPlace): Promise<RunningPeer> {
   const directory = path.join(place.lab.stateDir, "peers", peer.name);
   mkdirSync(directory, { recursive: true });
-  const values = { ...(await writeCertificates(directory, place)), directory };
-  const services = SERVICES.map(({ name, pod, port }, index) => ({
+  const entryOf = (service: ServiceName): Endpoint => ({ host: place.gateway, port: peer.basePort + indexOf(service) });
+  const values = {
+    ...(await writeCertificates(directory, place)),
+    directory,
+    httpEntryPort: entryOf("http").port,
+    // What HTTP chooses is the server of the calls.
+    callsExitPort: peer.basePort + SERVER_PORTS + indexOf("calls"),
+  };
+  const services = SERVICES.filter(({ name }) => name !== "http").map(({ name, pod, port }) => ({
     service: name,
-    entryPort: peer.basePort + index,
-    exitPort: peer.basePort + SERVER_PORTS + index,
+    entryPort: peer.basePort + indexOf(name),
+    exitPort: peer.basePort + SERVER_PORTS + indexOf(name),
     podAddress: place.podAddresses.get(pod) ?? "127.0.0.1",
     podPort: port,
   }));
   const server = await startSide(place.lab, SERVER_NODE, peer, peer.serverTemplate, values, services);
   const client = await startSide(place.lab, CLIENT_NODE, peer, peer.clientTemplate, values, services);
-  const entryOf = (service: ServiceName): Endpoint => ({
-    host: place.gateway,
-    port: peer.basePort + SERVICES.findIndex(({ name }) => name === service),
-  });
-  await untilAnswering(place.lab, peer, entryOf("calls"), [client, server]);
+  await untilAnswering(place.lab, peer, entryOf("calls"), "/", [client, server]);
+  await untilAnswering(place.lab, peer, entryOf("http"), ROUTED_PATH, [client, server]);
   return { client: processesOf(client), server: processesOf(server), entryOf };
+}
+
+function indexOf(service: ServiceName): number {
+  return SERVICES.findIndex(({ name }) => name === service);
 }
 
 async function writeCertificates(directory: string, place: PeerPlace): Promise<Readonly<Record<string, string>>> {
@@ -104,10 +120,16 @@ async function startSide(
   return { child, words: () => words };
 }
 
-async function untilAnswering(lab: Lab, peer: Peer, { host, port }: Endpoint, sides: readonly Side[]): Promise<void> {
+async function untilAnswering(
+  lab: Lab,
+  peer: Peer,
+  { host, port }: Endpoint,
+  urlPath: string,
+  sides: readonly Side[],
+): Promise<void> {
   const deadlineMs = performance.now() + READY_TIMEOUT_MS;
   for (;;) {
-    const answer = await lab.exec(CLIENT_POD, ["curl", "-s", "--max-time", "2", `http://${host}:${port}/`]);
+    const answer = await lab.exec(CLIENT_POD, ["curl", "-s", "--max-time", "2", `http://${host}:${port}${urlPath}`]);
     if (answer.stdout === "hello\n") return;
     const ended = sides.some(({ child }) => child.exitCode !== null);
     if (ended || performance.now() > deadlineMs) {

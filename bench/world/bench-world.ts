@@ -10,7 +10,16 @@ import { createPeerCertificates } from "../peers/peer-certificates.ts";
 import { type Peer, PEERS } from "../peers/peers.ts";
 import { startPeer } from "../peers/start-peer.ts";
 import type { VariantName } from "../variants.ts";
-import { CLIENT_NODE, CLIENT_POD, FAR_POD, NEAR_POD, SECOND_CLIENT_POD, SERVER_NODE, SERVICES } from "./services.ts";
+import {
+  CLIENT_NODE,
+  CLIENT_POD,
+  FAR_POD,
+  NEAR_POD,
+  ROUTED_SERVICE,
+  SECOND_CLIENT_POD,
+  SERVER_NODE,
+  SERVICES,
+} from "./services.ts";
 import { tuneKernel } from "./tune-kernel.ts";
 import type { Variant } from "./variant.ts";
 
@@ -103,7 +112,15 @@ async function hawserVariant(lab: Lab): Promise<Variant> {
     return new ProcessGroup(() => [lab.hostPid(agent.pid)]);
   };
   const proxies = { client: agentOf(CLIENT_NODE), server: agentOf(SERVER_NODE) };
-  return { name: "hawser", title: "Hawser, strict", ...(await podEndpoints(lab)), lab, proxies };
+  const { endpointOf, near } = await podEndpoints(lab);
+  return {
+    name: "hawser",
+    title: "Hawser, strict",
+    lab,
+    endpointOf: (service) => (service === "http" ? ROUTED_SERVICE : endpointOf(service)),
+    near,
+    proxies,
+  };
 }
 
 function peerVariant(

@@ -9,12 +9,12 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
+import { Turns } from "../../core/turns.ts";
 import type { KubeClient } from "../../kubernetes/kube-client.ts";
 import type { AgentAuthenticator, Authentication, AuthenticationRefusal } from "../agent-authenticator.ts";
 import { limits, timers } from "../limits.ts";
 import type { PodObject } from "./cluster-objects.ts";
 import { readIfThere } from "../../kubernetes/read-if-there.ts";
-import { Turns } from "./turns.ts";
 
 export interface TokenReviewsOptions {
   readonly client: Pick<KubeClient, "create" | "get">;
@@ -47,7 +47,8 @@ interface Claims {
 
 interface Known {
   readonly node: string;
-  /** Wall clock. */
+  /** Both by the wall clock. */
+  readonly expiresAtMs: number;
   readonly untilMs: number;
 }
 
@@ -70,11 +71,12 @@ export class TokenReviews implements AgentAuthenticator {
     if (hopeless !== undefined) return hopeless;
     const digest = createHash("sha256").update(token).digest("base64");
     const known = this.#known.get(digest);
-    if (known !== undefined && known.untilMs > this.#options.clock.nowMs()) return { node: known.node };
+    if (known !== undefined && known.untilMs > this.#options.clock.nowMs()) {
+      return { node: known.node, expiresAtMs: known.expiresAtMs };
+    }
     const answer = await this.#inTime(token);
     this.#options.count?.("refused" in answer ? answer.refused : "node");
-    if ("node" in answer) this.#remember(digest, answer.node, claims);
-    return answer;
+    return "node" in answer ? this.#remember(digest, answer.node, claims) : answer;
   }
 
   #refuseByClaims({ aud, sub }: Claims): Authentication | undefined {
@@ -152,15 +154,17 @@ export class TokenReviews implements AgentAuthenticator {
     return pod?.metadata.uid === uid ? pod.spec?.nodeName : undefined;
   }
 
-  #remember(digest: string, node: string, { exp }: Claims): void {
+  /** A token without an expiry is looked at as one that has passed it: again and again. */
+  #remember(digest: string, node: string, { exp }: Claims): Authentication {
     const nowMs = this.#options.clock.nowMs();
-    const expiresMs = typeof exp === "number" ? exp * 1_000 : nowMs;
+    const expiresAtMs = typeof exp === "number" ? exp * 1_000 : nowMs;
     this.#known.delete(digest);
-    this.#known.set(digest, { node, untilMs: Math.min(nowMs + timers.knownTokenMs, expiresMs) });
+    this.#known.set(digest, { node, expiresAtMs, untilMs: Math.min(nowMs + timers.knownTokenMs, expiresAtMs) });
     for (const [oldest, { untilMs }] of this.#known) {
       if (this.#known.size <= limits.knownTokens && untilMs > nowMs) break;
       this.#known.delete(oldest);
     }
+    return { node, expiresAtMs };
   }
 }
 

@@ -11,7 +11,7 @@
  *                                        without endpoints ->  respond 503
  *                                        else  ----------->  forward
  */
-import type { HeaderField, RouteBackend, RouteMirror } from "../../protocol/route-table.ts";
+import type { HeaderField, RouteBackend, RouteMirror, RouteTarget } from "../../protocol/route-table.ts";
 import { changePath } from "./change-path.ts";
 import { corsChanges, isPreflight, preflightHeaders } from "./cors.ts";
 import type { RankedMatch } from "./match-list.ts";
@@ -31,8 +31,8 @@ export interface RouteFinder {
 export interface RequestTable {
   /** See RouteIndex. */
   readonly routes: RouteFinder;
-  /** Whether anything behind this port of the Service may take a request. */
-  hasEndpoints(service: string, port: number): boolean;
+  /** Whether anything behind this port of the Service, or of the subset of it, may take a request. */
+  hasEndpoints(target: RouteTarget): boolean;
 }
 
 const NOT_ROUTED: NotRouted = { kind: "not-routed" };
@@ -100,12 +100,12 @@ class Decider {
   }
 
   #toBackend({ backend, filters }: BackendInForce): RequestDecision {
-    const { service, port, problem } = backend;
-    const name = `backend ${service}:${port}`;
+    const { service, port, subset, problem } = backend;
+    const name = `backend ${service}:${port}${subset === undefined ? "" : ` (subset ${subset.name})`}`;
     if (problem !== undefined) return this.#fail("invalid-backend", 500, `${name} is invalid: ${problem}`, backend);
     const answer = this.#answerByFilters(filters, backend);
     if (answer !== undefined) return answer;
-    if (!this.#table.hasEndpoints(service, port)) {
+    if (!this.#table.hasEndpoints(backend)) {
       return this.#fail("no-endpoints", 503, `${name} has no endpoint that could take a request`, backend);
     }
     return this.#forward(backend, filters);

@@ -4,7 +4,7 @@
  */
 import type { Document } from "../../protocol/documents/document.ts";
 import type { Position } from "../../protocol/documents/problem.ts";
-import type { RouteBackend } from "../../protocol/route-table.ts";
+import type { RouteTarget } from "../../protocol/route-table.ts";
 import type { ServicePort, WorkloadEntry } from "../../protocol/table.ts";
 import type { CheckedDocuments } from "../check-documents.ts";
 import { chooseEndpoints, endpointsOfPort, type ServiceEndpoint } from "../service-endpoints.ts";
@@ -113,17 +113,16 @@ class Explainer {
       random,
       mirrorRandom: 0,
     };
-    const hasEndpoints = (service: string, port: number) =>
-      this.#endpoints({ service, port, weight: 1 }).some(({ chosen }) => chosen);
+    const hasEndpoints = (target: RouteTarget) => this.#endpoints(target).some(({ chosen }) => chosen);
     return decideRequest({ routes: this.#routes, hasEndpoints }, facts);
   }
 
-  #endpoints(backend: RouteBackend): readonly ExplainedEndpoint[] {
+  #endpoints(backend: RouteTarget): readonly ExplainedEndpoint[] {
     const service = this.#table.service(backend.service);
     const port = service?.ports.find((each) => each.port === backend.port && each.protocol === "TCP");
     if (service === undefined || port === undefined) return [];
     return ([4, 6] as const).flatMap((family) => {
-      const about = { service, port, family };
+      const about = { service, port, family, ...(backend.subset === undefined ? {} : { subset: backend.subset }) };
       const all = endpointsOfPort(this.#table, about);
       const node = this.#question.source?.node ?? "";
       const chosen = new Set(chooseEndpoints(this.#table, node, about).chosen.map(({ key }) => key));

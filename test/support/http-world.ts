@@ -67,6 +67,7 @@ export class HttpWorld {
       service: catalog,
       candidates: options.candidates ?? (options.origins ?? []).map(localCandidate),
       loadBalancer: "round-robin",
+      destination: `${catalog.key}:80`,
       ejection: options.ejection ?? NO_EJECTION,
     };
     this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#serve(socket));

@@ -7,6 +7,7 @@ import test from "ava";
 import type { WebSocket } from "ws";
 import { ChannelTrust } from "../../../agent/control/channel-trust.ts";
 import { createCertificateRequest } from "../../../agent/identity/certificate-request.ts";
+import { CloseCode } from "../../../controller/agent-session.ts";
 import type { Authentication } from "../../../controller/agent-authenticator.ts";
 import { newAuthorityCertificate, newAuthorityKey } from "../../../controller/authority-material.ts";
 import { limits } from "../../../controller/limits.ts";
@@ -92,6 +93,29 @@ test("a refusal tells by its status whether the same token may be taken later, a
   t.is(await controller.metric('hawser_controller_connections_refused_total{reason="api-unreachable"}'), 1);
   await once(controller.rawSocket("a.long-jwt_of.some~characters=="), "open");
   t.false(controller.log.text.includes("a.long-jwt"));
+});
+
+test("a channel ends with the token that opened it, and its agent comes back with the next one", async (t) => {
+  let current = "first";
+  let isFirstOver = false;
+  const authenticate = async (token: string): Promise<Authentication> => {
+    if (token === "first" && isFirstOver) return { refused: "token", detail: "expired" };
+    return { node: "node-1", expiresAtMs: Date.now() + (token === "first" ? 500 : 3_600_000) };
+  };
+  const controller = await ControllerUnderTest.start(t, { platform: { authenticator: { authenticate } } });
+  const agent = controller.agent("node-1", { credentials: () => ({ token: current, roots: controller.roots() }) });
+  await eventually("the agent is here", () => agent.channel.connected);
+  const stolen = controller.rawSocket("first");
+  await once(stolen, "open");
+  isFirstOver = true;
+  current = "second";
+  const [code] = (await once(stolen, "close")) as [number];
+  t.is(code, CloseCode.tokenExpired);
+  await eventually(
+    "the agent is back",
+    async () => agent.channel.connected && (await controller.status()).agents.length === 1,
+  );
+  t.true(controller.log.text.includes("Token of a channel has expired"));
 });
 
 test("agents are told what to trust when they come, and when it changes; the server's certificate follows", async (t) => {

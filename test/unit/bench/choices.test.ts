@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import test from "ava";
 import { chooseVariants } from "../../../bench/choose-variants.ts";
-import { ALL_LOADS, chooseLoads } from "../../../bench/loads/all-loads.ts";
+import { ALL_LOADS, chooseLoads, LOAD_GROUPS, QUICK_LOADS } from "../../../bench/loads/all-loads.ts";
 import { renderTemplate } from "../../../bench/peers/render-template.ts";
 
 const PEERS = path.resolve(import.meta.dirname, "../../../bench/peers");
@@ -14,7 +14,24 @@ test("loads are chosen by group or one by one, and run in their own order", (t) 
 });
 
 test("a load that does not exist is an error that names those that do", (t) => {
-  t.throws(() => chooseLoads(["calls", "http"]), { code: "no-load", message: /http.*calls.*mixed/ });
+  t.throws(() => chooseLoads(["calls", "smtp"]), { code: "no-load", message: /smtp.*calls.*mixed/ });
+});
+
+test("HTTP routing is measured over as many connections as plain calls, by the same figures", (t) => {
+  const routed = chooseLoads(["http"]);
+  t.deepEqual(
+    routed.map(({ id }) => id),
+    ["http-1", "http-8", "http-64", "http-256"],
+  );
+  t.deepEqual(routed[0]?.metrics, chooseLoads(["calls-1"])[0]?.metrics);
+});
+
+test("a quick run fits into three minutes, with every group of loads in it", (t) => {
+  const settings = { sliceSeconds: 1, idleConnections: 2_000 };
+  const variants = 6;
+  const seconds = QUICK_LOADS.reduce((sum, load) => sum + load.secondsPerSlice(settings) * variants, 0);
+  t.true(seconds < 180, `${seconds}`);
+  t.deepEqual([...new Set(QUICK_LOADS.map(({ group }) => group))], LOAD_GROUPS);
 });
 
 test("every load has a name of its own", (t) => {
@@ -42,12 +59,22 @@ test("a name in a template that has no value is an error", (t) => {
 });
 
 test("nothing is left to fill in of any peer's configuration", (t) => {
-  const values = { gateway: "g", serverAddress: "s", ca: "c", clientPem: "p", serverPem: "q", directory: "d" };
+  const values = {
+    gateway: "g",
+    serverAddress: "s",
+    ca: "c",
+    clientPem: "p",
+    serverPem: "q",
+    directory: "d",
+    loadModule: "",
+    httpEntryPort: 4,
+    callsExitPort: 2,
+  };
   const service = { service: "calls", entryPort: 1, exitPort: 2, podAddress: "a", podPort: 3 };
   const files = readdirSync(PEERS).filter((file) => /\.(client|server)\.(cfg|conf|yaml)$/.test(file));
   t.is(files.length, 8);
   for (const file of files) {
     const text = readFileSync(path.join(PEERS, file), "utf8");
-    t.notRegex(renderTemplate(text, { ...values, loadModule: "" }, [service]), /\{\{/, file);
+    t.notRegex(renderTemplate(text, values, [service]), /\{\{/, file);
   }
 });

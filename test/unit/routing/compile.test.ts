@@ -208,6 +208,26 @@ spec: { targetRef: { kind: Service, name: gone } }
   );
 });
 
+test("a node whose kubelet claims an address among another node's pods does not get it, and the pod stays in the mesh", (t) => {
+  const liar = `
+apiVersion: v1
+kind: Node
+metadata: { name: n0 }
+spec: { podCIDR: 10.2.0.0/24 }
+status: { addresses: [{ type: InternalIP, address: 192.168.0.2 }, { type: InternalIP, address: 10.1.0.5 }] }
+---
+`;
+  for (const judgement of ["each", "whole"] as const) {
+    const { documents } = parseDocuments(liar + NODE + pod("a", "podIP: 10.1.0.5"), "test.yaml");
+    const { contents, problems } = compileTable({ documents, agentNodes: new Set(), judgement });
+    t.deepEqual(contents.workloads[0]?.addresses, ["10.1.0.5"]);
+    t.deepEqual(contents.nodes[0]?.addresses, ["192.168.0.2"]);
+    t.deepEqual(problems.map(formatProblem), [
+      "test.yaml:6:96 status.addresses[1].address: expected an address of the node itself, found 10.1.0.5, which is among the pods of Node n1",
+    ]);
+  }
+});
+
 test("a node's zone is its well-known label", (t) => {
   const labelled = NODE.replace("name: n1 }", "name: n1, labels: { topology.kubernetes.io/zone: z1 } }");
   t.is(compile(labelled).contents.nodes[0]?.zone, "z1");

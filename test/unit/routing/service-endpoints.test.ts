@@ -1,5 +1,6 @@
 /** Which endpoints take the connections of a node, stage by stage. */
 import test from "ava";
+import type { RouteSubset } from "../../../protocol/route-table.ts";
 import type { EndpointEntry, MeshSettings, PodEndpoint, ServiceEntry, WorkloadEntry } from "../../../protocol/table.ts";
 import { chooseEndpoints } from "../../../routing/service-endpoints.ts";
 import { TableState } from "../../../routing/table-state.ts";
@@ -22,9 +23,10 @@ interface Given {
   readonly service?: Partial<ServiceEntry>;
   readonly mesh?: Partial<MeshSettings>;
   readonly node?: string;
+  readonly subset?: RouteSubset;
 }
 
-function choice({ pods, outside = [], service = {}, mesh = {}, node = "n1" }: Given) {
+function choice({ pods, outside = [], service = {}, mesh = {}, node = "n1", subset }: Given) {
   const entry = serviceEntry("a/web", { ports: [PORT], ...service });
   const workloads = pods.map(([name, on, , fields], index) =>
     workloadEntry(`a/${name}`, on, { addresses: [`10.0.0.${index + 1}`], ...fields }),
@@ -36,7 +38,8 @@ function choice({ pods, outside = [], service = {}, mesh = {}, node = "n1" }: Gi
       { locality: "spread", ...mesh },
     ),
   );
-  return chooseEndpoints(table, node, { service: entry, port: PORT, family: 4 });
+  const about = { service: entry, port: PORT, family: 4 } as const;
+  return chooseEndpoints(table, node, subset === undefined ? about : { ...about, subset });
 }
 
 const names = (given: Given): readonly string[] =>
@@ -195,4 +198,57 @@ test("a choice says what led to it", (t) => {
     "1 of them are in zone z1 (prefer-zone)",
   ]);
   t.deepEqual(choice({ pods: [] }).why, ["port 80 of Service a/web", "there is no endpoint of IPv4"]);
+});
+
+test("a subset has the pods with all of its labels, and nothing that is no pod", (t) => {
+  const pods: Behind[] = [
+    ["p1", "n1", {}, { labels: { app: "web", version: "v1" } }],
+    ["p2", "n2", {}, { labels: { app: "web", version: "v2", tier: "canary" } }],
+    ["p3", "n3", {}, { labels: { app: "web" } }],
+  ];
+  const outside = [outsideEntry("a/web", "10.9.0.1:80", 80)];
+  const of = (labels: Readonly<Record<string, string>>) => names({ pods, outside, subset: { name: "a/some", labels } });
+  t.deepEqual(of({ version: "v2" }), ["p2"]);
+  t.deepEqual(of({ app: "web" }), ["p1", "p2", "p3"]);
+  t.deepEqual(of({ version: "v1", tier: "canary" }), []);
+  t.deepEqual(choice({ pods, subset: { name: "a/none", labels: { version: "v3" } } }).why, [
+    "port 80 of Service a/web",
+    "subset a/none",
+    "there is no endpoint of IPv4",
+  ]);
+});
+
+test("with spill-over the others are told, and how much of the near ones there would be", (t) => {
+  const pods: Behind[] = [
+    ["p1", "n1"],
+    ["p2", "n2", { weight: 300 }],
+    ["p3", "n2", { state: "unready" }],
+    ["p4", "n2", { state: "draining" }],
+    ["p5", "n3"],
+  ];
+  const service = { spillOver: { minHealthyPercent: 70 } };
+  const given = choice({ pods, service, mesh: { locality: "prefer-zone" } });
+  t.deepEqual(
+    given.chosen.map(({ workload }) => workload?.name),
+    ["p1", "p2"],
+  );
+  t.deepEqual(
+    given.beyond?.far.map(({ workload }) => workload?.name),
+    ["p5"],
+  );
+  t.deepEqual(given.beyond?.spillOver, { minHealthyPercent: 70, nearWeight: 500 });
+  t.is(given.why.at(-1), "80 % of the near ones are ready; below 70 %, 1 others take a part");
+});
+
+test("nothing is beyond the near ones without spill-over, without others, or when nothing is near", (t) => {
+  const service = { spillOver: { minHealthyPercent: 70 } };
+  const mesh = { locality: "prefer-zone" } as const;
+  const two: Behind[] = [
+    ["p1", "n1"],
+    ["p3", "n3"],
+  ];
+  t.is(choice({ pods: two, mesh }).beyond, undefined);
+  t.is(choice({ pods: two.slice(0, 1), mesh, service }).beyond, undefined);
+  t.is(choice({ pods: two.slice(1), mesh, service }).beyond, undefined);
+  t.is(choice({ pods: two, service }).beyond, undefined);
 });

@@ -125,3 +125,65 @@ test("endpoints are of the family that was dialled; without any, requests are an
   t.is(router?.endpoints({ service: "shop/v3", port: 80 }), undefined);
   t.is(router?.endpoints({ service: "shop/v2", port: 81 }), undefined);
 });
+
+test("a subset has endpoints, a list and statistics of its own, also after its labels have changed", (t) => {
+  const labelled = (version: string) => ({ name: "shop/some", labels: { version } });
+  const table = tableWith(weighted(1, 1));
+  const workload = [
+    { ...near, labels: { version: "v1" } },
+    { ...far, labels: { version: "v2" } },
+  ];
+  table.apply({ epoch: "epoch-1", sequence: 2, upserts: { workload }, removals: {} });
+  const router = tableRouters("n1", () => table)(web, "shop/catalog", 80, 4);
+  const v1 = labelled("v1");
+  const ofV1 = router?.endpoints({ service: "shop/v2", port: 80, subset: v1 });
+  t.deepEqual(
+    ofV1?.candidates.map(({ address }) => address),
+    ["10.0.1.3"],
+  );
+  t.is(ofV1?.destination, "shop/v2:80 shop/some");
+  t.is(router?.endpoints({ service: "shop/v2", port: 80, subset: v1 }), ofV1);
+  t.deepEqual(
+    router?.endpoints({ service: "shop/v2", port: 80, subset: labelled("v2") })?.candidates.map(({ key }) => key),
+    ["shop/v2:8080"],
+  );
+});
+
+test("a request to a subset without endpoints is answered with 503, and the reason names it", (t) => {
+  const subset = { name: "shop/v3", labels: { version: "v3" } };
+  const backends = [{ service: "shop/v2", port: 80, weight: 1, subset }];
+  const table = tableWith(routeEntry("shop/catalog", { rules: [{ route: "shop/r", index: 0, backends }] }));
+  const router = tableRouters("n1", () => table)(web, "shop/catalog", 80, 4);
+  const decision = router?.decide(facts(0));
+  t.like(decision, { kind: "respond", status: 503, code: "no-endpoints" });
+  t.regex(decision?.kind === "respond" ? decision.reason : "", /shop\/v2:80 \(subset shop\/v3\)/);
+});
+
+test("what a Service's policy says of the choice is told with the endpoints", (t) => {
+  const table = tableWith(weighted(1, 1));
+  const policy = {
+    loadBalancer: "hash",
+    hash: { from: "header", name: "x-user" },
+    slowStart: { windowMs: 30_000, minPercent: 10 },
+    spillOver: { minHealthyPercent: 70 },
+    locality: "prefer-local",
+  } as const;
+  const service = [serviceEntry("shop/v2", { ports: PORTS, ...policy })];
+  table.apply({ epoch: "epoch-1", sequence: 2, upserts: { service }, removals: {} });
+  const router = tableRouters("n1", () => table)(web, "shop/catalog", 80, 4);
+  const endpoints = router?.endpoints({ service: "shop/v2", port: 80 });
+  t.like(endpoints, { loadBalancer: "hash", hash: policy.hash });
+  t.deepEqual(endpoints?.choice, {
+    slowStart: policy.slowStart,
+    spillOver: { minHealthyPercent: 70, nearWeight: 100 },
+    honorsRetryAfter: true,
+  });
+  t.deepEqual(
+    endpoints?.candidates.map(({ address, far: isFar }) => [address, isFar]),
+    [
+      ["10.0.1.3", undefined],
+      ["10.0.2.4", true],
+    ],
+  );
+  t.is(router?.endpoints({ service: "shop/v1", port: 80 })?.choice, undefined);
+});

@@ -52,7 +52,7 @@ test("an agent's token is that of the node on which its pod runs", async (t) => 
   const bodies: object[] = [];
   client.intercept = (_verb, _path, body) => void bodies.push(body ?? {});
   const mine = token();
-  t.deepEqual(await reviews.authenticate(mine), { node: "node-1" });
+  t.deepEqual(await reviews.authenticate(mine), { node: "node-1", expiresAtMs: Date.UTC(2026, 0, 2) });
   t.like(bodies[0], { kind: "TokenReview", spec: { token: mine, audiences: ["hawser"] } });
   t.deepEqual(results, ["node"]);
 });

@@ -87,7 +87,7 @@ export class RequestWorld {
     const [name = "", namespace = "shop"] = host.split(".");
     const headers = Object.entries(options.headers ?? {}).map(([key, value]) => [key.toLowerCase(), value] as const);
     return decideRequest(
-      { routes: this.#routes, hasEndpoints: (key) => !this.#empty.has(key) },
+      { routes: this.#routes, hasEndpoints: ({ service }) => !this.#empty.has(service) },
       {
         source: { namespace: options.from ?? "shop" },
         service: `${namespace}/${name}`,

@@ -22,6 +22,7 @@ export class Turns {
     return new Promise((resolve) => {
       const begin = (): void => {
         this.#waiting.delete(begin);
+        signal.removeEventListener("abort", begin);
         resolve(signal.aborted ? undefined : this.#run(task));
       };
       this.#waiting.add(begin);
