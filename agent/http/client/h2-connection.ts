@@ -4,53 +4,52 @@
  *   serving --drain, idle: GOAWAY--> draining --last stream--> closed
  *      \---------------------------------\---the client leaves, breaks the protocol, or is aborted--> closed
  */
-import type { Socket } from "node:net";
-import type { FrameBuffer } from "../../http2/frame-buffer.ts";
-import { type Http2Error, WIRE_CODE } from "../../http2/http2-error.ts";
+import type { Http2Error } from "../../http2/http2-error.ts";
 import { RequestConnection } from "../../http2/request-connection.ts";
 import type {
+  ByteTransport,
   ConnectionEnd,
   RequestConnectionEvents,
   RequestMessage,
   RequestStream,
   RequestStreamHandler,
 } from "../../http2/request-stream.ts";
-import type { FrameTarget } from "../../http2/turn-writer.ts";
+import { PlainStream } from "../../relay/plain-stream.ts";
 import type { CloseReason } from "../../relay/relay.ts";
-import { resetSocket, resetWhenClosed } from "../../sockets/reset-socket.ts";
+import { resetSocket } from "../../sockets/reset-socket.ts";
+import type { StreamHandler } from "../../tunnel/engine.ts";
 import type { LiveConnection } from "../../worker/connection-registry.ts";
 import { httpTimers } from "../limits.ts";
 import { H2Exchange } from "./h2-exchange.ts";
 import type { ClientConnectionOptions } from "./http-connection.ts";
 import { logClientConnection } from "./log-client-connection.ts";
 
-export class H2Connection implements LiveConnection, FrameTarget, RequestConnectionEvents {
+export class H2Connection implements LiveConnection, ByteTransport, StreamHandler, RequestConnectionEvents {
   readonly #options: ClientConnectionOptions;
   readonly #connection: RequestConnection;
   readonly #exchanges = new Set<H2Exchange>();
-  readonly #totals = { sentBytes: 0, receivedBytes: 0 };
+  readonly #stream: PlainStream;
+  #sentBytes = 0;
+  #receivedBytes = 0;
   #requests = 0;
   #isClosed = false;
   #reason: CloseReason = "closed";
   #detail: string | undefined;
 
   constructor(options: ClientConnectionOptions) {
-    const { clock } = options.plane;
+    const { plane, socket } = options;
     this.#options = options;
-    this.#connection = new RequestConnection({ role: "server", target: this, clock, events: this });
+    this.#connection = new RequestConnection({ role: "server", clock: plane.clock, events: this });
+    this.#stream = new PlainStream(socket, this);
   }
 
   /** `first`: what was read to tell the version. */
   start(first: Buffer): void {
     const { plane, socket, facts } = this.#options;
     plane.connections.add(this, facts.source.address);
-    resetWhenClosed(socket, true);
-    socket.on("data", (chunk: Buffer) => this.#connection.receive(chunk));
-    socket.on("end", () => this.#lost("the client closed the connection"));
-    socket.on("error", (error) => this.#lost(error.message));
     socket.on("close", () => this.#closed());
-    this.#connection.start();
-    this.#connection.receive(first);
+    this.#connection.start(this);
+    this.onData(first);
     if (plane.connections.isDraining) this.drain();
   }
 
@@ -72,7 +71,8 @@ export class H2Connection implements LiveConnection, FrameTarget, RequestConnect
   abort(reason: CloseReason, detail?: string): void {
     if (this.#isClosed) return;
     this.#fail(reason, detail);
-    this.#endExchanges("aborted", detail ?? reason);
+    for (const exchange of [...this.#exchanges]) exchange.gone("aborted", detail ?? reason);
+    this.#connection.lost(detail ?? reason, false);
     resetSocket(this.#options.socket);
   }
 
@@ -80,15 +80,46 @@ export class H2Connection implements LiveConnection, FrameTarget, RequestConnect
     if (!this.#connection.isDraining) this.#connection.goaway(true);
   }
 
-  // FrameTarget.
+  // ByteTransport.
 
-  send(out: FrameBuffer, sent: () => void): void {
-    this.#options.socket.write(out.written, sent);
+  get queuedBytes(): number {
+    return this.#stream.queuedBytes;
+  }
+
+  write(chunk: Buffer): boolean {
+    this.#receivedBytes += chunk.length;
+    return this.#stream.write(chunk);
   }
 
   end(): void {
-    resetWhenClosed(this.#options.socket, false);
-    this.#options.socket.end();
+    this.#stream.end();
+  }
+
+  reset(): void {
+    this.#stream.reset();
+  }
+
+  // StreamHandler.
+
+  onResponse(): void {}
+
+  onData(chunk: Buffer): void {
+    this.#sentBytes += chunk.length;
+    this.#connection.onData(chunk);
+  }
+
+  onEnd(): void {
+    this.#left("the client closed the connection");
+    this.#connection.onEnd();
+  }
+
+  onDrain(): void {
+    this.#connection.onDrain();
+  }
+
+  onReset(code: number, reason: string): void {
+    this.#left(reason);
+    this.#connection.onReset(code, reason);
   }
 
   // RequestConnectionEvents.
@@ -103,7 +134,6 @@ export class H2Connection implements LiveConnection, FrameTarget, RequestConnect
       stream,
       request,
       endStream,
-      totals: this.#totals,
       onOver: (over) => this.#exchanges.delete(over),
     });
     this.#exchanges.add(exchange);
@@ -126,40 +156,31 @@ export class H2Connection implements LiveConnection, FrameTarget, RequestConnect
     this.#options.plane.metrics.limitHit(name);
   }
 
-  onClosed({ detail, error }: ConnectionEnd): void {
-    if (error !== undefined) {
-      this.#fail("refused", `${error.code}: ${error.message}`);
-      this.#options.plane.metrics.refused(error.code);
-    }
-    this.#endExchanges("client-gone", detail);
+  onClosed({ error }: ConnectionEnd): void {
+    if (error === undefined) return;
+    this.#fail("refused", `${error.code}: ${error.message}`);
+    this.#options.plane.metrics.refused(error.code);
   }
 
-  #lost(detail: string): void {
-    if (this.#isClosed) return;
+  /** The client leaves: before its answers have come, or after. */
+  #left(detail: string): void {
     if (this.#exchanges.size > 0) this.#fail("reset-by-pod", detail);
-    this.#endExchanges("client-gone", detail);
-    this.#connection.lost(detail, false);
-    this.#options.socket.destroy();
   }
 
   #closed(): void {
     if (this.#isClosed) return;
-    this.#lost("the client closed the connection");
+    this.#connection.lost("the client closed the connection", false);
     this.#isClosed = true;
     const { plane, facts, startedMs } = this.#options;
     plane.connections.remove(this);
     logClientConnection(plane, facts, {
       startedMs,
       requests: this.#requests,
-      bytesSent: this.#totals.sentBytes,
-      bytesReceived: this.#totals.receivedBytes,
+      bytesSent: this.#sentBytes,
+      bytesReceived: this.#receivedBytes,
       reason: this.#reason,
       detail: this.#detail,
     });
-  }
-
-  #endExchanges(reason: "client-gone" | "aborted", detail: string): void {
-    for (const exchange of [...this.#exchanges]) exchange.gone(reason, detail);
   }
 
   /** The first reason is the cause, later ones are consequences. */

@@ -21,8 +21,6 @@ export interface H2ExchangeOptions extends Omit<ExchangeOptions, "client" | "hea
   readonly stream: RequestStream;
   readonly request: RequestMessage;
   readonly endStream: boolean;
-  /** Of its connection, to be added to. */
-  readonly totals: { sentBytes: number; receivedBytes: number };
   readonly onOver: (exchange: H2Exchange) => void;
 }
 
@@ -76,17 +74,16 @@ export class H2Exchange implements ExchangeClient, RequestStreamHandler {
   // ExchangeClient.
 
   answerInterim({ status, fields }: ResponseHead): boolean {
-    this.#options.stream.sendHeaders({ status, fields, contentLength: undefined }, false);
+    this.#options.stream.sendHeaders({ status, fields, length: undefined }, false);
     return true;
   }
 
   answerHead({ status, fields, length, hasBody }: ResponseHead): void {
     this.#answerEnded = !hasBody;
-    this.#options.stream.sendHeaders({ status, fields, contentLength: length }, !hasBody);
+    this.#options.stream.sendHeaders({ status, fields, length }, !hasBody);
   }
 
   answerBody(content: Buffer): boolean {
-    this.#options.totals.receivedBytes += content.length;
     this.#movedBytes += content.length;
     return this.#options.stream.sendData(content, false);
   }
@@ -104,12 +101,8 @@ export class H2Exchange implements ExchangeClient, RequestStreamHandler {
     const { stream } = this.#options;
     const { status, fields, length } = head;
     const content = this.#head.method === "HEAD" ? undefined : body;
-    const contentLength = status === NO_CONTENT ? undefined : length;
-    stream.sendHeaders({ status, fields, contentLength }, content === undefined);
-    if (content !== undefined) {
-      this.#options.totals.receivedBytes += content.length;
-      stream.sendData(content, true);
-    }
+    stream.sendHeaders({ status, fields, length: status === NO_CONTENT ? undefined : length }, content === undefined);
+    if (content !== undefined) stream.sendData(content, true);
     this.#finished();
   }
 
@@ -138,7 +131,6 @@ export class H2Exchange implements ExchangeClient, RequestStreamHandler {
   onHeaders(): void {}
 
   onData(chunk: Buffer): void {
-    this.#options.totals.sentBytes += chunk.length;
     this.#movedBytes += chunk.length;
     this.#exchange.requestBody(chunk);
   }
@@ -179,18 +171,12 @@ export class H2Exchange implements ExchangeClient, RequestStreamHandler {
 }
 
 function headOf({ request, endStream }: H2ExchangeOptions): RequestHead {
-  const { method, scheme, authority, path, fields, contentLength, expectsContinue, trailersWanted } = request;
+  const { scheme } = request;
   return {
+    ...request,
     version: 2,
-    method,
     scheme: scheme === "https" ? "https" : "http",
-    authority,
-    path,
-    fields,
     hasBody: !endStream,
-    length: contentLength,
     upgrade: undefined,
-    expectsContinue,
-    trailersWanted,
   };
 }

@@ -4,16 +4,21 @@
  *   waiting --the connection has its stream--> ready --sendHead--> a stream of the connection, until both sides are done
  */
 import type { Candidate } from "../../../routing/decide-connection.ts";
-import { WIRE_CODE } from "../../http2/http2-error.ts";
+import { Http2Error, WIRE_CODE } from "../../http2/http2-error.ts";
 import type { RequestStream, RequestStreamHandler, ResponseMessage, StreamReset } from "../../http2/request-stream.ts";
 import type { Fields } from "../fields.ts";
 import type { UpgradedConnection } from "../request-carrier.ts";
 import type { RequestHead } from "../request-head.ts";
 import type { H2Upstream } from "./h2-upstream.ts";
-import { UpstreamFailure } from "./upstream-failure.ts";
 import type { UpstreamRequest, UpstreamUser } from "./upstream-request.ts";
 
 const EMPTY = Buffer.alloc(0);
+const REFUSED: StreamReset = {
+  code: WIRE_CODE["refused-stream"],
+  detail: "no room for another stream",
+  wasRefused: true,
+  byPeer: false,
+};
 const FIRST_FINAL_STATUS = 200;
 const NO_CONTENT = 204;
 const NOT_MODIFIED = 304;
@@ -43,11 +48,9 @@ export class H2Request implements UpstreamRequest, RequestStreamHandler {
     return this.#answerBegun;
   }
 
-  /** Nothing comes any more. */
-  fail(failure: UpstreamFailure): void {
-    const user = this.#user;
-    this.#user = undefined;
-    user?.onFailed(failure);
+  /** It has no stream yet. */
+  get isWaiting(): boolean {
+    return this.#stream === undefined;
   }
 
   // UpstreamRequest.
@@ -65,20 +68,15 @@ export class H2Request implements UpstreamRequest, RequestStreamHandler {
   }
 
   sendHead(head: RequestHead): void {
-    const { method, scheme, authority, path, fields, length, trailersWanted, expectsContinue, hasBody } = head;
-    const message = {
-      method,
-      scheme,
-      authority,
-      path,
-      fields,
-      contentLength: length,
-      trailersWanted,
-      expectsContinue,
-    };
-    this.#method = method;
-    this.#requestDone = !hasBody;
-    this.#stream = this.#upstream.open(message, !hasBody, this);
+    this.#method = head.method;
+    this.#requestDone = !head.hasBody;
+    try {
+      this.#stream = this.#upstream.open(head, !head.hasBody, this);
+    } catch (error) {
+      if (!(error instanceof Http2Error)) throw error;
+      // The server takes fewer than it was given meanwhile.
+      queueMicrotask(() => this.onReset(REFUSED));
+    }
   }
 
   sendBody(content: Buffer): boolean {
@@ -119,7 +117,7 @@ export class H2Request implements UpstreamRequest, RequestStreamHandler {
 
   // RequestStreamHandler.
 
-  onHeaders({ status, fields, contentLength: length }: ResponseMessage, endStream: boolean): void {
+  onHeaders({ status, fields, length }: ResponseMessage, endStream: boolean): void {
     this.#answerBegun = true;
     const head = { status, reason: undefined, fields, length, upgrade: undefined };
     if (status < FIRST_FINAL_STATUS) this.#user?.onInterim({ ...head, hasBody: false });
@@ -139,15 +137,10 @@ export class H2Request implements UpstreamRequest, RequestStreamHandler {
   }
 
   onReset(reset: StreamReset): void {
+    const user = this.#user;
+    this.#user = undefined;
     this.#upstream.forget(this);
-    this.fail(this.#failureOf(reset));
-  }
-
-  #failureOf({ code, detail, wasRefused, byPeer }: StreamReset): UpstreamFailure {
-    const why = `${this.candidate.key}: ${detail}`;
-    if (wasRefused) return new UpstreamFailure("refused-stream", why);
-    if (byPeer) return new UpstreamFailure("reset", `${why} (code ${code})`, code);
-    return this.#upstream.isClosed ? this.#upstream.lossOf(this, why) : new UpstreamFailure("bad-response", why);
+    user?.onFailed(this.#upstream.failureOf(this, reset));
   }
 }
 

@@ -8,19 +8,20 @@
  * What is lost before the endpoint has accepted was not delivered, and every request on it may be sent again.
  */
 import type { Clock } from "../../../core/clock.ts";
+import { HawserError } from "../../../core/errors.ts";
 import type { Candidate } from "../../../routing/decide-connection.ts";
-import type { FrameBuffer } from "../../http2/frame-buffer.ts";
 import { WIRE_CODE } from "../../http2/http2-error.ts";
 import { http2Limits } from "../../http2/limits.ts";
 import { RequestConnection } from "../../http2/request-connection.ts";
 import type {
+  ByteTransport,
   ConnectionEnd,
   RequestConnectionEvents,
   RequestMessage,
   RequestStream,
   RequestStreamHandler,
+  StreamReset,
 } from "../../http2/request-stream.ts";
-import type { FrameTarget } from "../../http2/turn-writer.ts";
 import type { ByteCounters, CloseReason } from "../../relay/relay.ts";
 import { ErrorCode, type TunnelStream } from "../../tunnel/engine.ts";
 import type { DialledUpstream } from "./dial-upstream.ts";
@@ -38,7 +39,7 @@ export interface H2UpstreamOptions {
   readonly onClosed: (upstream: H2Upstream, reason: CloseReason) => void;
 }
 
-export class H2Upstream implements DialledUpstream, FrameTarget, RequestConnectionEvents {
+export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnectionEvents {
   readonly candidate: Candidate;
   readonly startedMs: number;
   cancelDial: (() => void) | undefined;
@@ -48,13 +49,13 @@ export class H2Upstream implements DialledUpstream, FrameTarget, RequestConnecti
   readonly #requests = new Set<H2Request>();
   #stream: TunnelStream | undefined;
   #counters: ByteCounters = { sentBytes: 0, receivedBytes: 0 };
-  /** The transport takes the next bytes. */
-  #sent: (() => void) | undefined;
   #isOpen = false;
   #isClosed = false;
   #isLeaving = false;
-  /** Requests it has carried to their end. */
-  #carried = 0;
+  /** What every request fails with. */
+  #lossCode: UpstreamFailureCode | undefined;
+  /** A request has come to its end on it. */
+  #hasCarried = false;
   #idleSinceMs: number;
 
   constructor(options: H2UpstreamOptions) {
@@ -63,15 +64,11 @@ export class H2Upstream implements DialledUpstream, FrameTarget, RequestConnecti
     this.candidate = candidate;
     this.startedMs = clock.monotonicMs();
     this.#idleSinceMs = this.startedMs;
-    this.#connection = new RequestConnection({ role: "client", target: this, clock, events: this });
+    this.#connection = new RequestConnection({ role: "client", clock, events: this });
   }
 
   get isOpen(): boolean {
     return this.#isOpen;
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed;
   }
 
   /** No request is on it. */
@@ -81,9 +78,9 @@ export class H2Upstream implements DialledUpstream, FrameTarget, RequestConnecti
 
   /** Another request can be given to it. */
   get hasRoom(): boolean {
-    if (this.#isClosed || this.#isLeaving || this.#connection.isDraining) return false;
-    const most = this.#isOpen ? this.#connection.maxConcurrent : http2Limits.streamsBeforeSettings;
-    return this.#requests.size < most && (this.#stream === undefined || this.#connection.hasRoom);
+    if (this.#isClosed || this.#isLeaving) return false;
+    if (this.#stream !== undefined) return this.#connection.hasRoom;
+    return this.#requests.size < http2Limits.streamsBeforeSettings;
   }
 
   get mayHaveDelivered(): boolean {
@@ -99,11 +96,29 @@ export class H2Upstream implements DialledUpstream, FrameTarget, RequestConnecti
 
   attach(stream: TunnelStream): void {
     this.#stream = stream;
-    this.#connection.start();
+    this.#connection.start(this);
     for (const request of [...this.#requests]) request.ready();
   }
 
-  /** From a request: its stream. */
+  fail(code: UpstreamFailureCode, why: string): void {
+    this.#lossCode = code;
+    const isConnect = code === "connect-failure" || code === "connect-timeout";
+    this.#lose(isConnect ? "connect-failed" : "reset-by-peer", why);
+  }
+
+  /** Takes no more requests, and closes after the last one. */
+  leave(): void {
+    this.#isLeaving = true;
+    if (this.isIdle) this.#close();
+  }
+
+  sweep(nowMs: number, idleMs: number): void {
+    this.#connection.sweep(nowMs);
+    if (this.isIdle && nowMs - this.#idleSinceMs > idleMs) this.#close();
+  }
+
+  // What its requests ask for.
+
   open(message: RequestMessage, endStream: boolean, handler: RequestStreamHandler): RequestStream {
     return this.#connection.open(message, endStream, handler);
   }
@@ -111,59 +126,48 @@ export class H2Upstream implements DialledUpstream, FrameTarget, RequestConnecti
   /** The request is over. */
   forget(request: H2Request): void {
     if (!this.#requests.delete(request)) return;
-    this.#carried += 1;
+    this.#hasCarried = true;
     this.#idleSinceMs = this.#options.clock.monotonicMs();
-    if (!this.isIdle) return;
-    if (this.#isLeaving || this.#connection.isDraining || !this.#isOpen) this.close("closed");
+    // One that is being dialled is of no use to anybody either.
+    if (this.isIdle && (this.#isLeaving || this.#connection.isDraining || !this.#isOpen)) this.#close();
   }
 
-  /** Takes no more requests, and closes after the last one. */
-  leave(): void {
-    this.#isLeaving = true;
-    if (this.isIdle) this.close("closed");
+  failureOf(request: H2Request, { code, detail, wasRefused, byPeer }: StreamReset): UpstreamFailure {
+    const why = `${this.candidate.key}: ${detail}`;
+    if (this.#lossCode !== undefined) return new UpstreamFailure(this.#lossCode, why);
+    if (!this.mayHaveDelivered) return new UpstreamFailure("connect-failure", why);
+    if (wasRefused) return new UpstreamFailure("refused-stream", why);
+    if (byPeer) return new UpstreamFailure("reset", `${why} (HTTP/2 error code ${code})`, code);
+    if (!this.#isClosed) return new UpstreamFailure("bad-response", why);
+    // A server that closes an idle connection crosses our next request: that is no failure of the request.
+    return new UpstreamFailure(this.#hasCarried && !request.answerBegun ? "stale" : "reset", why);
   }
 
-  sweep(nowMs: number, idleMs: number): void {
-    this.#connection.sweep(nowMs);
-    if (this.isIdle && nowMs - this.#idleSinceMs > idleMs) this.close("closed");
+  // ByteTransport.
+
+  get queuedBytes(): number {
+    return this.#stream?.queuedBytes ?? 0;
   }
 
-  close(reason: CloseReason): void {
-    if (this.#isClosed) return;
-    this.#gone(reason);
-    this.#connection.close(WIRE_CODE["no-error"], "closed");
-  }
-
-  fail(code: UpstreamFailureCode, why: string): void {
-    const isConnect = code === "connect-failure" || code === "connect-timeout";
-    this.#lose(isConnect ? "connect-failed" : "reset-by-peer", why, () => code);
-  }
-
-  /** Why a request on a connection that was lost has failed. */
-  lossOf(request: H2Request, why: string): UpstreamFailure {
-    return new UpstreamFailure(this.#lossCode(request), why);
-  }
-
-  // FrameTarget.
-
-  send(out: FrameBuffer, sent: () => void): void {
-    const stream = this.#stream;
-    if (stream === undefined) return;
-    this.#counters.sentBytes += out.length;
-    // The stream keeps what it takes, and `out` is written to again.
-    if (stream.write(Buffer.from(out.written))) process.nextTick(sent);
-    else this.#sent = sent;
+  write(chunk: Buffer): boolean {
+    this.#counters.sentBytes += chunk.length;
+    return this.#stream?.write(chunk) ?? true;
   }
 
   end(): void {
     this.#stream?.end();
   }
 
+  reset(code: number): void {
+    this.#stream?.reset(code);
+    this.#stream = undefined;
+  }
+
   // RequestConnectionEvents.
 
+  /** Never: the frames of a server that opens streams are refused before. */
   onRequest(stream: RequestStream): RequestStreamHandler {
-    stream.reset(WIRE_CODE["refused-stream"]);
-    throw new Error("A server opens no streams");
+    throw new HawserError("impossible", `A server opened stream ${stream.id}`);
   }
 
   onMalformed(): void {}
@@ -171,16 +175,15 @@ export class H2Upstream implements DialledUpstream, FrameTarget, RequestConnecti
   onRoom(): void {}
 
   onDraining(): void {
-    if (this.isIdle) this.close("closed");
+    if (this.isIdle) this.#close();
   }
 
   onLimit(name: string): void {
     this.#options.onLimit(name);
   }
 
-  onClosed({ detail, error }: ConnectionEnd): void {
-    if (this.#isClosed) return;
-    this.#lose("reset-by-peer", detail, () => (error === undefined ? undefined : "bad-response"));
+  onClosed({ detail }: ConnectionEnd): void {
+    this.#lose("reset-by-peer", detail);
   }
 
   // StreamHandler.
@@ -196,22 +199,23 @@ export class H2Upstream implements DialledUpstream, FrameTarget, RequestConnecti
 
   onData(chunk: Buffer): void {
     this.#counters.receivedBytes += chunk.length;
-    if (!this.#isClosed) this.#connection.receive(chunk);
+    this.#connection.onData(chunk);
   }
 
   onEnd(): void {
-    this.#lose("closed", "the server closed the connection", () => undefined);
+    this.#gone("closed");
+    this.#connection.onEnd();
+    this.#failWaiting("the server closed the connection");
   }
 
   onDrain(): void {
-    const sent = this.#sent;
-    this.#sent = undefined;
-    sent?.();
+    this.#connection.onDrain();
   }
 
   onReset(code: number, reason: string): void {
     this.#stream = undefined;
-    this.#lose("reset-by-peer", reason, () => (code === ErrorCode.refusedStream ? "refused-stream" : undefined));
+    if (code === ErrorCode.refusedStream) this.#lossCode ??= "refused-stream";
+    this.#lose("reset-by-peer", reason);
   }
 
   #opened(): void {
@@ -223,27 +227,32 @@ export class H2Upstream implements DialledUpstream, FrameTarget, RequestConnecti
     this.cancelDial = undefined;
   }
 
-  /** `code`: when it is the same for all requests. */
-  #lose(reason: CloseReason, why: string, code: () => UpstreamFailureCode | undefined): void {
+  /** In order: no request is on it. */
+  #close(): void {
     if (this.#isClosed) return;
+    this.#gone("closed");
+    if (this.#isOpen) this.#connection.goaway(false);
+    else this.#lose("closed", "nobody waits for it any more");
+  }
+
+  /** Requests with a stream are told by the connection. */
+  #lose(reason: CloseReason, why: string): void {
     this.#gone(reason);
     this.#connection.lost(why, !this.mayHaveDelivered);
-    const stream = this.#stream;
+    this.#stream?.reset(ErrorCode.cancel);
     this.#stream = undefined;
-    stream?.reset(ErrorCode.cancel);
+    this.#failWaiting(why);
+  }
+
+  #failWaiting(why: string): void {
+    const reset = { code: WIRE_CODE["refused-stream"], detail: why, wasRefused: true, byPeer: false };
     for (const request of [...this.#requests]) {
-      this.#requests.delete(request);
-      request.fail(new UpstreamFailure(code() ?? this.#lossCode(request), `${this.candidate.key}: ${why}`));
+      if (request.isWaiting) request.onReset(reset);
     }
   }
 
-  /** A server that closes an idle connection crosses our next request: that is no failure of the request. */
-  #lossCode(request: H2Request): UpstreamFailureCode {
-    if (!this.mayHaveDelivered) return "connect-failure";
-    return this.#carried > 0 && !request.answerBegun ? "stale" : "reset";
-  }
-
   #gone(reason: CloseReason): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.cancelDial?.();
     this.cancelDial = undefined;
