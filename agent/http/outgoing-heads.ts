@@ -30,7 +30,19 @@ export function outgoingRequest(head: RequestHead, changes: RequestChanges, requ
   if (!fields.has("x-request-id")) fields.add("x-request-id", requestId());
   const { path } = changes;
   const upgrade = offeredUpgrade(head);
-  return { version, method, scheme, authority, path, fields, hasBody, length, upgrade, expectsContinue, trailersWanted };
+  return {
+    version,
+    method,
+    scheme,
+    authority,
+    path,
+    fields,
+    hasBody,
+    length,
+    upgrade,
+    expectsContinue,
+    trailersWanted,
+  };
 }
 
 /** Throws as above. Changes the head's fields. */

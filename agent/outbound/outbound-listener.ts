@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { addressFamily, formatHostPort, normalizeAddress } from "../../routing/address.ts";
 import { type ConnectionDecision, decideConnection, type RefuseDecision } from "../../routing/decide-connection.ts";
 import type { TableState } from "../../routing/table-state.ts";
-import { H1Connection } from "../http/client/h1-connection.ts";
+import { HttpConnection } from "../http/client/http-connection.ts";
 import type { HttpPlane } from "../http/http-plane.ts";
 import type { HttpRouterFor } from "../http/request-router.ts";
 import { timers } from "../limits.ts";
@@ -98,7 +98,7 @@ export class OutboundListener {
     table: TableState,
     { source, service, servicePort }: ConnectionDecision,
     addresses: Addresses & { readonly redirected: boolean },
-  ): H1Connection | undefined {
+  ): HttpConnection | undefined {
     if (this.#http === undefined || source === undefined || service === undefined || servicePort === undefined) return;
     const { plane, routerFor } = this.#http;
     const { sourceAddress: address, sourcePort: port, redirected, destinationAddress, destinationPort } = addresses;
@@ -111,7 +111,7 @@ export class OutboundListener {
       dialled: formatHostPort(destinationAddress, destinationPort),
       table,
     };
-    return new H1Connection({ plane, socket, facts, router });
+    return new HttpConnection({ plane, socket, facts, router });
   }
 
   #refuse(socket: Socket, table: TableState, decision: RefuseDecision, addresses: Addresses): void {

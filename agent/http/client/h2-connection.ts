@@ -144,7 +144,13 @@ export class H2Connection implements LiveConnection, ByteTransport, StreamHandle
   onMalformed({ code, message }: Http2Error): void {
     const { plane, facts } = this.#options;
     plane.metrics.refused("malformed-request");
-    const record = { event: "malformed-request", service: facts.service.key, source: facts.source.address, code, message };
+    const record = {
+      event: "malformed-request",
+      service: facts.service.key,
+      source: facts.source.address,
+      code,
+      message,
+    };
     plane.log.info(record, "Request refused that is no HTTP/2");
   }
 

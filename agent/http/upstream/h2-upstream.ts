@@ -39,6 +39,9 @@ export interface H2UpstreamOptions {
   readonly onClosed: (upstream: H2Upstream, reason: CloseReason) => void;
 }
 
+/** What a server that knows no HTTP/2 says to its preface. */
+const H1_ANSWER = Buffer.from("HTTP/1.");
+
 export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnectionEvents {
   readonly candidate: Candidate;
   readonly startedMs: number;
@@ -198,11 +201,15 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
   }
 
   onData(chunk: Buffer): void {
+    const isFirst = this.#counters.receivedBytes === 0;
     this.#counters.receivedBytes += chunk.length;
-    this.#connection.onData(chunk);
+    if (isFirst && chunk.subarray(0, H1_ANSWER.length).equals(H1_ANSWER)) {
+      this.fail("bad-response", "it answers in HTTP/1.1; say so with appProtocol: http at the port of its Service");
+    } else this.#connection.onData(chunk);
   }
 
   onEnd(): void {
+    this.#failedBefore();
     this.#gone("closed");
     this.#connection.onEnd();
     this.#failWaiting("the server closed the connection");
@@ -215,7 +222,13 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
   onReset(code: number, reason: string): void {
     this.#stream = undefined;
     if (code === ErrorCode.refusedStream) this.#lossCode ??= "refused-stream";
+    this.#failedBefore();
     this.#lose("reset-by-peer", reason);
+  }
+
+  /** The server had broken the protocol, and was told: that its connection ends is a consequence. */
+  #failedBefore(): void {
+    if (!this.#isClosed && this.#connection.state === "closed") this.#lossCode ??= "bad-response";
   }
 
   #opened(): void {
