@@ -371,9 +371,13 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
   /** Section 5.4.2. A peer that makes us reset streams is as busy as one that resets them. */
   protected failStream(stream: Stream, code: Http2ErrorCode, reason: string): void {
     this.#dataStream = undefined;
+    this.resetStream(stream, code, reason);
+    if (this.isServer) this.flood.reset();
+  }
+
+  protected resetStream(stream: Stream, code: Http2ErrorCode, reason: string): void {
     this.control().rstStream(stream.id, WIRE_CODE[code]);
     stream.receiveReset(WIRE_CODE[code], reason, false);
-    if (this.isServer) this.flood.reset();
   }
 
   #giveCredit(bytes: number): void {

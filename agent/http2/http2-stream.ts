@@ -16,6 +16,9 @@ import type { Http2Bounds } from "./http2-bounds.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import type { Sender } from "./send-scheduler.ts";
 
+/** Less is copied: a buffer of its own in each write costs more. */
+const SLICED_BYTES = 4_096;
+
 /** What a stream needs of its connection. */
 export interface StreamLink {
   readonly bounds: Http2Bounds;
@@ -210,13 +213,18 @@ export abstract class Http2Stream implements Sender {
 
   writeData(out: FrameBuffer, maxBytes: number): number {
     const queue = this.#queue;
-    const length = Math.min(maxBytes, this.#sendWindowBytes, queue.bytes);
+    const isSliced = out.takesSlices && queue.headBytes >= SLICED_BYTES;
+    const length = Math.min(maxBytes, this.#sendWindowBytes, isSliced ? queue.headBytes : queue.bytes);
     const isLast = this.#isFinished && length === queue.bytes;
     const endsHere = isLast && !this.endsWithTrailers;
-    const bytes = out.reserve(FRAME_HEADER_BYTES + length);
+    const bytes = out.reserve(FRAME_HEADER_BYTES + (isSliced ? 0 : length));
     writeFrameHeader(bytes, out.length, length, FrameType.data, endsHere ? Flag.endStream : 0, this.id);
-    queue.moveTo(bytes, out.length + FRAME_HEADER_BYTES, length);
-    out.length += FRAME_HEADER_BYTES + length;
+    out.length += FRAME_HEADER_BYTES;
+    if (isSliced) out.slice(queue.shift(length));
+    else {
+      queue.moveTo(bytes, out.length, length);
+      out.length += length;
+    }
     this.#sendWindowBytes -= length;
     this.link.onQueueChanged(-length);
     if (isLast) {
@@ -308,7 +316,7 @@ export abstract class Http2Stream implements Sender {
   #deliverUnread(): void {
     const unread = this.#unread;
     while (unread !== undefined && unread.bytes > 0 && !this.#isPaused && !this.#isDead) {
-      const chunk = unread.shift() as Buffer;
+      const chunk = unread.shift(unread.headBytes);
       this.link.onUnread(-chunk.length);
       this.#consumed(chunk.length);
       this.giveData(chunk);

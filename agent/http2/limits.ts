@@ -64,6 +64,8 @@ export const http2Timers = {
   pingTimeoutMs: 20_000,
   /** From the first GOAWAY of a graceful end to the second, when the PING between them is not answered. */
   goawayGraceMs: 1_000,
+  /** A client that was told to go, and has all its answers, gets this long to close by itself; Go's server waits as long. */
+  closeGraceMs: 1_000,
   /** After GOAWAY and the transport's end the peer gets this long to read and to close. */
   lingerMs: 2_000,
 } as const;

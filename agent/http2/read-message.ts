@@ -85,7 +85,7 @@ function readFields(list: readonly HeaderField[], part: MessagePart): Read {
   };
   let pseudoOver = false;
   let cookieAt = -1;
-  for (const [name, value] of list) {
+  for (const [name, value, isSecret] of list) {
     if (!VALUE.test(value)) throw malformed("a field value with a control character, or with blanks at an end");
     if (name.charCodeAt(0) === COLON) {
       if (pseudoOver) throw malformed("a pseudo-header after other fields");
@@ -93,6 +93,7 @@ function readFields(list: readonly HeaderField[], part: MessagePart): Read {
       continue;
     }
     pseudoOver = true;
+    if (isSecret === true) (read.fields.secrets ??= new Set()).add(name);
     if (name === "cookie") cookieAt = readCookie(read.fields, value, cookieAt);
     else if (!readSpecial(read, name, value, part)) {
       if (!NAME.test(name)) throw malformed("a field name that is no word in lower case");

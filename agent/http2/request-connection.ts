@@ -167,12 +167,10 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
   }
 
   onEnd(): void {
-    if (this.#state === "closing") this.#closed("peer closed the connection", undefined);
-    else if (this.#state !== "closed") {
-      this.#target.end();
-      this.abandon(WIRE_CODE.cancel, "peer closed the connection", false);
-      this.#closed("peer closed the connection", undefined);
-    }
+    if (this.#state === "closed") return;
+    this.#target.end();
+    this.abandon(WIRE_CODE.cancel, "peer closed the connection", false);
+    this.#closed("peer closed the connection", undefined);
   }
 
   onDrain(): void {
@@ -336,8 +334,14 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
   #finishWhenEmpty(): void {
     if (this.#state !== "draining" || this.streams.size > 0 || this.#graceTimer !== undefined) return;
     if (!this.isRefusing) this.sayGoaway(WIRE_CODE["no-error"]);
-    this.#state = "closing";
     this.#end = { detail: "drained", error: undefined };
+    // A client may not have read everything: it closes when it has. Some throw away what they hold when their server does.
+    if (this.isServer) this.#lingerTimer ??= this.#clock.after(http2Timers.closeGraceMs, () => this.#finish());
+    else this.#finish();
+  }
+
+  #finish(): void {
+    this.#state = "closing";
     this.writer.finish();
     this.#linger();
   }
@@ -354,6 +358,7 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
 
   #linger(): void {
     this.#graceTimer?.cancel();
+    this.#lingerTimer?.cancel();
     this.#lingerTimer = this.#clock.after(http2Timers.lingerMs, () => {
       this.#target.reset();
       this.#closed("peer does not close", undefined);
@@ -383,6 +388,9 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
 
   #refusalAt(nowMs: number): { readonly limit: Http2LimitName; readonly detail: string } | undefined {
     if (nowMs >= this.#pongDueMs) return { limit: "pingTimeoutMs", detail: "peer does not answer PING" };
+    if (this.#target.isStalled(nowMs, http2Timers.windowStallMs)) {
+      return { limit: "windowStallMs", detail: "peer's network takes no data" };
+    }
     if (!this.settingsCame) {
       const isSlow = this.isServer && nowMs - this.#startedMs >= http2Timers.slowHeadMs;
       return isSlow ? { limit: "slowHeadMs", detail: "peer does not send SETTINGS" } : undefined;
@@ -400,25 +408,47 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
     for (const stream of this.streams.all()) {
       if (!stream.isStalled(nowMs, http2Timers.windowStallMs)) continue;
       this.#events.onLimit("windowStallMs");
-      this.failStream(stream, "cancel", "peer takes no data");
+      this.resetStream(stream, "cancel", "peer takes no data");
     }
   }
 }
 
 /** The end of a write is told in the turn's setImmediate phase, as TLS does: what comes meanwhile is gathered. */
 class TransportTarget implements FrameTarget {
+  readonly takesSlices = true;
   transport: ByteTransport | undefined;
   isGone = false;
   #isEnded = false;
   #waiting: (() => void) | undefined;
+  #drains = 0;
+  /** What a sweep saw, and since when. */
+  #sweptDrains = 0;
+  #sweptMs = 0;
 
   send(out: FrameBuffer, sent: () => void): void {
     if (this.isGone || this.#isEnded || this.transport === undefined) return;
-    if (this.transport.write(out.take())) setImmediate(sent);
+    if (this.#write(this.transport, out.take())) setImmediate(sent);
     else this.#waiting = sent;
   }
 
+  #write(transport: ByteTransport, chunks: readonly Buffer[]): boolean {
+    let mayGoOn = true;
+    if (chunks.length > 1) transport.cork?.();
+    for (const chunk of chunks) mayGoOn = transport.write(chunk);
+    if (chunks.length > 1) transport.uncork?.();
+    return mayGoOn;
+  }
+
+  /** At each sweep: it takes no byte, for so long. */
+  isStalled(nowMs: number, limitMs: number): boolean {
+    if (this.#waiting !== undefined && this.#drains === this.#sweptDrains) return nowMs - this.#sweptMs >= limitMs;
+    this.#sweptDrains = this.#drains;
+    this.#sweptMs = nowMs;
+    return false;
+  }
+
   drained(): void {
+    this.#drains += 1;
     const sent = this.#waiting;
     this.#waiting = undefined;
     sent?.();

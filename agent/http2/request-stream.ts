@@ -100,6 +100,9 @@ export interface RequestStream {
 export interface ByteTransport {
   /** Takes the buffer. False: `onDrain` follows (the buffer was taken all the same). */
   write(chunk: Buffer): boolean;
+  /** Around several writes, where one call for each would cost: sockets. */
+  cork?(): void;
+  uncork?(): void;
   end(): void;
   reset(code: number): void;
   readonly queuedBytes: number;

@@ -58,7 +58,7 @@ export class SendScheduler {
   gather(out: FrameBuffer): number {
     let frames = 0;
     while (this.#head !== undefined && this.windowBytes > 0) {
-      const roomBytes = this.#bounds.flushBytes - out.length - FRAME_HEADER_BYTES;
+      const roomBytes = this.#bounds.flushBytes - out.length - out.sliceBytes - FRAME_HEADER_BYTES;
       if (roomBytes < LEAST_ROOM_BYTES) break;
       const sender = this.#takeHead(this.#head);
       if (!sender.canSend) continue;

@@ -68,8 +68,9 @@ export function writeTrailers(
   encoder.end(true, peerMaxFrameBytes);
 }
 
-function writeFields(encoder: HpackEncoder, { keys, values }: Fields): void {
+function writeFields(encoder: HpackEncoder, { keys, values, secrets }: Fields): void {
   for (let index = 0; index < keys.length; index += 1) {
-    encoder.field(keys[index] as string, values[index] as string);
+    const key = keys[index] as string;
+    encoder.field(key, values[index] as string, secrets?.has(key));
   }
 }

@@ -26,6 +26,14 @@ export class DuplexTransport implements ByteTransport {
     return this.#duplex.write(chunk);
   }
 
+  cork(): void {
+    this.#duplex.cork();
+  }
+
+  uncork(): void {
+    this.#duplex.uncork();
+  }
+
   end(): void {
     this.#duplex.end();
   }

@@ -183,6 +183,7 @@ export class Connection extends Http2Connection<FramingStream> {
 
 /** TLS takes one buffer without a copy of its own, and says when it is used up. */
 class SocketTarget implements FrameTarget {
+  readonly takesSlices = false;
   readonly #socket: Duplex;
 
   constructor(socket: Duplex) {
