@@ -69,10 +69,8 @@ export class HttpConnection implements LiveConnection {
   }
 
   drain(): void {
-    const { socket } = this.#options;
+    resetWhenClosed(this.#options.socket, false);
     this.#end("closed", undefined);
-    resetWhenClosed(socket, false);
-    socket.destroy();
   }
 
   #read(chunk: Buffer): void {
