@@ -27,6 +27,8 @@ export interface Refusal {
   /** One sentence, which names the policy. */
   readonly text: string;
   readonly headers?: readonly HeaderField[];
+  /** For a gRPC client, where `status` does not say enough. */
+  readonly grpcStatus?: number;
 }
 
 /** Of a request that waits; never called from within `ask`, nor after `over`. One of the two, once. */
@@ -39,6 +41,8 @@ export interface RequestOutcome {
   readonly reason: RequestReason;
   /** Undefined: the client has seen none. */
   readonly status: number | undefined;
+  /** Undefined for what is no gRPC call. */
+  readonly grpcStatus: number | undefined;
 }
 
 export interface Admission {

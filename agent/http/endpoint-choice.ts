@@ -6,14 +6,17 @@ import type { RouteTarget } from "../../protocol/route-table.ts";
 import type { Attempt } from "../balance/attempt.ts";
 import type { ForwardPlan } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { BackendEndpoints } from "./request-router.ts";
 import type { UpstreamTarget } from "./upstream/dial-upstream.ts";
 import type { UpstreamFailure } from "./upstream/upstream-failure.ts";
+import { upstreamVersion } from "./upstream/upstream-version.ts";
 
 export interface EndpointChoiceOptions {
   readonly plane: HttpPlane;
   readonly facts: HttpFacts;
   readonly plan: ForwardPlan;
+  readonly head: RequestHead;
 }
 
 export class EndpointChoice {
@@ -40,9 +43,10 @@ export class EndpointChoice {
 
   /** What reaching the picked endpoint takes. */
   upstreamTarget({ service }: BackendEndpoints, { candidate }: Attempt): UpstreamTarget {
-    const { facts, plan } = this.#options;
+    const { facts, plan, head } = this.#options;
     const { source, table } = facts;
     return {
+      version: upstreamVersion(head.version, service, plan.target.port),
       candidate,
       source,
       service,

@@ -25,7 +25,8 @@ export interface ExchangeClient {
   answerWhole(answer: WholeAnswer): void;
   /** A 101: from now on both ends are bytes. */
   upgrade(head: ResponseHead, upstream: UpgradedConnection): void;
-  abort(reason: CloseReason, detail: string): void;
+  /** `resetCode`: of HTTP/2. */
+  abort(reason: CloseReason, detail: string, resetCode: number | undefined): void;
   /** No more of the body, for now. */
   pauseRequest(): void;
   resumeRequest(): void;

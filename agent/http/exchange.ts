@@ -12,17 +12,20 @@
  *                       \--101--> upgraded: a relay has both ends
  */
 import type { Timer } from "../../core/clock.ts";
-import type { HeaderField } from "../../protocol/route-table.ts";
-import { changeHeaders } from "../../routing/http/change-headers.ts";
 import type { ForwardRequest, RequestDecision, RespondToRequest } from "../../routing/http/request-decision.ts";
 import type { Admission, AdmissionAsker, Refusal } from "./admission.ts";
 import { carryRequest } from "./carry-request.ts";
+import { decidedAnswer, fieldsOf } from "./decided-answer.ts";
 import type { ExchangeClient } from "./exchange-client.ts";
-import { FieldError, Fields } from "./fields.ts";
+import { FieldError, type Fields } from "./fields.ts";
 import { type ForwardPlan, planForward } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
+import { timeBoundOf } from "./grpc/deadline.ts";
+import { GrpcStatus, grpcStatusOf, readGrpcStatus } from "./grpc/grpc-status.ts";
+import { isGrpc } from "./grpc/is-grpc.ts";
+import { grpcTrailers, writeGrpcAnswer } from "./grpc/write-grpc-answer.ts";
 import { outgoingRequest, outgoingResponse } from "./outgoing-heads.ts";
-import { writeOwnAnswer } from "./own-answer.ts";
+import { type OwnAnswer, writeOwnAnswer } from "./own-answer.ts";
 import type { CarrierOwner, RequestCarrier } from "./request-carrier.ts";
 import { type FailureReason, type RequestReason, statusOf } from "./request-failure.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -51,6 +54,7 @@ const SWITCHING_PROTOCOLS = 101;
 export class Exchange implements CarrierOwner, AdmissionAsker {
   readonly #options: ExchangeOptions;
   readonly #report: RequestReport;
+  readonly #isGrpc: boolean;
   #state: "waiting" | "answering" | "over" = "waiting";
   #plan: ForwardPlan | undefined;
   /** As it goes out. */
@@ -64,6 +68,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     const { plane, facts, head } = options;
     this.#options = options;
     this.#report = new RequestReport(plane, facts, head);
+    this.#isGrpc = isGrpc(head);
   }
 
   /** What it makes the agent hold. */
@@ -123,8 +128,8 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (this.#state !== "over") this.#carrier?.start();
   }
 
-  refused({ reason, status, text, headers = [] }: Refusal): void {
-    this.#answerOurselves(status, reason, text, fieldsOf(headers));
+  refused({ reason, status, text, headers = [], grpcStatus }: Refusal): void {
+    this.#answerOurselves({ status, reason, text, fields: fieldsOf(headers) }, grpcStatus);
   }
 
   // CarrierOwner.
@@ -142,6 +147,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (head === undefined) return;
     this.#state = "answering";
     this.#report.status = head.status;
+    if (this.#isGrpc && !head.hasBody) this.#report.grpcStatus = readGrpcStatus(head.fields);
     this.#options.client.answerHead(head);
   }
 
@@ -153,16 +159,19 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
 
   onAnswerEnd(trailers: Fields | undefined): void {
     if (this.#state !== "answering") return;
+    if (this.#isGrpc) this.#report.grpcStatus ??= readGrpcStatus(trailers);
     this.#conclude("answered", undefined);
     this.#options.client.answerEnd(trailers);
   }
 
   onGivenUp(reason: FailureReason, detail: string): void {
-    this.#answerOurselves(statusOf(reason), reason, detail, new Fields());
+    this.#answerOurselves({ status: statusOf(reason), reason, text: detail });
   }
 
-  onCutShort(detail: string): void {
-    this.#cutShort("answer-cut-short", detail);
+  onCutShort(detail: string, resetCode: number | undefined): void {
+    if (this.#state === "over") return;
+    this.#conclude("answer-cut-short", detail);
+    this.#options.client.abort("reset-by-peer", detail, resetCode);
   }
 
   pauseRequest(): void {
@@ -201,9 +210,9 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     const outgoing = this.#filtered(() => outgoingRequest(head, plan, plane.requestId));
     if (outgoing === undefined) return;
     this.#outgoing = outgoing;
-    const requestMs = plan.rule?.timeouts?.requestMs;
-    if (requestMs) this.#requestTimer = plane.clock.after(requestMs, () => this.#timedOut(requestMs));
-    this.#carrier = carryRequest({ ...this.#options, plan, head: outgoing, report: this.#report, owner: this });
+    const deadlineMs = this.#boundTime(plan);
+    const own = { report: this.#report, owner: this };
+    this.#carrier = carryRequest({ ...this.#options, plan, head: outgoing, deadlineMs, ...own });
     this.#admit(plan);
   }
 
@@ -216,6 +225,15 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
       this.#admission = verdict;
       if (!verdict.mustWait) this.#carrier?.start();
     }
+  }
+
+  /** The deadline that the server is told, on the monotonic clock. */
+  #boundTime({ rule }: ForwardPlan): number | undefined {
+    const { plane, head } = this.#options;
+    const bound = timeBoundOf(head, rule);
+    if (bound === undefined) return undefined;
+    this.#requestTimer = plane.clock.after(bound.ms, () => this.#timedOut(bound.ms));
+    return bound.isTold ? plane.clock.monotonicMs() + bound.ms : undefined;
   }
 
   #outgoingAnswer(response: ResponseHead): ResponseHead | undefined {
@@ -248,37 +266,34 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
 
   // Ends.
 
-  #timedOut(requestMs: number): void {
-    const detail = `no whole answer within ${requestMs} ms`;
-    if (this.#state === "waiting") this.onGivenUp("request-timeout", detail);
-    else this.#cutShort("request-timeout", detail);
-  }
-
-  #cutShort(reason: RequestReason, detail: string): void {
-    if (this.#state === "over") return;
+  #timedOut(ms: number): void {
+    const reason = "request-timeout";
+    const detail = `no whole answer within ${ms} ms`;
+    if (this.#state === "waiting") {
+      this.onGivenUp(reason, detail);
+      return;
+    }
+    if (this.#isGrpc) this.#report.grpcStatus = GrpcStatus.deadlineExceeded;
     this.#conclude(reason, detail);
-    this.#options.client.abort("reset-by-peer", detail);
+    if (this.#isGrpc) this.#options.client.answerEnd(grpcTrailers(GrpcStatus.deadlineExceeded, detail));
+    else this.#options.client.abort("reset-by-peer", detail, undefined);
   }
 
   #respond(decision: RespondToRequest): void {
-    const { by, backend, code, status, reason } = decision;
-    this.#report.rule = by?.rule;
-    this.#report.backend = backend?.service;
-    const fields = this.#filtered(() => {
-      const own = fieldsOf(decision.headers);
-      changeHeaders(own, decision.responseHeaders, (value) => own.add("set-cookie", value));
-      return own;
-    });
-    if (fields === undefined) return;
-    const isFailure = code !== "redirect" && code !== "cors-preflight";
-    this.#answerOurselves(status, code, isFailure ? reason : "", fields);
+    this.#report.rule = decision.by?.rule;
+    this.#report.backend = decision.backend?.service;
+    const answer = this.#filtered(() => decidedAnswer(decision));
+    if (answer !== undefined) this.#answerOurselves(answer, decision.grpcStatus);
   }
 
-  #answerOurselves(status: number, reason: RequestReason, text: string, fields: Fields): void {
+  #answerOurselves(answer: OwnAnswer, grpcStatus?: number): void {
     if (this.#state === "over") return;
+    const { status, reason, text } = answer;
+    const grpc = this.#isGrpc && text !== "" ? (grpcStatus ?? grpcStatusOf(status, reason)) : undefined;
     this.#report.status = status;
+    this.#report.grpcStatus = grpc;
     this.#conclude(reason, text === "" ? undefined : text);
-    this.#options.client.answerWhole(writeOwnAnswer({ status, reason, text, fields }));
+    this.#options.client.answerWhole(grpc === undefined ? writeOwnAnswer(answer) : writeGrpcAnswer(answer, grpc));
   }
 
   #conclude(reason: RequestReason, detail: string | undefined): void {
@@ -286,12 +301,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     this.#requestTimer?.cancel();
     this.#carrier?.drop();
     this.#report.conclude(reason, detail);
-    this.#admission?.over({ reason, status: this.#report.status });
+    const { status, grpcStatus } = this.#report;
+    this.#admission?.over({ reason, status, grpcStatus });
   }
-}
-
-function fieldsOf(headers: readonly HeaderField[]): Fields {
-  const fields = new Fields();
-  for (const [name, value] of headers) fields.add(name, value);
-  return fields;
 }

@@ -8,7 +8,7 @@ import type { DataPlane } from "../worker/data-plane.ts";
 import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AdmissionGate } from "./admission.ts";
 import { RetryBudgets } from "./retry-budgets.ts";
-import { UpstreamPool } from "./upstream/upstream-pool.ts";
+import { Upstreams } from "./upstream/upstreams.ts";
 
 /** What reaching an endpoint needs. */
 export interface UpstreamPlane extends DataPlane {
@@ -18,7 +18,7 @@ export interface UpstreamPlane extends DataPlane {
 }
 
 export interface HttpPlane extends UpstreamPlane {
-  readonly upstreams: UpstreamPool;
+  readonly upstreams: Upstreams;
   readonly budgets: RetryBudgets;
   /** Absent: every request may go. */
   readonly admission?: AdmissionGate;
@@ -52,7 +52,7 @@ export interface HttpFacts {
 export function createHttpPlane(plane: UpstreamPlane): HttpPlane {
   return {
     ...plane,
-    upstreams: new UpstreamPool(plane),
+    upstreams: new Upstreams(plane),
     budgets: new RetryBudgets(plane.clock, (name) => plane.metrics.limitHit(name)),
     random: Math.random,
     requestId: randomUUID,

@@ -14,6 +14,8 @@ export class RequestReport {
   /** Key of a Service. */
   backend: string | undefined;
   status: number | undefined;
+  /** What a gRPC client was told; undefined for other requests. */
+  grpcStatus: number | undefined;
   /** Why the last try failed. */
   failure: string | undefined;
   tries = 0;
@@ -41,7 +43,7 @@ export class RequestReport {
   /** Once. */
   conclude(reason: RequestReason, detail: string | undefined): void {
     const durationMs = this.#plane.clock.monotonicMs() - this.#startedMs;
-    this.#plane.metrics.requests.add(this.#labels(), this.status, reason, durationMs);
+    this.#plane.metrics.requests.add(this.#labels(), this.status, reason, durationMs, this.grpcStatus);
     this.#log(reason, detail, durationMs);
   }
 
@@ -77,6 +79,7 @@ export class RequestReport {
       endpoint: candidate === undefined ? undefined : formatHostPort(candidate.address, candidate.port),
       tries: this.tries,
       status: this.status,
+      grpcStatus: this.grpcStatus,
       reason,
       detail,
       bytesSent: this.bytesSent,

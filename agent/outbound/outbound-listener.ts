@@ -12,7 +12,7 @@ import {
 } from "../../routing/decide-connection.ts";
 import { choosePortProtocol } from "../../routing/port-protocol.ts";
 import type { TableState } from "../../routing/table-state.ts";
-import { H1Connection } from "../http/client/h1-connection.ts";
+import { HttpConnection } from "../http/client/http-connection.ts";
 import type { HttpPlane } from "../http/http-plane.ts";
 import type { HttpRouterFor, RequestRouter } from "../http/request-router.ts";
 import { timers } from "../limits.ts";
@@ -138,7 +138,7 @@ export class OutboundListener {
       dialled: formatHostPort(at.destinationAddress, at.destinationPort),
       table,
     };
-    new H1Connection({ plane: this.#http.plane, socket, facts, router }).start(first);
+    new HttpConnection({ plane: this.#http.plane, socket, facts, router }).start(first);
   }
 
   #relay(arrival: Arrival, first?: Buffer, firstSpeaker?: OutboundFirstSpeaker): void {

@@ -65,6 +65,10 @@ export function createMetricSet() {
       "HTTP requests by class of status and reason; answered = by the backend, anything else by an agent or by nobody",
       [...REQUEST_LABEL_NAMES, "code_class", "reason"],
     ),
+    grpcRequests: counter("hawser_http_grpc_requests_total", "gRPC calls by what their client was told, 0 to 16", [
+      ...REQUEST_LABEL_NAMES,
+      "grpc_status",
+    ]),
     requestSeconds: new MergedHistogram({
       name: "hawser_http_request_duration_seconds",
       help: "From a request's head to the end of its answer",

@@ -13,8 +13,7 @@ class Series {
     this.#labels = labels;
   }
 
-  add(codeClass: string, reason: string, seconds: number): void {
-    const key = `${codeClass} ${reason}`;
+  add(key: string, seconds: number): void {
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
     let bucket = 0;
     while (bucket < REQUEST_SECONDS_BUCKETS.length && seconds > (REQUEST_SECONDS_BUCKETS[bucket] as number)) {
@@ -49,10 +48,20 @@ export class RequestCounts {
     this.#onOverflow = onOverflow;
   }
 
-  /** `status` is undefined when the client was told nothing; `reason` comes from a fixed set in the code. */
-  add(labels: RequestLabels, status: number | undefined, reason: string, durationMs: number): void {
+  /**
+   * `status` is undefined when the client was told nothing; `reason` comes from a fixed set in the code. `grpcStatus` is
+   * that of a gRPC call, if it has come.
+   */
+  add(
+    labels: RequestLabels,
+    status: number | undefined,
+    reason: string,
+    durationMs: number,
+    grpcStatus?: number,
+  ): void {
     const codeClass = status === undefined ? "none" : `${Math.floor(status / STATUSES_PER_CLASS)}xx`;
-    this.#of(labels).add(codeClass, reason, durationMs / MS_PER_SECOND);
+    const key = grpcStatus === undefined ? `${codeClass} ${reason}` : `${codeClass} ${reason} ${grpcStatus}`;
+    this.#of(labels).add(key, durationMs / MS_PER_SECOND);
   }
 
   collect(): RequestDelta[] {

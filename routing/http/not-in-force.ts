@@ -45,11 +45,7 @@ const POLICY_PARTS: readonly (readonly [key: string, of: (spec: PolicySpec) => u
 /** Of a route's rule, with the place of each in it. Likewise. */
 const RULE_PARTS: readonly ((rule: RuleDocument) => readonly NotInForce[])[] = [mirrors, session, subsets];
 
-/** Of routes. Likewise. */
-const ROUTE_KINDS: readonly RouteDocument["kind"][] = ["GRPCRoute"];
-
 const EXPECTED = "what agents of this version carry out";
-const NO_GRPC = "HTTP/2, and with it gRPC, is not served in this version";
 
 /** By route: a sentence for its status. Routes of Gateways alone are other controllers'. */
 export function unservedRoutes(routes: readonly RouteDocument[]): UnservedRoutes {
@@ -81,16 +77,13 @@ function notInForce(document: Document): readonly NotInForce[] {
 
 function ofPolicy(policy: TrafficPolicyDocument): readonly NotInForce[] {
   const name = documentName(policy);
-  const parts = POLICY_PARTS.filter(([, of]) => of(policy.spec) !== undefined).map(([key]): NotInForce => {
+  return POLICY_PARTS.filter(([, of]) => of(policy.spec) !== undefined).map(([key]): NotInForce => {
     return { path: ["spec", ...key.split(".")], found: `${key} of ${name}`, why: "this version has it not yet" };
   });
-  if (!ROUTE_KINDS.some((kind) => kind === policy.spec.targetRef.kind)) return parts;
-  return [{ path: ["spec", "targetRef", "kind"], found: `targetRef.kind of ${name}`, why: NO_GRPC }, ...parts];
 }
 
 function ofRoute(route: RouteDocument): readonly NotInForce[] {
   if (!route.spec.parentRefs.some(({ kind, group }) => kind === "Service" && group === "")) return [];
-  if (ROUTE_KINDS.includes(route.kind)) return [{ path: ["kind"], found: documentName(route), why: NO_GRPC }];
   return route.spec.rules.flatMap((rule: RuleDocument, index) =>
     RULE_PARTS.flatMap((part) => part(rule).map((each) => ({ ...each, path: ["spec", "rules", index, ...each.path] }))),
   );

@@ -39,8 +39,11 @@ export function headerValue(facts: RequestFacts, name: string): string | undefin
   return value.join(name === "cookie" ? "; " : ",");
 }
 
-/** By its content type (gRPC over HTTP/2, section Requests). */
 export function isGrpc(facts: RequestFacts): boolean {
-  const type = headerValue(facts, "content-type");
-  return type !== undefined && /^application\/grpc([+;]|$)/i.test(type);
+  return isGrpcType(headerValue(facts, "content-type"));
+}
+
+/** By the content type of a request (gRPC over HTTP/2, section Requests). */
+export function isGrpcType(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/grpc([+;]|$)/i.test(contentType);
 }

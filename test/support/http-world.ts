@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { connect, type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Balancers } from "../../agent/balance/balancers.ts";
-import { H1Connection } from "../../agent/http/client/h1-connection.ts";
+import { HttpConnection } from "../../agent/http/client/http-connection.ts";
 import { createHttpPlane, type HttpPlane } from "../../agent/http/http-plane.ts";
 import type { BackendEndpoints, RequestRouter } from "../../agent/http/request-router.ts";
 import { Traceparents } from "../../agent/outbound/traceparents.ts";
@@ -38,6 +38,8 @@ export interface HttpWorldOptions {
   readonly ejection?: EjectionSettings;
   readonly pool?: TunnelPool;
   readonly random?: () => number;
+  /** Of the Service's port. */
+  readonly appProtocol?: string;
   /** Where lines go instead of `log`. */
   readonly otherLog?: Log;
 }
@@ -64,7 +66,7 @@ export class HttpWorld {
     this.connections = new ConnectionRegistry({ clock: this.clock, onLimit: (name) => this.metrics.limitHit(name) });
     this.plane = this.#createPlane();
     this.#endpoints = {
-      service: catalog,
+      service: catalogSpeaking(options.appProtocol),
       candidates: options.candidates ?? (options.origins ?? []).map(localCandidate),
       loadBalancer: "round-robin",
       destination: `${catalog.key}:80`,
@@ -141,7 +143,7 @@ export class HttpWorld {
       dialled: "10.96.0.1:80",
       table: this.#table,
     };
-    new H1Connection({ plane: this.plane, socket, facts, router: this.#router }).start();
+    new HttpConnection({ plane: this.plane, socket, facts, router: this.#router }).start();
   }
 
   get #router(): RequestRouter {
@@ -181,6 +183,11 @@ export class HttpWorld {
     this.sockets.add(socket);
     socket.once("close", () => this.sockets.delete(socket));
   }
+}
+
+function catalogSpeaking(appProtocol: string | undefined): ServiceEntry {
+  if (appProtocol === undefined) return catalog;
+  return { ...catalog, ports: catalog.ports.map((port) => ({ ...port, appProtocol })) };
 }
 
 const catalog: ServiceEntry = {

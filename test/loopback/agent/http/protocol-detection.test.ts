@@ -1,5 +1,6 @@
 /** Ports with routes whose protocol nobody said: who speaks, and what, decides what becomes of a connection. */
 import { once } from "node:events";
+import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import { httpTimers } from "../../../../agent/http/limits.ts";
@@ -110,6 +111,17 @@ test("HTTP is served by the routes, without a connection to an endpoint", async 
   const pod = await client();
   pod.socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
   await pod.reads("hawser-reason: no-match");
+  t.deepEqual(detected(), { http: 1 });
+  t.is(seen.length, 0);
+});
+
+test("so is HTTP/2 with prior knowledge", async (t) => {
+  const { url, detected, seen } = await setUp(t);
+  const session = connectHttp2(url);
+  t.teardown(() => session.destroy());
+  const request = session.request({ ":path": "/" });
+  const [headers] = (await once(request, "response")) as [IncomingHttpHeaders];
+  t.is(headers["hawser-reason"], "no-match");
   t.deepEqual(detected(), { http: 1 });
   t.is(seen.length, 0);
 });

@@ -26,9 +26,9 @@ const MIRROR = `
       backendRefs: [{ name: catalog, port: 80 }]
 `;
 
-test("a route of gRPC, with a mirror or with sessions holds nowhere, and a controller tells so", (t) => {
+test("a route with a mirror or with sessions holds nowhere, and a controller tells so", (t) => {
   t.deepEqual(told(service("catalog") + route("")), []);
-  t.deepEqual(told(service("catalog") + route("", "calls", "GRPCRoute")), ["not-supported kind: GRPCRoute shop/calls"]);
+  t.deepEqual(told(service("catalog") + route("", "calls", "GRPCRoute")), []);
   t.deepEqual(told(service("catalog") + route(MIRROR)), [
     "not-supported spec.rules[0].filters[0].requestMirror: filter RequestMirror",
   ]);
@@ -36,15 +36,12 @@ test("a route of gRPC, with a mirror or with sessions holds nowhere, and a contr
     told(service("catalog") + route("  rules: [{ sessionPersistence: { type: Header, header: { name: x } } }]")),
     ["not-supported spec.rules[0].sessionPersistence: sessionPersistence"],
   );
-  const gateway = route("", "calls", "GRPCRoute").replace(
-    '{ group: "", kind: Service, name: catalog }',
-    "{ name: edge }",
-  );
+  const gateway = route(MIRROR).replace('{ group: "", kind: Service, name: catalog }', "{ name: edge }");
   t.deepEqual(told(service("catalog") + gateway), [], "what is not for the mesh is no matter of it");
 });
 
 test("such a route does not stand in the way of another one, and its status says why it holds nowhere", (t) => {
-  const text = service("catalog") + route("") + route("", "calls", "GRPCRoute");
+  const text = service("catalog") + route("") + route(MIRROR, "calls", "GRPCRoute");
   const { documents } = parseDocuments(text, "test.yaml");
   const { contents } = compileTable({ documents, agentNodes: new Set(), judgement: "each" });
   t.deepEqual(
@@ -60,19 +57,14 @@ test("such a route does not stand in the way of another one, and its status says
   ]);
 });
 
-test("policies for requests are in force with a route and without, those of a GRPCRoute are not", (t) => {
+test("policies for requests are in force with a route and without, whatever its kind", (t) => {
   const timeouts = policy("targetRef: { kind: Service, name: catalog }, timeouts: { request: 1s }");
   t.deepEqual(told(service("catalog") + timeouts), []);
   t.deepEqual(told(service("catalog") + route("") + timeouts), []);
   const target = (kind: string) => `targetRef: { group: gateway.networking.k8s.io, kind: ${kind}, name: catalog }`;
   t.deepEqual(told(service("catalog") + route("") + policy(`${target("HTTPRoute")}, retries: {}`)), []);
-  t.deepEqual(
-    told(service("catalog") + route("", "catalog", "GRPCRoute") + policy(`${target("GRPCRoute")}, retries: {}`)),
-    [
-      "not-supported kind: GRPCRoute shop/catalog",
-      "not-supported spec.targetRef.kind: targetRef.kind of TrafficPolicy shop/p",
-    ],
-  );
+  const calls = service("catalog") + route("", "catalog", "GRPCRoute");
+  t.deepEqual(told(calls + policy(`${target("GRPCRoute")}, retries: {}`)), []);
   t.deepEqual(told(service("catalog") + policy("targetRef: { kind: Service, name: catalog }, locality: spread")), []);
 });
 

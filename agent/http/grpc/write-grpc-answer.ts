@@ -1,0 +1,32 @@
+/**
+ * An answer of ours for a gRPC client: its head is all there is (Trailers-Only), with status 200, `grpc-status` and a
+ * sentence in `grpc-message`.
+ */
+import { Fields } from "../fields.ts";
+import type { OwnAnswer, WholeAnswer } from "../own-answer.ts";
+
+const OK = 200;
+
+export function writeGrpcAnswer({ reason, text, fields = new Fields() }: OwnAnswer, grpcStatus: number): WholeAnswer {
+  fields.add("content-type", "application/grpc");
+  fields.add("grpc-status", String(grpcStatus));
+  fields.add("grpc-message", encodeMessage(`${reason}: ${text}`));
+  fields.add("hawser-reason", reason);
+  fields.add("server", "hawser");
+  fields.add("date", new Date().toUTCString());
+  const head = { status: OK, reason: undefined, fields, hasBody: false, length: undefined, upgrade: undefined };
+  return { head, body: undefined };
+}
+
+/** Of a call whose answer has begun. */
+export function grpcTrailers(grpcStatus: number, text: string): Fields {
+  const fields = new Fields();
+  fields.add("grpc-status", String(grpcStatus));
+  fields.add("grpc-message", encodeMessage(text));
+  return fields;
+}
+
+/** Percent-encoded but for visible ASCII and spaces (gRPC over HTTP/2, section Responses). */
+function encodeMessage(text: string): string {
+  return text.replaceAll(/[^ -~]+|%/gu, encodeURIComponent);
+}
