@@ -34,8 +34,15 @@ const BYTES = new Set(["tcp", "tls", "https", "mongo", "mysql", "redis"]);
 /** Of two words; others end at their first hyphen. */
 const GRPC_WEB = /^grpc-web(?:-|$)/;
 
-export function choosePortProtocol(port: ServicePort, kind: RulesKind | undefined): ProtocolChoice {
-  const { policyProtocol, appProtocol, name } = port;
+/** What a port says of itself, in a document or in the table. */
+export interface PortWords {
+  readonly name?: string | undefined;
+  readonly appProtocol?: string | undefined;
+  readonly policyProtocol?: ServicePort["policyProtocol"];
+}
+
+export function choosePortProtocol(port: PortWords, kind: RulesKind | undefined): ProtocolChoice {
+  const { policyProtocol, appProtocol, name = "" } = port;
   if (policyProtocol !== undefined) {
     return {
       protocol: policyProtocol === "tcp" ? "bytes" : "http",

@@ -5,7 +5,7 @@
  *   theirs  [head] --1xx*, final--> body: DATA up to content-length --END_STREAM or trailers--> complete
  *   ours    [head] --1xx*, final--> body --sendData(.., true), sendTrailers--> complete
  */
-import { Fields } from "../http/fields.ts";
+import type { Fields } from "../http/fields.ts";
 import type { FrameBuffer } from "./frame-buffer.ts";
 import { Http2Error, WIRE_CODE } from "./http2-error.ts";
 import { Http2Stream } from "./http2-stream.ts";
