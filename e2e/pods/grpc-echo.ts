@@ -94,8 +94,8 @@ export function echoServer(
   const unary: handleUnaryCall<EchoRequest, EchoAnswer> = (call, callback) => {
     const { request } = call;
     call.on("cancelled", () => onCancelled("unary"));
-    call.sendMetadata(answerMetadata(pod));
     const error = errorOf(request);
+    if (error === undefined) call.sendMetadata(answerMetadata(pod));
     const deadline = Number(call.getDeadline());
     const leftMs = Number.isFinite(deadline) ? { leftMs: deadline - Date.now() } : {};
     const answer = { pod, text: request.text, metadata: call.metadata.getMap(), ...leftMs };
