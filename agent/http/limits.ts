@@ -32,6 +32,8 @@ export const httpLimits = {
   idleUpstreams: 4_096,
   /** Services whose retries are counted; beyond, the oldest count starts again. */
   retryBudgets: 1_000,
+  /** Dialled addresses whose server was seen to speak first, and ports that were told of; beyond, the oldest is forgotten. */
+  detectedAddresses: 1_000,
 } as const;
 
 export type HttpLimitName = keyof typeof httpLimits;
@@ -53,4 +55,11 @@ export const httpTimers = {
   upstreamLifetimeMs: 600_000,
   /** Period at which idle connections to endpoints are looked at. */
   idleSweepMs: 1_000,
+  /**
+   * For the first byte of a client whose port says nothing of its protocol. Then it may be the server's turn to speak: it waits
+   * no longer than that, and the next time not at all.
+   */
+  firstByteMs: 100,
+  /** So long it is remembered that the server speaks first. */
+  firstSpeakerMs: 600_000,
 } as const;

@@ -91,6 +91,11 @@ export function createMetricSet() {
     ejections: counter("hawser_ejections_total", "Endpoints ejected after failed connects", COUNTER_LABELS.ejections),
     retries: counter("hawser_retries_total", "Connections tried again on another endpoint", COUNTER_LABELS.retries),
     refused: counter("hawser_refused_total", "Connections refused on purpose, by reason", COUNTER_LABELS.refused),
+    detections: counter(
+      "hawser_http_detections_total",
+      "Connections to ports with routes whose protocol nobody said, by what was found out",
+      COUNTER_LABELS.detections,
+    ),
     limitHits: counter("hawser_limit_hits_total", "Times a bound did its work, by its name", COUNTER_LABELS.limitHits),
     tunnelsOpen: gauge("hawser_tunnels_open", "Tunnels open now, both roles", []),
     streamsOpen: gauge(

@@ -24,6 +24,7 @@ export const COUNTER_LABELS = {
   retries: [],
   refused: ["reason"],
   limitHits: ["limit"],
+  detections: ["outcome"],
 } as const;
 export type CounterName = keyof typeof COUNTER_LABELS;
 

@@ -45,11 +45,13 @@ export class HttpConnection implements LiveConnection {
     this.#startedMs = options.plane.clock.monotonicMs();
   }
 
-  start(): void {
+  /** `first`: what was read of the socket before. */
+  start(first?: Buffer): void {
     const { plane, socket, facts } = this.#options;
     plane.connections.add(this, facts.source.address);
     resetWhenClosed(socket, true);
     for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
+    if (first !== undefined) this.#read(first);
   }
 
   // LiveConnection.
