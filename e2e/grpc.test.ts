@@ -42,7 +42,10 @@ story("calls of one channel are balanced one by one", async (t, lab) => {
     }),
   ]);
   await eventually("the route to hold", CHANGE, async () => {
-    return (await calls(lab, [{ method: "unary", request: { text: "x", delayMs: 1_500 } }]))[0]?.code === 4;
+    return (
+      (await calls(lab, [{ method: "unary", request: { text: "x", delayMs: 1_500 } }]))[0]?.code ===
+      status.DEADLINE_EXCEEDED
+    );
   });
   const outcomes = await calls(lab, [{ method: "unary", request: { text: "x" }, times: 100 }]);
   const pods = outcomes.map(({ answers }) => answers[0]?.pod);

@@ -10,9 +10,6 @@ import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import type { RequestReason } from "./request-failure.ts";
 
 export class RequestReport {
-  rule: RouteRule | undefined;
-  /** Key of a Service. */
-  backend: string | undefined;
   status: number | undefined;
   /** What a gRPC client was told; undefined for other requests. */
   grpcStatus: number | undefined;
@@ -26,6 +23,8 @@ export class RequestReport {
   readonly #facts: HttpFacts;
   readonly #head: RequestHead;
   readonly #startedMs: number;
+  #rule: RouteRule | undefined;
+  #backend: string | undefined;
   #candidate: Candidate | undefined;
 
   constructor(plane: HttpPlane, facts: HttpFacts, head: RequestHead) {
@@ -33,6 +32,12 @@ export class RequestReport {
     this.#facts = facts;
     this.#head = head;
     this.#startedMs = plane.clock.monotonicMs();
+  }
+
+  /** `backend`: key of its Service. */
+  decided(rule: RouteRule | undefined, backend: string | undefined): void {
+    this.#rule = rule;
+    this.#backend = backend;
   }
 
   tried(candidate: Candidate): void {
@@ -54,12 +59,12 @@ export class RequestReport {
       sourceNamespace: source.workload.namespace,
       destinationService: service.key,
       route: this.#route ?? "",
-      backend: this.backend ?? "",
+      backend: this.#backend ?? "",
     };
   }
 
   get #route(): string | undefined {
-    const { rule } = this;
+    const rule = this.#rule;
     return rule === undefined ? undefined : `${rule.route} ${rule.name ?? rule.index}`;
   }
 
@@ -75,7 +80,7 @@ export class RequestReport {
       method,
       path: query === -1 ? path : path.slice(0, query),
       route: this.#route,
-      backend: this.backend,
+      backend: this.#backend,
       endpoint: candidate === undefined ? undefined : formatHostPort(candidate.address, candidate.port),
       tries: this.tries,
       status: this.status,

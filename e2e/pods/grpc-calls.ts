@@ -2,7 +2,14 @@
  * Program run in a pod: makes gRPC calls of grpc-echo.ts's service over one channel, one after the other, and prints as JSON
  * what came of each. Usage: `node grpc-calls.ts <host:port> '<GrpcCall[] as JSON>'`.
  */
-import { type ClientReadableStream, credentials, Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
+import {
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+  type status,
+  type StatusObject,
+} from "@grpc/grpc-js";
 import { createEchoClient, type EchoAnswer, type EchoRequest } from "./grpc-echo.ts";
 
 export interface GrpcCall {
@@ -19,7 +26,7 @@ export interface GrpcCall {
 }
 
 export interface GrpcOutcome {
-  readonly code: number;
+  readonly code: status;
   readonly details: string;
   readonly answers: readonly EchoAnswer[];
   readonly trailing: Readonly<Record<string, unknown>>;

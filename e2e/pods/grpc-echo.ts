@@ -17,6 +17,7 @@ import {
   type requestCallback,
   type CallOptions,
   type ServiceError,
+  type status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
@@ -26,7 +27,7 @@ export interface EchoRequest {
   readonly count?: number;
   readonly delayMs?: number;
   /** A status other than OK, with `details`. */
-  readonly fail?: number;
+  readonly fail?: status;
   readonly details?: string;
   /** Fail so only this often per text, then answer. */
   readonly times?: number;
