@@ -198,7 +198,8 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     const { facts, plane, head } = this.#options;
     const plan = planForward(decision, head, facts);
     this.#plan = plan;
-    this.#report.decided(plan.rule, plan.target.service);
+    this.#report.rule = plan.rule;
+    this.#report.backend = plan.target.service;
     const outgoing = this.#filtered(() => outgoingRequest(head, plan, plane.requestId));
     if (outgoing === undefined) return;
     this.#outgoing = outgoing;
@@ -273,7 +274,8 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
   }
 
   #respond(decision: RespondToRequest): void {
-    this.#report.decided(decision.by?.rule, decision.backend?.service);
+    this.#report.rule = decision.by?.rule;
+    this.#report.backend = decision.backend?.service;
     const answer = this.#filtered(() => decidedAnswer(decision));
     if (answer !== undefined) this.#answerOurselves(answer, decision.grpcStatus);
   }

@@ -10,6 +10,9 @@ import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import type { RequestReason } from "./request-failure.ts";
 
 export class RequestReport {
+  rule: RouteRule | undefined;
+  /** Key of a Service. */
+  backend: string | undefined;
   status: number | undefined;
   /** What a gRPC client was told; undefined for other requests. */
   grpcStatus: number | undefined;
@@ -23,8 +26,6 @@ export class RequestReport {
   readonly #facts: HttpFacts;
   readonly #head: RequestHead;
   readonly #startedMs: number;
-  #rule: RouteRule | undefined;
-  #backend: string | undefined;
   #candidate: Candidate | undefined;
 
   constructor(plane: HttpPlane, facts: HttpFacts, head: RequestHead) {
@@ -32,12 +33,6 @@ export class RequestReport {
     this.#facts = facts;
     this.#head = head;
     this.#startedMs = plane.clock.monotonicMs();
-  }
-
-  /** `backend`: key of its Service. */
-  decided(rule: RouteRule | undefined, backend: string | undefined): void {
-    this.#rule = rule;
-    this.#backend = backend;
   }
 
   tried(candidate: Candidate): void {
@@ -59,12 +54,12 @@ export class RequestReport {
       sourceNamespace: source.workload.namespace,
       destinationService: service.key,
       route: this.#route ?? "",
-      backend: this.#backend ?? "",
+      backend: this.backend ?? "",
     };
   }
 
   get #route(): string | undefined {
-    const rule = this.#rule;
+    const { rule } = this;
     return rule === undefined ? undefined : `${rule.route} ${rule.name ?? rule.index}`;
   }
 
@@ -80,7 +75,7 @@ export class RequestReport {
       method,
       path: query === -1 ? path : path.slice(0, query),
       route: this.#route,
-      backend: this.#backend,
+      backend: this.backend,
       endpoint: candidate === undefined ? undefined : formatHostPort(candidate.address, candidate.port),
       tries: this.tries,
       status: this.status,
