@@ -13,7 +13,16 @@ import type { CloseReason } from "../relay/relay.ts";
 import type { Fields } from "./fields.ts";
 import type { WholeAnswer } from "./own-answer.ts";
 import type { UpgradedConnection } from "./request-carrier.ts";
+import type { RequestReason } from "./request-failure.ts";
 import type { ResponseHead } from "./response-head.ts";
+
+/** Why the rest of a request is not read. */
+export interface RequestFault {
+  readonly code: RequestReason;
+  /** What a client is told that was told nothing yet. */
+  readonly status: number;
+  readonly message: string;
+}
 
 export interface ExchangeClient {
   /** 100 to 199, but 101. */

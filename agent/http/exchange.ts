@@ -16,22 +16,23 @@ import type { ForwardRequest, RequestDecision, RespondToRequest } from "../../ro
 import type { Admission, AdmissionAsker, Refusal } from "./admission.ts";
 import { carryRequest } from "./carry-request.ts";
 import { decidedAnswer, fieldsOf } from "./decided-answer.ts";
-import type { ExchangeClient } from "./exchange-client.ts";
+import type { ExchangeClient, RequestFault } from "./exchange-client.ts";
 import { FieldError, type Fields } from "./fields.ts";
 import { type ForwardPlan, planForward } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import { timeBoundOf } from "./grpc/deadline.ts";
-import { GrpcStatus, grpcStatusOf, readGrpcStatus } from "./grpc/grpc-status.ts";
+import { GrpcStatus, readGrpcStatus } from "./grpc/grpc-status.ts";
 import { isGrpc } from "./grpc/is-grpc.ts";
-import { grpcTrailers, writeGrpcAnswer } from "./grpc/write-grpc-answer.ts";
+import { grpcTrailers } from "./grpc/write-grpc-answer.ts";
 import { outgoingRequest, outgoingResponse } from "./outgoing-heads.ts";
-import { type OwnAnswer, writeOwnAnswer } from "./own-answer.ts";
+import type { OwnAnswer } from "./own-answer.ts";
 import type { CarrierOwner, RequestCarrier } from "./request-carrier.ts";
 import { type FailureReason, type RequestReason, statusOf } from "./request-failure.ts";
 import type { RequestHead } from "./request-head.ts";
 import { RequestReport } from "./request-report.ts";
 import type { RequestRouter } from "./request-router.ts";
 import type { ResponseHead } from "./response-head.ts";
+import { tellAnswer } from "./tell-answer.ts";
 
 export interface ExchangeOptions {
   readonly plane: HttpPlane;
@@ -39,14 +40,6 @@ export interface ExchangeOptions {
   readonly router: RequestRouter;
   readonly client: ExchangeClient;
   readonly head: RequestHead;
-}
-
-/** Why the rest of a request is not read. */
-export interface RequestFault {
-  readonly code: RequestReason;
-  /** What a client is told that was told nothing yet. */
-  readonly status: number;
-  readonly message: string;
 }
 
 const SWITCHING_PROTOCOLS = 101;
@@ -237,7 +230,8 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
   }
 
   #outgoingAnswer(response: ResponseHead): ResponseHead | undefined {
-    return this.#filtered(() => outgoingResponse(response, this.#plan?.responseHeaders ?? []));
+    const changes = this.#plan?.responseHeaders;
+    return changes === undefined ? response : this.#filtered(() => outgoingResponse(response, changes));
   }
 
   /** A filter that makes no field is the operator's mistake, and answered as such. */
@@ -275,7 +269,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     }
     if (this.#isGrpc) this.#report.grpcStatus = GrpcStatus.deadlineExceeded;
     this.#conclude(reason, detail);
-    if (this.#isGrpc) this.#options.client.answerEnd(grpcTrailers(GrpcStatus.deadlineExceeded, detail));
+    if (this.#isGrpc) this.#options.client.answerEnd(grpcTrailers(GrpcStatus.deadlineExceeded, reason, detail));
     else this.#options.client.abort("reset-by-peer", detail, undefined);
   }
 
@@ -289,11 +283,11 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
   #answerOurselves(answer: OwnAnswer, grpcStatus?: number): void {
     if (this.#state === "over") return;
     const { status, reason, text } = answer;
-    const grpc = this.#isGrpc && text !== "" ? (grpcStatus ?? grpcStatusOf(status, reason)) : undefined;
+    const told = tellAnswer(answer, this.#isGrpc, grpcStatus);
     this.#report.status = status;
-    this.#report.grpcStatus = grpc;
+    this.#report.grpcStatus = told.grpcStatus;
     this.#conclude(reason, text === "" ? undefined : text);
-    this.#options.client.answerWhole(grpc === undefined ? writeOwnAnswer(answer) : writeGrpcAnswer(answer, grpc));
+    this.#options.client.answerWhole(told.whole);
   }
 
   #conclude(reason: RequestReason, detail: string | undefined): void {

@@ -17,6 +17,7 @@ import {
   type requestCallback,
   type CallOptions,
   type ServiceError,
+  type status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
@@ -26,7 +27,7 @@ export interface EchoRequest {
   readonly count?: number;
   readonly delayMs?: number;
   /** A status other than OK, with `details`. */
-  readonly fail?: number;
+  readonly fail?: status;
   readonly details?: string;
   /** Fail so only this often per text, then answer. */
   readonly times?: number;
@@ -94,8 +95,8 @@ export function echoServer(
   const unary: handleUnaryCall<EchoRequest, EchoAnswer> = (call, callback) => {
     const { request } = call;
     call.on("cancelled", () => onCancelled("unary"));
-    call.sendMetadata(answerMetadata(pod));
     const error = errorOf(request);
+    if (error === undefined) call.sendMetadata(answerMetadata(pod));
     const deadline = Number(call.getDeadline());
     const leftMs = Number.isFinite(deadline) ? { leftMs: deadline - Date.now() } : {};
     const answer = { pod, text: request.text, metadata: call.metadata.getMap(), ...leftMs };

@@ -57,6 +57,8 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
   #isLeaving = false;
   /** What every request fails with. */
   #lossCode: UpstreamFailureCode | undefined;
+  /** The server has sent something. */
+  #hasSpoken = false;
   /** A request has come to its end on it. */
   #hasCarried = false;
   #idleSinceMs: number;
@@ -201,7 +203,8 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
   }
 
   onData(chunk: Buffer): void {
-    const isFirst = this.#counters.receivedBytes === 0;
+    const isFirst = !this.#hasSpoken;
+    this.#hasSpoken = true;
     this.#counters.receivedBytes += chunk.length;
     if (isFirst && chunk.subarray(0, H1_ANSWER.length).equals(H1_ANSWER)) {
       this.fail("bad-response", "it answers in HTTP/1.1; say so with appProtocol: http at the port of its Service");

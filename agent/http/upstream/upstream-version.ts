@@ -11,7 +11,8 @@ const VERSIONS: ReadonlyMap<string, 1 | 2> = new Map([
   ["grpc", 2],
   ["http", 1],
   ["http/1.1", 1],
-  // WebSocket begins as HTTP/1.1.
+  // A WebSocket begins as HTTP/1.1.
+  ["ws", 1],
   ["kubernetes.io/ws", 1],
 ]);
 

@@ -91,7 +91,7 @@ test("a server that resets in the middle of its answer resets the client's strea
   // SETTINGS and a PING's worth of nothing; then for each HEADERS: 200, a part, RST_STREAM(ENHANCE_YOUR_CALM).
   const settings = Buffer.from("000000040000000000", "hex");
   const answer = (id: string): Buffer =>
-    Buffer.from(`00000101040000${id}88` + `00000200000000${id}6f6b` + `00000403000000${id}0000000b`, "hex");
+    Buffer.from(`00000101040000${id}8800000200000000${id}6f6b00000403000000${id}0000000b`, "hex");
   const origin = await rawOrigin(t, (socket) => {
     let requests = 0;
     socket.write(settings);
