@@ -41,7 +41,7 @@ is for: rules of one route share the count of its policy, and a rule with a poli
 
 A Service whose policy has one of the parts about requests, a hash, or an ejection by what requests say (\`consecutiveErrors\`,
 \`successShare\`, \`latency\`) is handled request by request by the agent of each caller's node, with
-a route and without. What no agent carries out in this version is told as \`not-supported\`. How documents are read:
+a route and without. How documents are read:
 [decision 0025](decisions/0025-traffic-policy.md).`,
   RequestMatch: `Further conditions of a rule: all of its matches are then for requests only that satisfy these too. A match with a condition
 goes before the same one without. The rule, in the same namespace, has it once among its own filters:

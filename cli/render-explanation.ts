@@ -23,7 +23,6 @@ export function renderExplanation(explanation: Explanation, facts?: LiveFacts): 
   const several = explanation.outcomes.length > 1;
   for (const outcome of explanation.outcomes) lines.push(...outcomeLines(outcome, several, facts?.live ?? []));
   if (explanation.by !== undefined) lines.push(...ruleLines(explanation.by.rule));
-  if (explanation.notInForce !== undefined) lines.push(["note", explanation.notInForce]);
   return lines.map(([label, text]) => `${label.padEnd(LABEL_WIDTH)}${text}`.trimEnd()).join("\n");
 }
 

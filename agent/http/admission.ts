@@ -44,7 +44,7 @@ export interface RequestOutcome {
   readonly reason: RequestReason;
   /** Undefined: the client has seen none. */
   readonly status: number | undefined;
-  /** Of a gRPC call, as its server has it. */
+  /** Undefined for what is no gRPC call. */
   readonly grpcStatus?: number | undefined;
 }
 

@@ -17,6 +17,7 @@ import { parseRetryAfter } from "./retry-after.ts";
 import { failureOfHead, failureOfTrailers } from "./server-failure.ts";
 import type { UpstreamTarget } from "./upstream/dial-upstream.ts";
 import type { UpstreamFailure } from "./upstream/upstream-failure.ts";
+import { upstreamVersion } from "./upstream/upstream-version.ts";
 
 export interface EndpointChoiceOptions {
   readonly plane: HttpPlane;
@@ -65,8 +66,9 @@ export class EndpointChoice {
 
   /** What reaching the picked endpoint takes. */
   upstreamTarget({ service }: BackendEndpoints, { candidate }: Attempt): UpstreamTarget {
-    const { facts, plan } = this.#options;
-    return facts.memory.target(candidate, service, plan.rule?.timeouts?.connectMs);
+    const { facts, plan, head } = this.#options;
+    const version = upstreamVersion(head.version, service, plan.target.port);
+    return facts.memory.target(version, candidate, service, plan.rule?.timeouts?.connectMs);
   }
 
   /** The endpoint has begun to answer. What the answer is to say besides is added to its fields. */

@@ -12,19 +12,23 @@
  *                       \--101--> upgraded: a relay has both ends
  */
 import type { Timer } from "../../core/clock.ts";
-import type { Fallback, HeaderField, RouteRule } from "../../protocol/route-table.ts";
+import type { Fallback, RouteRule } from "../../protocol/route-table.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
-import { changeHeaders } from "../../routing/http/change-headers.ts";
 import type { ForwardRequest, RespondToRequest } from "../../routing/http/request-decision.ts";
 import type { RequestFacts } from "../../routing/http/request-facts.ts";
 import type { Admission, AdmissionAsker, Refusal } from "./admission.ts";
 import { carryRequest } from "./carry-request.ts";
-import type { ExchangeClient } from "./exchange-client.ts";
-import { FieldError, Fields } from "./fields.ts";
+import { decidedAnswer, fieldsOf } from "./decided-answer.ts";
+import type { ExchangeClient, RequestFault } from "./exchange-client.ts";
+import { FieldError, type Fields } from "./fields.ts";
 import { type ForwardPlan, planForward } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
+import { timeBoundOf } from "./grpc/deadline.ts";
+import { GrpcStatus, readGrpcStatus } from "./grpc/grpc-status.ts";
+import { isGrpc } from "./grpc/is-grpc.ts";
+import { grpcTrailers } from "./grpc/write-grpc-answer.ts";
 import { outgoingRequest, outgoingResponse } from "./outgoing-heads.ts";
-import { type WholeAnswer, writeOwnAnswer } from "./own-answer.ts";
+import type { OwnAnswer, WholeAnswer } from "./own-answer.ts";
 import type { BoundedOwner, TooLarge } from "./protect/bounded-carrier.ts";
 import type { RequestCarrier, UpgradedConnection } from "./request-carrier.ts";
 import { FallbackRequest } from "./resilience/fallback-request.ts";
@@ -33,6 +37,7 @@ import type { RequestHead } from "./request-head.ts";
 import { RequestReport } from "./request-report.ts";
 import type { RequestRouter } from "./request-router.ts";
 import type { ResponseHead } from "./response-head.ts";
+import { tellAnswer } from "./tell-answer.ts";
 
 export interface ExchangeOptions {
   readonly plane: HttpPlane;
@@ -42,19 +47,12 @@ export interface ExchangeOptions {
   readonly head: RequestHead;
 }
 
-/** Why the rest of a request is not read. */
-export interface RequestFault {
-  readonly code: RequestReason;
-  /** What a client is told that was told nothing yet. */
-  readonly status: number;
-  readonly message: string;
-}
-
 const SWITCHING_PROTOCOLS = 101;
 
 export class Exchange implements BoundedOwner, AdmissionAsker {
   readonly #options: ExchangeOptions;
   readonly #report: RequestReport;
+  readonly #isGrpc: boolean;
   #state: "waiting" | "answering" | "over" = "waiting";
   #plan: ForwardPlan | undefined;
   /** As it goes out. */
@@ -69,6 +67,7 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     const { plane, facts, head } = options;
     this.#options = options;
     this.#report = new RequestReport(plane, facts, head);
+    this.#isGrpc = isGrpc(head);
   }
 
   /** What it makes the agent hold. */
@@ -132,8 +131,8 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     if (this.#state !== "over") this.#carrier?.start();
   }
 
-  refused({ reason, status, text, headers = [] }: Refusal): void {
-    this.#answerOurselves(status, reason, text, fieldsOf(headers));
+  refused({ reason, status, text, headers = [], grpcStatus }: Refusal): void {
+    this.#answerOurselves({ status, reason, text, fields: fieldsOf(headers) }, grpcStatus);
   }
 
   // CarrierOwner.
@@ -153,7 +152,9 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     if (head === undefined) return;
     this.#state = "answering";
     this.#report.status = head.status;
-    this.#admission?.answered?.({ reason: "answered", status: head.status });
+    if (this.#isGrpc && !head.hasBody) this.#report.grpcStatus = readGrpcStatus(head.fields);
+    const { grpcStatus } = this.#report;
+    this.#admission?.answered?.({ reason: "answered", status: head.status, grpcStatus });
     this.#options.client.answerHead(head);
   }
 
@@ -166,17 +167,20 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
 
   onAnswerEnd(trailers: Fields | undefined): void {
     if (this.#state !== "answering") return;
+    if (this.#isGrpc) this.#report.grpcStatus ??= readGrpcStatus(trailers);
     this.#fallback?.answerEnd();
     this.#conclude(this.#fallback?.isUsed === true ? "fallback" : "answered", undefined);
     this.#options.client.answerEnd(trailers);
   }
 
   onGivenUp(reason: FailureReason, detail: string): void {
-    this.#answerOurselves(statusOf(reason), reason, detail, new Fields());
+    this.#answerOurselves({ status: statusOf(reason), reason, text: detail });
   }
 
-  onCutShort(detail: string): void {
-    this.#cutShort("answer-cut-short", detail);
+  onCutShort(detail: string, resetCode: number | undefined): void {
+    if (this.#state === "over") return;
+    this.#conclude("answer-cut-short", detail);
+    this.#options.client.abort("reset-by-peer", detail, resetCode);
   }
 
   pauseRequest(): void {
@@ -190,8 +194,7 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
   // BoundedOwner.
 
   onTooLarge(reason: TooLarge, detail: string): void {
-    if (this.#state === "waiting") this.onGivenUp(reason, detail);
-    else this.#cutShort(reason, detail);
+    this.#giveUp(reason, detail, GrpcStatus.resourceExhausted);
   }
 
   // Down the layers.
@@ -222,8 +225,9 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     const outgoing = this.#filtered(() => outgoingRequest(head, plan, plane.requestId));
     if (outgoing === undefined) return;
     this.#outgoing = outgoing;
-    this.#startTimer();
-    const options = { ...this.#options, plan, head: outgoing, report: this.#report, owner: this };
+    const deadlineMs = this.#boundTime(plan);
+    const own = { report: this.#report, owner: this };
+    const options = { ...this.#options, plan, head: outgoing, deadlineMs, ...own };
     if (plan.rule?.fallback !== undefined) this.#fallback = new FallbackRequest(options, plan.rule.fallback);
     const verdict = plane.admission?.ask({ facts, plan, head, request }, this);
     if (verdict !== undefined && "status" in verdict) {
@@ -236,14 +240,20 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     if (!mustWait) this.#carrier.start();
   }
 
-  #startTimer(): void {
-    const requestMs = this.#plan?.rule?.timeouts?.requestMs;
-    if (requestMs) this.#requestTimer = this.#options.plane.clock.after(requestMs, () => this.#timedOut(requestMs));
+  /** The deadline that the server is told, on the monotonic clock. */
+  #boundTime({ rule }: ForwardPlan): number | undefined {
+    const { plane, head } = this.#options;
+    const bound = timeBoundOf(head, rule);
+    if (bound === undefined) return undefined;
+    this.#requestTimer = plane.clock.after(bound.ms, () => this.#timedOut(bound.ms));
+    return bound.isTold ? plane.clock.monotonicMs() + bound.ms : undefined;
   }
 
   #outgoingAnswer(response: ResponseHead): ResponseHead | undefined {
+    const changes = this.#plan?.responseHeaders;
+    if (changes === undefined) return response;
     return this.#filtered(() => {
-      const head = outgoingResponse(response, this.#plan?.responseHeaders ?? []);
+      const head = outgoingResponse(response, changes);
       if (this.#fallback?.isUsed === true) head.fields.set("hawser-reason", "fallback");
       else if (this.#plan?.rule?.session !== undefined) this.#beginSession(this.#plan, this.#plan.rule, head.fields);
       return head;
@@ -285,31 +295,32 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
 
   // Ends.
 
-  #timedOut(requestMs: number): void {
-    const detail = `no whole answer within ${requestMs} ms`;
-    if (this.#state === "waiting") this.onGivenUp("request-timeout", detail);
-    else this.#cutShort("request-timeout", detail);
+  #timedOut(ms: number): void {
+    this.#giveUp("request-timeout", `no whole answer within ${ms} ms`, GrpcStatus.deadlineExceeded);
   }
 
-  #cutShort(reason: RequestReason, detail: string): void {
+  /** By our own doing. What a gRPC client has of an answer still gets its status. */
+  #giveUp(reason: FailureReason, detail: string, grpcStatus: number): void {
     if (this.#state === "over") return;
+    if (this.#state === "waiting") {
+      this.onGivenUp(reason, detail);
+      return;
+    }
+    if (this.#isGrpc) this.#report.grpcStatus = grpcStatus;
     this.#conclude(reason, detail);
-    this.#options.client.abort("reset-by-peer", detail);
+    if (this.#isGrpc) this.#options.client.answerEnd(grpcTrailers(grpcStatus, reason, detail));
+    else this.#options.client.abort("reset-by-peer", detail, undefined);
   }
 
   #respond(decision: RespondToRequest): void {
-    const { by, backend, code, status, reason } = decision;
-    const isFailure = code !== "redirect" && code !== "cors-preflight";
-    this.#report.rule = by?.rule;
-    this.#report.backend = backend?.service;
-    if (isFailure && by?.rule.fallback !== undefined) this.#prepareFallback(by.rule, by.rule.fallback);
-    const fields = this.#filtered(() => {
-      const own = fieldsOf(decision.headers);
-      changeHeaders(own, decision.responseHeaders, (value) => own.add("set-cookie", value));
-      return own;
-    });
-    if (fields === undefined) return;
-    this.#answerOurselves(status, code, isFailure ? reason : "", fields);
+    const rule = decision.by?.rule;
+    this.#report.rule = rule;
+    this.#report.backend = decision.backend?.service;
+    const answer = this.#filtered(() => decidedAnswer(decision));
+    if (answer === undefined) return;
+    const isFailure = answer.text !== "";
+    if (isFailure && rule?.fallback !== undefined) this.#prepareFallback(rule, rule.fallback);
+    this.#answerOurselves(answer, decision.grpcStatus);
   }
 
   /** Of a request that no backend was asked for. */
@@ -318,10 +329,9 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     const plan = { ...planForward(undefined, head, facts), rule };
     const outgoing = outgoingRequest(head, plan, plane.requestId);
     this.#plan = plan;
-    this.#fallback = new FallbackRequest(
-      { ...this.#options, plan, head: outgoing, report: this.#report, owner: this },
-      fallback,
-    );
+    const own = { report: this.#report, owner: this };
+    const deadlineMs = this.#boundTime(plan);
+    this.#fallback = new FallbackRequest({ ...this.#options, plan, head: outgoing, deadlineMs, ...own }, fallback);
   }
 
   /** Whether something else is answered, or asked, instead of what went wrong. */
@@ -332,7 +342,7 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     if (instead === undefined) return false;
     this.#report.note = `${reason}: ${text}; instead, by policy ${fallback.policy}, ${instead.what}`;
     // Whoever counts failures is told of the one that there was.
-    this.#admission?.over({ reason, status });
+    this.#admission?.over({ reason, status, grpcStatus: this.#report.grpcStatus });
     this.#admission = undefined;
     this.#requestTimer?.cancel();
     this.#carrier?.drop();
@@ -340,7 +350,7 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     else {
       this.#report.backend = instead.backend.service;
       this.#carrier = instead.carrier;
-      this.#startTimer();
+      if (this.#plan !== undefined) this.#boundTime(this.#plan);
       instead.carrier.start();
     }
     return true;
@@ -355,11 +365,14 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     this.#options.client.answerWhole({ head: outgoing, body });
   }
 
-  #answerOurselves(status: number, reason: RequestReason, text: string, fields: Fields): void {
+  #answerOurselves(answer: OwnAnswer, grpcStatus?: number): void {
+    const { status, reason, text } = answer;
     if (this.#state === "over" || this.#fallsBack(status, reason, text)) return;
+    const told = tellAnswer(answer, this.#isGrpc, grpcStatus);
     this.#report.status = status;
+    this.#report.grpcStatus = told.grpcStatus;
     this.#conclude(reason, text === "" ? undefined : text);
-    this.#options.client.answerWhole(writeOwnAnswer({ status, reason, text, fields }));
+    this.#options.client.answerWhole(told.whole);
   }
 
   #conclude(reason: RequestReason, detail: string | undefined): void {
@@ -367,7 +380,8 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     this.#requestTimer?.cancel();
     this.#carrier?.drop();
     this.#report.conclude(reason, detail);
-    this.#admission?.over({ reason, status: this.#report.status });
+    const { status, grpcStatus } = this.#report;
+    this.#admission?.over({ reason, status, grpcStatus });
   }
 }
 
@@ -384,10 +398,4 @@ function watched(upstream: UpgradedConnection, admission: Admission): UpgradedCo
       admission.closed?.();
     },
   };
-}
-
-function fieldsOf(headers: readonly HeaderField[]): Fields {
-  const fields = new Fields();
-  for (const [name, value] of headers) fields.add(name, value);
-  return fields;
 }

@@ -18,7 +18,7 @@ import { RequestIds } from "./request-ids.ts";
 import type { RequestMemory } from "./request-memory.ts";
 import { RetryBudgets } from "./retry-budgets.ts";
 import { Sessions } from "./session/sessions.ts";
-import { UpstreamPool } from "./upstream/upstream-pool.ts";
+import { Upstreams } from "./upstream/upstreams.ts";
 
 /** What reaching an endpoint needs. */
 export interface UpstreamPlane extends DataPlane {
@@ -28,7 +28,7 @@ export interface UpstreamPlane extends DataPlane {
 }
 
 export interface HttpPlane extends UpstreamPlane {
-  readonly upstreams: UpstreamPool;
+  readonly upstreams: Upstreams;
   readonly budgets: RetryBudgets;
   readonly sessions: Sessions;
   readonly hedges: HedgeTimes;
@@ -82,7 +82,7 @@ export function createHttpPlane(plane: UpstreamPlane, options: HttpPlaneOptions)
   const requestIds = new RequestIds();
   return {
     ...plane,
-    upstreams: new UpstreamPool(plane),
+    upstreams: new Upstreams(plane),
     budgets: new RetryBudgets(plane.clock, onLimit),
     protection,
     admission: protection,

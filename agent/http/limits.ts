@@ -50,6 +50,8 @@ export const httpLimits = {
   lastGoodBytes: 8 * 1024 * 1024,
   /** One of them: pages and documents, no downloads. */
   lastGoodAnswerBytes: 64 * 1024,
+  /** Dialled addresses whose server was seen to speak first, and ports that were told of; beyond, the oldest is forgotten. */
+  detectedAddresses: 1_000,
 } as const;
 
 export type HttpLimitName = keyof typeof httpLimits;
@@ -73,4 +75,11 @@ export const httpTimers = {
   mirrorMs: 15_000,
   /** Period at which idle connections to endpoints are looked at. */
   idleSweepMs: 1_000,
+  /**
+   * For the first byte of a client whose port says nothing of its protocol. Then it may be the server's turn to speak: it waits
+   * no longer than that, and the next time not at all.
+   */
+  firstByteMs: 100,
+  /** So long it is remembered that the server speaks first. */
+  firstSpeakerMs: 600_000,
 } as const;

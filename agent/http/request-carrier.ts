@@ -37,8 +37,8 @@ export interface CarrierOwner {
   onAnswerEnd(trailers: Fields | undefined): void;
   /** There is no answer and no other try. */
   onGivenUp(reason: FailureReason, detail: string): void;
-  /** The answer broke off. */
-  onCutShort(detail: string): void;
+  /** The answer broke off; with this error code of HTTP/2, if the endpoint has told one. */
+  onCutShort(detail: string, resetCode: number | undefined): void;
   pauseRequest(): void;
   resumeRequest(): void;
 }
@@ -50,6 +50,8 @@ export interface CarrierOptions {
   readonly plan: ForwardPlan;
   /** As it goes out; the same in every try. */
   readonly head: RequestHead;
+  /** When a gRPC client gives up, on the monotonic clock: the server is told what is left. */
+  readonly deadlineMs: number | undefined;
   readonly report: TryReport;
   readonly owner: CarrierOwner;
   /** Keys of endpoints that others try beside this one. */

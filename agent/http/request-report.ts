@@ -15,6 +15,8 @@ export class RequestReport implements TryReport {
   /** Key of a Service. */
   backend: string | undefined;
   status: number | undefined;
+  /** What a gRPC client was told; undefined for other requests. */
+  grpcStatus: number | undefined;
   failure: string | undefined;
   note: string | undefined;
   tries = 0;
@@ -52,7 +54,13 @@ export class RequestReport implements TryReport {
   conclude(reason: RequestReason, detail: string | undefined): void {
     const { clock, metrics, log } = this.#plane;
     const durationMs = clock.monotonicMs() - this.#startedMs;
-    metrics.requests.add(this.#facts.memory.labels(this.rule, this.backend), this.status, reason, durationMs);
+    metrics.requests.add(
+      this.#facts.memory.labels(this.rule, this.backend),
+      this.status,
+      reason,
+      durationMs,
+      this.grpcStatus,
+    );
     if (isRequestLogged(log, reason)) this.#log(reason, detail, durationMs);
   }
 
@@ -72,6 +80,7 @@ export class RequestReport implements TryReport {
       endpoint: candidate === undefined ? undefined : formatHostPort(candidate.address, candidate.port),
       tries: this.tries,
       status: this.status,
+      grpcStatus: this.grpcStatus,
       reason,
       detail: detail ?? this.note,
       bytesSent: this.bytesSent,

@@ -2,7 +2,7 @@
  * Routers that follow the routing table: every request is decided by the newest one, also on a connection that is older.
  * What a table says is prepared once for each entry of it; a table that changes elsewhere costs no request anything.
  */
-import type { RouteEntry, RouteRule, RouteSubset, RouteTarget } from "../../protocol/route-table.ts";
+import type { RouteEntry, RouteRule, RouteSubset, RouteTarget, RulesKind } from "../../protocol/route-table.ts";
 import type { MeshSettings, ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AddressFamily } from "../../routing/address.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
@@ -88,6 +88,10 @@ class TableRouter implements RequestRouter, RequestTable {
 
   get isRouted(): boolean {
     return this.#entry !== undefined;
+  }
+
+  get kind(): RulesKind | undefined {
+    return this.#entry?.kind;
   }
 
   /** Made once, but for another trust domain. */

@@ -172,6 +172,10 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
     return this.writer.out;
   }
 
+  sendReset(streamId: number, code: number): void {
+    this.control().rstStream(streamId, code);
+  }
+
   onQueued(stream: Http2Stream, bytes: number): void {
     this.#scheduler.add(stream);
     if (this.#scheduler.windowBytes > 0) this.writer.queued(bytes);
@@ -264,8 +268,8 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
     else this.#giveCredit(windowBytes);
     const stream = this.streams.find(streamId);
     this.#dataStream = stream;
-    if (stream === undefined) return;
-    if (stream.peerEnded) this.failStream(stream, "stream-closed", "peer sent data after its end");
+    if (stream === undefined) this.onClosedStream(streamId, "data");
+    else if (stream.peerEnded) this.failStream(stream, "stream-closed", "peer sent data after its end");
     else if (!stream.receiveFrame(windowBytes, windowBytes - payloadBytes)) {
       this.failStream(stream, "flow-control-error", "peer sent more than the stream's window");
     } else {
@@ -305,8 +309,12 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
       return;
     }
     const stream = this.streams.find(streamId);
-    if (stream !== undefined) this.receiveMessage(stream, endStream, fields);
+    if (stream === undefined) this.onClosedStream(streamId, "headers");
+    else this.receiveMessage(stream, endStream, fields);
   }
+
+  /** A stream that is over, on the wire or by our reset, which the peer may not know yet. */
+  protected onClosedStream(_streamId: number, _what: "data" | "headers"): void {}
 
   /** Not processed: the client may try again elsewhere. */
   protected refuseStream(streamId: number): void {
@@ -316,7 +324,7 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
   /** A stream that does not come to be. */
   protected failRequest(streamId: number, code: Http2ErrorCode): void {
     this.flood.reset();
-    this.control().rstStream(streamId, WIRE_CODE[code]);
+    this.sendReset(streamId, WIRE_CODE[code]);
   }
 
   receiveCredit(streamId: number, bytes: number): void {
@@ -376,7 +384,7 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
   }
 
   protected resetStream(stream: Stream, code: Http2ErrorCode, reason: string): void {
-    this.control().rstStream(stream.id, WIRE_CODE[code]);
+    this.sendReset(stream.id, WIRE_CODE[code]);
     stream.receiveReset(WIRE_CODE[code], reason, false);
   }
 

@@ -26,6 +26,7 @@ export interface StreamLink {
   readonly queuedBytes: number;
   /** Where to write frames that are sent with the turn. */
   control(): FrameBuffer;
+  sendReset(streamId: number, code: number): void;
   /** The stream has data, `bytes` of it new; sends it when the windows allow. */
   onQueued(stream: Http2Stream, bytes: number): void;
   /** What waits on the stream has changed. */
@@ -142,7 +143,7 @@ export abstract class Http2Stream implements Sender {
     this.#lost = undefined;
     if (this.#isDead) return;
     this.#die();
-    if (this.id !== 0 && !this.#isReleased) this.link.control().rstStream(this.id, code);
+    if (this.id !== 0 && !this.#isReleased) this.link.sendReset(this.id, code);
     this.#release();
   }
 

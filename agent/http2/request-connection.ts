@@ -55,6 +55,8 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
   /** `hasRoom` was asked for and was false. */
   #roomWanted = false;
   #roomDue = false;
+  /** Server: streams that we have reset, of which frames may still be on their way. The oldest comes first. */
+  readonly #resets = new Set<number>();
   /** Header blocks that were read, and what a sweep saw of them. */
   #heads = 0;
   #sweptHeads = -1;
@@ -189,6 +191,13 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
 
   override onMoved(): void {}
 
+  override sendReset(streamId: number, code: number): void {
+    super.sendReset(streamId, code);
+    if (!this.isServer) return;
+    this.#resets.add(streamId);
+    if (this.#resets.size > this.bounds.resetBurst) this.#resets.delete(this.#resets.values().next().value as number);
+  }
+
   // What comes of Http2Connection.
 
   protected receiveRequest(id: number, endStream: boolean, fields: readonly HeaderField[] | undefined): void {
@@ -256,6 +265,15 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
   #tooManyFields(): Http2Error {
     this.#events.onLimit("headerListBytes");
     return new Http2Error("enhance-your-calm", "Peer sends a message with too many fields", "headerListBytes");
+  }
+
+  /** RFC 9113 section 5.1: what comes for a stream that the client itself has ended is no HTTP/2. */
+  protected override onClosedStream(streamId: number, what: "data" | "headers"): void {
+    if (!this.isServer || this.#resets.has(streamId)) return;
+    if (what === "headers") {
+      throw new Http2Error("stream-closed", `Peer sends headers for stream ${streamId}, which is closed`);
+    }
+    this.failRequest(streamId, "stream-closed");
   }
 
   protected override refuseStream(streamId: number): void {

@@ -65,6 +65,10 @@ export function createMetricSet() {
       "HTTP requests by class of status and reason; answered = by the backend, anything else by an agent or by nobody",
       [...REQUEST_LABEL_NAMES, "code_class", "reason"],
     ),
+    grpcRequests: counter("hawser_http_grpc_requests_total", "gRPC calls by what their client was told, 0 to 16", [
+      ...REQUEST_LABEL_NAMES,
+      "grpc_status",
+    ]),
     requestSeconds: new MergedHistogram({
       name: "hawser_http_request_duration_seconds",
       help: "From a request's head to the end of its answer",
@@ -146,6 +150,11 @@ export function createMetricSet() {
     ),
     retries: counter("hawser_retries_total", "Connections tried again on another endpoint", COUNTER_LABELS.retries),
     refused: counter("hawser_refused_total", "Connections refused on purpose, by reason", COUNTER_LABELS.refused),
+    detections: counter(
+      "hawser_http_detections_total",
+      "Connections to ports with routes whose protocol nobody said, by what was found out",
+      COUNTER_LABELS.detections,
+    ),
     limitHits: counter("hawser_limit_hits_total", "Times a bound did its work, by its name", COUNTER_LABELS.limitHits),
     tunnelsOpen: gauge("hawser_tunnels_open", "Tunnels open now, both roles", []),
     streamsOpen: gauge(

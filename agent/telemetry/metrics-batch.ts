@@ -31,6 +31,7 @@ export const COUNTER_LABELS = {
   policyRefusals: ["policy", "reason"],
   faults: ["policy", "fault"],
   circuitTransitions: ["policy", "scope", "state"],
+  detections: ["outcome"],
 } as const;
 export type CounterName = keyof typeof COUNTER_LABELS;
 

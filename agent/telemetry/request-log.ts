@@ -20,8 +20,10 @@ export interface RequestRecord {
   /** `ip:port` that was tried last. */
   readonly endpoint: string | undefined;
   readonly tries: number;
-  /** What the client was told; undefined when nothing. */
+  /** What the client was told; undefined when nothing. Of an answer of ours to a gRPC client: what it would have been. */
   readonly status: number | undefined;
+  /** The same in gRPC; undefined for what is no gRPC call. */
+  readonly grpcStatus?: number | undefined;
   /** `answered`, or the code of who else ended it and why. */
   readonly reason: string;
   readonly detail: string | undefined;

@@ -139,6 +139,11 @@ export class WorkerMetrics {
     this.#count("collapsed", [result]);
   }
 
+  /** A connection to a port whose protocol nobody said, or what became of it. */
+  detection(outcome: "http" | "tls" | "bytes" | "silent" | "known-server-first" | "server-first" | "http-late"): void {
+    this.#count("detections", [outcome]);
+  }
+
   /** A bound of some `limits.ts` did its work. */
   limitHit(limit: string): void {
     this.#count("limitHits", [limit]);

@@ -24,7 +24,7 @@ import { compileUnrouted } from "./compile-unrouted.ts";
 import { nearestOf } from "./nearest-of.ts";
 import { RequestPolicies } from "./request-policies.ts";
 import { BackendResolver } from "./resolve-backends.ts";
-import { attachRoutes, byKey, type RouteDocument, type RouteParent, type UnservedRoutes } from "./route-parents.ts";
+import { attachRoutes, byKey, type RouteDocument, type RouteParent } from "./route-parents.ts";
 import { routeKey } from "./route-key.ts";
 import { routeStatuses } from "./route-statuses.ts";
 
@@ -36,8 +36,6 @@ export interface RouteInput {
   readonly requestMatches: readonly RequestMatchDocument[];
   /** Given: Services of other namespaces may be used only where one of these says so. */
   readonly grants?: readonly ReferenceGrantDocument[];
-  /** Absent: all are served. */
-  readonly unserved?: UnservedRoutes;
 }
 
 /** What of all documents is about routes. Grants are not asked for (GEP-1294, Namespace boundaries). */
@@ -61,7 +59,7 @@ export interface CompiledRoutes {
 export function compileRoutes(input: RouteInput, problems: CompileProblems): CompiledRoutes {
   const services = byKey(input.services);
   const routes = inOrder(input.routes);
-  const parents = attachRoutes(routes, services, input.unserved ?? new Map());
+  const parents = attachRoutes(routes, services);
   const resolver = new BackendResolver({ services, subsets: input.subsets, grants: input.grants });
   const policies = new RequestPolicies({ policies: inOrder(input.policies), routes, resolver }, problems);
   const attached = new Set(parents.map(({ route }) => route));

@@ -5,6 +5,7 @@
 import type { ServiceDocument, TrafficPolicyDocument } from "../../protocol/documents/document.ts";
 import type { RouteEntry } from "../../protocol/route-table.ts";
 import type { CompileProblems } from "../compile-problems.ts";
+import { choosePortProtocol } from "../port-protocol.ts";
 import { nameOfPolicy, type RequestPolicies, type RequestPolicy } from "./request-policies.ts";
 import { routeKey } from "./route-key.ts";
 import { whyUndialled } from "./route-parents.ts";
@@ -53,14 +54,11 @@ function choosesByRequests({ spec: { loadBalancer, ejection } }: TrafficPolicyDo
   return [loadBalancer?.hash, consecutiveErrors, successShare, latency].some((part) => part !== undefined);
 }
 
-/** Of appProtocol: what is HTTP and in clear (KEP-3726). */
-const HTTP: ReadonlySet<string> = new Set(["http", "http2", "grpc", "h2c", "kubernetes.io/h2c", "kubernetes.io/ws"]);
-
 /** All TCP ports, but those that say that they are something else, where the policy does not know better. */
 function portsOfRequests({ spec }: ServiceDocument, policy: TrafficPolicyDocument): readonly number[] {
   const known = policy.spec.protocol !== undefined;
   return spec.ports
     .filter(({ protocol }) => protocol === "TCP")
-    .filter(({ appProtocol }) => known || appProtocol === undefined || HTTP.has(appProtocol.toLowerCase()))
+    .filter((port) => known || choosePortProtocol(port, undefined).protocol !== "bytes")
     .map(({ port }) => port);
 }

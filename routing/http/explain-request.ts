@@ -11,7 +11,6 @@ import { chooseEndpoints, endpointsOfPort, type ServiceEndpoint } from "../servi
 import { TableState } from "../table-state.ts";
 import { isKind } from "../is-kind.ts";
 import { decideRequest } from "./decide-request.ts";
-import { unservedRoutes } from "./not-in-force.ts";
 import type { NotRouted, RequestDecision, RoutedBy } from "./request-decision.ts";
 import type { RequestFacts, RequestHeaders } from "./request-facts.ts";
 import type { RouteDocument } from "./route-parents.ts";
@@ -55,8 +54,6 @@ export interface Explanation {
   /** Where in the documents the rule is. */
   readonly place: (Position & { readonly file: string }) | undefined;
   readonly outcomes: readonly Outcome[];
-  /** Why agents of this version do not carry the route out. */
-  readonly notInForce: string | undefined;
 }
 
 /** What is explained. Checked documents fit. */
@@ -73,14 +70,12 @@ export function explainRequest(world: ExplainedWorld, question: RequestQuestion)
   const first = outcomes[0]?.decision;
   const by = first === undefined || first.kind === "not-routed" ? undefined : first.by;
   const document = by === undefined ? undefined : findDocument(documents, by);
-  const route = document?.kind === "TrafficPolicy" ? undefined : document;
   return {
     question,
     servicePort: table.service(question.service)?.ports.find(({ port }) => port === question.port),
     by,
     place: document === undefined ? undefined : placeOfRule(document, by?.rule.index ?? 0),
     outcomes,
-    notInForce: route === undefined ? undefined : unservedRoutes([route]).get(route),
   };
 }
 

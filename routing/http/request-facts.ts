@@ -39,11 +39,11 @@ export function headerValue(facts: Pick<RequestFacts, "authority" | "headers">, 
   return value.join(name === "cookie" ? "; " : ",");
 }
 
-/** By its content type (gRPC over HTTP/2, section Requests). */
 export function isGrpc(facts: RequestFacts): boolean {
-  return isGrpcContent(headerValue(facts, "content-type"));
+  return isGrpcType(headerValue(facts, "content-type"));
 }
 
-export function isGrpcContent(type: string | undefined): boolean {
-  return type !== undefined && /^application\/grpc([+;]|$)/i.test(type);
+/** By the content type of a request (gRPC over HTTP/2, section Requests). */
+export function isGrpcType(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/grpc([+;]|$)/i.test(contentType);
 }

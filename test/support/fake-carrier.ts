@@ -148,6 +148,7 @@ export function requestHead(
 ): RequestHead {
   const { fields, ...rest } = changes;
   return {
+    version: 1,
     method: "GET",
     scheme: "http",
     authority: "catalog",
@@ -194,6 +195,7 @@ export function carried({ plane, rule, head = requestHead(), plan, serviceAccoun
       memory: new RequestMemory(source, service.key, table),
     },
     router: {} as RequestRouter,
+    deadlineMs: undefined,
     plan: {
       target: { service: "shop/catalog", port: 80 },
       rule: { route: "shop/catalog", index: 0, backends: [], ...rule },

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { connect, type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Balancers } from "../../agent/balance/balancers.ts";
 import type { BalancerEvents } from "../../agent/balance/endpoint-judge.ts";
-import { H1Connection } from "../../agent/http/client/h1-connection.ts";
+import { HttpConnection } from "../../agent/http/client/http-connection.ts";
 import {
   createHttpPlane,
   type HttpPlane,
@@ -51,6 +51,8 @@ export interface HttpWorldOptions {
   readonly random?: () => number;
   /** Absent: nothing is ever used up. */
   readonly quotas?: HttpPlaneOptions["quotas"];
+  /** Of the Service's port. */
+  readonly appProtocol?: string;
   /** Where lines go instead of `log`. */
   readonly otherLog?: Log;
 }
@@ -169,7 +171,7 @@ export class HttpWorld {
       table: this.#table,
       memory: new RequestMemory(source, catalog.key, this.#table),
     };
-    new H1Connection({ plane: this.plane, socket, facts, router: this.#router }).start();
+    new HttpConnection({ plane: this.plane, socket, facts, router: this.#router }).start();
   }
 
   get #router(): RequestRouter {
@@ -181,8 +183,8 @@ export class HttpWorld {
   }
 
   #endpointsOf(key: string, candidates: readonly Candidate[]): BackendEndpoints {
-    const { ejection = NO_EJECTION, backend } = this.#options;
-    const service = { ...catalog, key };
+    const { ejection = NO_EJECTION, backend, appProtocol } = this.#options;
+    const service = { ...catalogSpeaking(appProtocol), key };
     return { service, destination: `${key}:80`, candidates, loadBalancer: "round-robin", ejection, ...backend };
   }
 
@@ -227,6 +229,11 @@ export class HttpWorld {
     this.sockets.add(socket);
     socket.once("close", () => this.sockets.delete(socket));
   }
+}
+
+function catalogSpeaking(appProtocol: string | undefined): ServiceEntry {
+  if (appProtocol === undefined) return catalog;
+  return { ...catalog, ports: catalog.ports.map((port) => ({ ...port, appProtocol })) };
 }
 
 const catalog: ServiceEntry = {

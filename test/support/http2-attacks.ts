@@ -157,6 +157,18 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   "DATA for the connection": { frames: [frame(0, 1, 0, "x")], goaway: PROTOCOL_ERROR },
   "DATA after the end": { frames: [requestFrame(1), frame(0, 0, 1, "x")], reset: STREAM_CLOSED },
   "HEADERS after the end": { frames: [requestFrame(1), requestFrame(1)], reset: STREAM_CLOSED },
+  "DATA after a reset of its own": {
+    frames: [openPost, frame(3, 0, 1, uint32(8)), frame(0, 0, 1, "x")],
+    reset: STREAM_CLOSED,
+  },
+  "HEADERS after a reset of its own": {
+    frames: [openPost, frame(3, 0, 1, uint32(8)), requestFrame(1)],
+    goaway: STREAM_CLOSED,
+  },
+  "HEADERS of an identifier that was passed over": {
+    frames: [requestFrame(5), requestFrame(3)],
+    goaway: STREAM_CLOSED,
+  },
   "HEADERS for the connection": { frames: [requestFrame(0)], goaway: PROTOCOL_ERROR },
   "HEADERS of an even stream": { frames: [requestFrame(2)], goaway: PROTOCOL_ERROR },
   "RST_STREAM of a stream that was not opened": { frames: [frame(3, 0, 1, uint32(8))], goaway: PROTOCOL_ERROR },

@@ -127,9 +127,9 @@ export class BoundedCarrier implements RequestCarrier, CarrierOwner {
     this.#owner.onGivenUp(reason, detail);
   }
 
-  onCutShort(detail: string): void {
+  onCutShort(detail: string, resetCode: number | undefined): void {
     this.#paced?.drop();
-    this.#owner.onCutShort(detail);
+    this.#owner.onCutShort(detail, resetCode);
   }
 
   pauseRequest(): void {

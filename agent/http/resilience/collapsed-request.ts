@@ -108,7 +108,7 @@ export class CollapsedRequest implements RequestCarrier {
   }
 
   cutShort(detail: string): void {
-    this.options.owner.onCutShort(detail);
+    this.options.owner.onCutShort(detail, undefined);
   }
 
   /** Nothing was told to the client yet. */

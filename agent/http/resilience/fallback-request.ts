@@ -7,10 +7,10 @@
  *
  * gRPC calls get another backend only: an HTTP answer would be none to them.
  */
-import { isGrpcContent } from "../../../routing/http/request-facts.ts";
 import type { Fallback, RouteRule, RouteTarget } from "../../../protocol/route-table.ts";
 import { Fields } from "../fields.ts";
 import { Forwarding } from "../forwarding.ts";
+import { isGrpc } from "../grpc/is-grpc.ts";
 import type { WholeAnswer } from "../own-answer.ts";
 import { ReplayBuffer } from "../replay-buffer.ts";
 import type { CarrierOptions, RequestCarrier } from "../request-carrier.ts";
@@ -101,7 +101,7 @@ export class FallbackRequest {
 
   #response(): Instead | undefined {
     const { response } = this.#fallback;
-    if (response === undefined || isGrpcContent(this.#options.head.fields.get("content-type"))) return undefined;
+    if (response === undefined || isGrpc(this.#options.head)) return undefined;
     const fields = new Fields();
     for (const [name, value] of response.headers) fields.add(name, value);
     fields.add("server", "hawser");

@@ -241,8 +241,8 @@ class HedgeTry implements CarrierOwner, TryReport {
     this.#request.givenUp(this, reason, detail);
   }
 
-  onCutShort(detail: string): void {
-    this.#request.options.owner.onCutShort(detail);
+  onCutShort(detail: string, resetCode: number | undefined): void {
+    this.#request.options.owner.onCutShort(detail, resetCode);
   }
 
   pauseRequest(): void {

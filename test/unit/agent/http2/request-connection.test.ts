@@ -243,6 +243,15 @@ test("a reset tells whether the request was certainly not acted upon", async (t)
   t.true(probes[0]?.lastReset?.byPeer);
 });
 
+test("what is on its way for a stream that we have reset is nobody's fault", async (t) => {
+  const peer = RawRequestPeer.greeted("server");
+  peer.serve = ({ stream }) => stream.reset(8);
+  peer.send(requestFrame(1, POST, false), frame(0, 0, 1, "x"), frame(1, 5, 1, block({ t: "1" })));
+  await peer.settled();
+  t.is(peer.of(3, 1).length, 1);
+  t.is(peer.end, undefined);
+});
+
 // Room.
 
 test("keeps to the peer's number of streams, and tells when there is room again", async (t) => {

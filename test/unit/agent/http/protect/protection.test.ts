@@ -65,6 +65,7 @@ function requestOf(rule: RouteRule, changes: Partial<RequestHead>, user: string 
   const fields = new Fields();
   if (user !== undefined) fields.add("x-user", user);
   const head: RequestHead = {
+    version: 1,
     method: "GET",
     scheme: "http",
     authority: "catalog",

@@ -238,6 +238,6 @@ test("an answer that breaks off is broken for all", (t) => {
   const { carriers, ask } = setUp();
   const all = [ask(), ask()];
   carriers[0]?.answer();
-  carriers[0]?.owner.onCutShort("");
+  carriers[0]?.owner.onCutShort("", undefined);
   for (const { owner } of all) t.deepEqual(owner.told, ["200", "cut short"]);
 });
