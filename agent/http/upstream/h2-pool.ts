@@ -34,10 +34,10 @@ export class H2Pool {
     return count;
   }
 
-  /** `fresh`: not a connection that had requests before. */
+  /** `fresh`: a new connection, which those share that lost the same one together. */
   take(target: UpstreamTarget, user: UpstreamUser, fresh: boolean): void {
     const key = target.poolKey;
-    const known = fresh ? undefined : this.#open.get(key)?.find((upstream) => upstream.hasRoom);
+    const known = this.#open.get(key)?.find((upstream) => upstream.hasRoom && (!fresh || upstream.isFresh));
     if (known !== undefined) {
       known.begin(user);
       return;

@@ -88,6 +88,11 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
     return this.#requests.size < http2Limits.streamsBeforeSettings;
   }
 
+  /** It is new: no request has come to its end on it. */
+  get isFresh(): boolean {
+    return !this.#hasCarried;
+  }
+
   get mayHaveDelivered(): boolean {
     return this.#isOpen || (this.candidate.transport === "tunnel" && this.#counters.sentBytes > 0);
   }

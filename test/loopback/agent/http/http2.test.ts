@@ -153,6 +153,21 @@ test("a connection that is lost under requests: those that may be repeated are",
   t.is((await h2Call(session, GET)).status, 200);
 });
 
+test("requests that lose a connection together share the next one", async (t) => {
+  let lost = false;
+  const { origin, session } = await worlds(t, (stream, headers) => {
+    if (lost || headers[":path"] === "/") OK(stream, headers);
+    else if (origin.streams === 21) {
+      lost = true;
+      for (const upstream of origin.sessions) upstream.destroy();
+    }
+  });
+  t.is((await h2Call(session, GET)).status, 200);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => h2Call(session, { ":path": "/wait" })));
+  t.true(answers.every(({ status }) => status === 200));
+  t.is(origin.sessions.length, 2);
+});
+
 test("a drain says GOAWAY, and what is under way is answered", async (t) => {
   let waiting: (() => void) | undefined;
   const { world, session } = await worlds(t, (stream, headers) => {
@@ -287,4 +302,52 @@ test("resets without end cost the client its connection", async (t) => {
   await eventually("the connection ends", () => world.connections.size === 0);
   const line = await world.logged("connection");
   t.is(line["reason"], "refused");
+});
+
+test("after calls that end in every way nothing is left", async (t) => {
+  const answer: H2Answer = (stream, headers) => {
+    switch (headers[":path"]) {
+      case "/silent":
+        return;
+      case "/refused":
+        stream.close(constants.NGHTTP2_REFUSED_STREAM);
+        return;
+      case "/broken":
+        stream.respond({ ":status": 200 });
+        stream.write("a part", () => stream.destroy(new Error("as asked")));
+        return;
+      case "/lost":
+        stream.session?.destroy();
+        return;
+      case "/leaving":
+        stream.session?.close();
+        OK(stream, headers);
+        return;
+      default:
+        OK(stream, headers);
+    }
+  };
+  const { world, session } = await worlds(t, answer, {
+    decide: (facts) => forward(facts, { rule: { timeouts: { requestMs: 200 } } }),
+  });
+  const paths = ["/", "/silent", "/refused", "/broken", "/lost", "/leaving"];
+  const calls: Promise<unknown>[] = [];
+  for (let count = 0; count < 300; count += 1) {
+    const head = { ":method": count % 2 === 0 ? "GET" : "POST", ":path": paths[count % paths.length] };
+    if (count % 5 === 0) {
+      const stream = session.request(head, { endStream: false });
+      stream.on("error", () => {});
+      stream.resume();
+      calls.push(new Promise((resolve) => stream.once("close", resolve)));
+      setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), count % 17);
+    } else calls.push(h2Call(session, head, count % 2 === 0 ? undefined : "body"));
+    if (count % 20 === 19) await calls.at(-2);
+  }
+  await Promise.all(calls);
+  t.is(
+    Object.values(world.requests()).reduce((sum, count) => sum + count, 0),
+    300,
+  );
+  session.close();
+  await world.settle();
 });
