@@ -64,6 +64,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     const { plane, facts, head } = options;
     this.#options = options;
     this.#report = new RequestReport(plane, facts, head);
+    plane.metrics.gauges.requestsOpen += 1;
   }
 
   /** What it makes the agent hold. */
@@ -282,6 +283,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
 
   #conclude(reason: RequestReason, detail: string | undefined): void {
     this.#state = "over";
+    this.#options.plane.metrics.gauges.requestsOpen -= 1;
     this.#requestTimer?.cancel();
     this.#carrier?.drop();
     this.#report.conclude(reason, detail);

@@ -38,7 +38,19 @@ export interface WorkerMetricsOptions {
 
 export class WorkerMetrics {
   /** Absolute values; whoever owns the thing counted writes them. */
-  readonly gauges: WorkerGauges = { tunnelsOpen: 0, streamsOpen: 0, bufferedBytes: 0, idleUpstreams: 0 };
+  readonly gauges: WorkerGauges = {
+    tunnelsOpen: 0,
+    streamsOpen: 0,
+    bufferedBytes: 0,
+    upstreamsOpen: 0,
+    idleUpstreams: 0,
+    requestsOpen: 0,
+    timersOpen: 0,
+    heapBytes: 0,
+    externalBytes: 0,
+  };
+  /** As above, by kind. */
+  resources: Readonly<Record<string, number>> = {};
   readonly requests: RequestCounts;
   readonly #clock: Clock;
   readonly #maxConnectionSeries: number;
@@ -120,6 +132,7 @@ export class WorkerMetrics {
       connectDurations: this.#collectDurations(),
       requests: this.requests.collect(),
       gauges: { ...this.gauges },
+      resources: this.resources,
     };
   }
 

@@ -43,7 +43,18 @@ test("a batch holds only what changed since the last one", (t) => {
     counters: [],
     connectDurations: [],
     requests: [],
-    gauges: { tunnelsOpen: 0, streamsOpen: 0, bufferedBytes: 0, idleUpstreams: 0 },
+    gauges: {
+      tunnelsOpen: 0,
+      streamsOpen: 0,
+      bufferedBytes: 0,
+      upstreamsOpen: 0,
+      idleUpstreams: 0,
+      requestsOpen: 0,
+      timersOpen: 0,
+      heapBytes: 0,
+      externalBytes: 0,
+    },
+    resources: {},
   });
   counters.sentBytes += 5;
   t.like(metrics.collect().connections[0], { opened: 0, openChange: 0, sentBytes: 5, receivedBytes: 0 });
