@@ -8,7 +8,7 @@ import type { RouteEntry } from "../protocol/route-table.ts";
 import type { RouteStatus } from "../protocol/route-status.ts";
 import { compileTable, type TableContents } from "./compile.ts";
 import { CompileProblems } from "./compile-problems.ts";
-import { compileRoutes } from "./http/compile-routes.ts";
+import { compileRoutes, routeInput } from "./http/compile-routes.ts";
 import { isKind } from "./is-kind.ts";
 
 export interface CheckedDocuments {
@@ -26,14 +26,7 @@ export function checkDocuments(documents: readonly Document[]): CheckedDocuments
   const { contents, problems } = compileTable({ documents, agentNodes });
   // Also those that are not in force: whoever checks wants to know all that is wrong with them.
   const routeProblems = new CompileProblems();
-  const { entries, statuses } = compileRoutes(
-    {
-      services: documents.filter(isKind("Service")),
-      routes: documents.filter(isKind("HTTPRoute", "GRPCRoute")),
-      policies: documents.filter(isKind("TrafficPolicy")),
-    },
-    routeProblems,
-  );
+  const { entries, statuses } = compileRoutes(routeInput(documents), routeProblems);
   return {
     contents,
     routes: entries,

@@ -5,6 +5,7 @@ import { normalizeCidr } from "./address.ts";
 import { type CompileProblems, placeOfDocument } from "./compile-problems.ts";
 import { MESH_DEFAULTS } from "./mesh-defaults.ts";
 
+/** A policy's has more, which is no matter of connects. */
 type EjectionPart = MeshDocument["spec"]["ejection"];
 
 /** What holds besides what the document says. */
@@ -43,11 +44,11 @@ export function compileMesh(
 
 /** `part` on top of `base`. A first ejection that is longer than the longest makes the longest as long. */
 export function mergeEjection(base: EjectionSettings, part: EjectionPart): EjectionSettings {
-  const baseEjectionMs = part?.baseEjectionMs ?? base.baseEjectionMs;
+  const baseEjectionMs = part?.baseEjection ?? base.baseEjectionMs;
   return {
     consecutiveFailures: part?.consecutiveFailures ?? base.consecutiveFailures,
     baseEjectionMs,
-    maxEjectionMs: Math.max(part?.maxEjectionMs ?? base.maxEjectionMs, baseEjectionMs),
+    maxEjectionMs: Math.max(part?.maxEjection ?? base.maxEjectionMs, baseEjectionMs),
     maxEjectionPercent: part?.maxEjectionPercent ?? base.maxEjectionPercent,
   };
 }

@@ -3,10 +3,20 @@
  * the Service says, and that before the mesh.
  */
 import type { ServiceDocument, TrafficPolicyDocument } from "../protocol/documents/document.ts";
-import type { LoadBalancerAlgorithm, Locality, MeshSettings, ServiceEntry, ServicePort } from "../protocol/table.ts";
+import type {
+  LoadBalancerAlgorithm,
+  Locality,
+  MeshSettings,
+  OutlierSettings,
+  ServiceEntry,
+  ServicePort,
+} from "../protocol/table.ts";
 import { type AddressClaims, type WantedAddress, wantedAddresses } from "./address-claims.ts";
 import { mergeEjection } from "./compile-mesh.ts";
 import { type CompileProblems, placeOfDocument, someOf } from "./compile-problems.ts";
+import { definedValues } from "./defined-values.ts";
+
+type PolicySpec = TrafficPolicyDocument["spec"];
 
 /** By service key. */
 export type Policies = ReadonlyMap<string, TrafficPolicyDocument>;
@@ -74,6 +84,7 @@ function toEntry(
   ips: readonly string[],
 ): ServiceEntry {
   const { ejection } = policy?.spec ?? {};
+  const protocol = policy?.spec.protocol;
   const locality = policy?.spec.locality ?? distribution(spec);
   const loadBalancer = policy?.spec.loadBalancer?.algorithm ?? affinity(spec);
   return {
@@ -81,10 +92,11 @@ function toEntry(
     namespace,
     name,
     clusterIps: ips,
-    ports: spec.ports.map(toPort),
+    ports: spec.ports.map((port) => toPort(port, protocol)),
     ...(locality === undefined ? {} : { locality }),
     ...(loadBalancer === undefined ? {} : { loadBalancer }),
     ...(ejection === undefined ? {} : { ejection: mergeEjection(mesh.ejection, ejection) }),
+    ...endpointChoice(policy?.spec),
     ...(spec.internalTrafficPolicy === "Local" ? { internalTrafficPolicy: "Local" as const } : {}),
   };
 }
@@ -99,8 +111,39 @@ function affinity({ sessionAffinity }: ServiceDocument["spec"]): LoadBalancerAlg
   return sessionAffinity === "ClientIP" ? "source-hash" : undefined;
 }
 
-function toPort({ name, port, protocol, appProtocol }: ServiceDocument["spec"]["ports"][number]): ServicePort {
-  return { name: name ?? "", port, protocol, ...(appProtocol === undefined ? {} : { appProtocol }) };
+/** What only a policy says of endpoints. */
+function endpointChoice(spec: PolicySpec | undefined) {
+  const { loadBalancer, ejection, spillOver } = spec ?? {};
+  const { hash, slowStart, honorRetryAfter } = loadBalancer ?? {};
+  return definedValues({
+    hash,
+    outlier: toOutlier(ejection),
+    slowStart: slowStart && { windowMs: slowStart.window, minPercent: slowStart.minPercent },
+    spillOver,
+    honorsRetryAfter: honorRetryAfter,
+  });
+}
+
+function toOutlier(ejection: PolicySpec["ejection"] = {}): OutlierSettings | undefined {
+  const { consecutiveErrors, successShare, latency, return: returnMs } = ejection;
+  const outlier = definedValues({
+    consecutiveErrors,
+    successShare: successShare && inMs(successShare),
+    latency: latency && inMs(latency),
+    returnMs,
+  });
+  return Object.keys(outlier).length === 0 ? undefined : outlier;
+}
+
+function inMs<T extends { readonly interval: number }>({ interval, ...others }: T) {
+  return { ...others, intervalMs: interval };
+}
+
+type PortDocument = ServiceDocument["spec"]["ports"][number];
+
+function toPort({ name, port, protocol, appProtocol }: PortDocument, known: PolicySpec["protocol"]): ServicePort {
+  const policyProtocol = protocol === "TCP" ? known : undefined;
+  return { name: name ?? "", port, protocol, ...definedValues({ appProtocol, policyProtocol }) };
 }
 
 export function serviceAddresses({ spec }: ServiceDocument): readonly WantedAddress[] {

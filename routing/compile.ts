@@ -7,12 +7,7 @@
  * Contents are given even with problems, without what is wrong: it is the caller who decides whether they may be used.
  * Equal documents in any order of files give equal contents, sorted by key.
  */
-import type {
-  Document,
-  DocumentKind,
-  NamespaceDocument,
-  TrafficPolicyDocument,
-} from "../protocol/documents/document.ts";
+import type { Document, DocumentKind, NamespaceDocument } from "../protocol/documents/document.ts";
 import type { Problem } from "../protocol/documents/problem.ts";
 import type { RouteEntry } from "../protocol/route-table.ts";
 import type { EndpointEntry, TableSnapshot } from "../protocol/table.ts";
@@ -27,7 +22,7 @@ import { assignPolicies, compileServices, isRouted, serviceAddresses, serviceKey
 import type { AddressOwner } from "./compile-slices.ts";
 import { podAddresses, type WorkloadFacts } from "./compile-workloads.ts";
 import { compareText } from "./compare-text.ts";
-import { compileRoutes } from "./http/compile-routes.ts";
+import { compileRoutes, routeInput } from "./http/compile-routes.ts";
 import { reportNotInForce, unservedRoutes } from "./http/not-in-force.ts";
 import { SlicedServices } from "./sliced-services.ts";
 
@@ -118,7 +113,7 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
   const parts = [...pods.values()];
   const workloads = parts.map((part) => part.entry).filter((entry) => entry !== undefined);
   const endpoints: EndpointEntry[] = [...parts.flatMap((part) => part.endpoints), ...slices.compileAll()];
-  const routes = compileRoutesInForce(unique, policyDocuments, problems);
+  const routes = compileRoutesInForce(unique, problems);
   const contents: TableContents = {
     mesh,
     nodes: sortBy(nodes, (node) => node.name),
@@ -132,15 +127,10 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
 }
 
 /** Those that agents carry out; what they would not do is told. */
-function compileRoutesInForce(
-  documents: readonly Document[],
-  policies: readonly TrafficPolicyDocument[],
-  problems: CompileProblems,
-): readonly RouteEntry[] {
-  const routes = [...ofKind(documents, "HTTPRoute"), ...ofKind(documents, "GRPCRoute")];
-  const services = ofKind(documents, "Service");
-  const { entries } = compileRoutes({ services, routes, policies, unserved: unservedRoutes(routes) }, problems);
-  reportNotInForce(documents, entries, problems);
+function compileRoutesInForce(documents: readonly Document[], problems: CompileProblems): readonly RouteEntry[] {
+  const input = routeInput(documents);
+  const { entries } = compileRoutes({ ...input, unserved: unservedRoutes(input.routes) }, problems);
+  reportNotInForce(documents, problems);
   return entries;
 }
 

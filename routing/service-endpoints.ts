@@ -83,7 +83,7 @@ export function chooseEndpoints(table: TableState, node: string, about: PortOfSe
   const routed = table.isRouted(service.key, port.port);
   const zone = table.node(node)?.zone;
   const hinted = byHints(reachable, node, zone, why);
-  const isNear = nearness(service.locality ?? table.mesh.locality, node, zone);
+  const isNear = nearnessOf(service.locality ?? table.mesh.locality, node, zone);
   const chosen = byLocality(hinted, isNear, why);
   const beyond = beyondNear(service, hinted, chosen, here, isNear, why);
   return { chosen, ...(beyond === undefined ? {} : { beyond }), live, sticky, routed, why };
@@ -206,7 +206,7 @@ interface Nearness {
   isNear(endpoint: ServiceEndpoint): boolean;
 }
 
-function nearness(locality: Locality, node: string, zone: string | undefined): Nearness | undefined {
+function nearnessOf(locality: Locality, node: string, zone: string | undefined): Nearness | undefined {
   if (locality === "prefer-local") return { where: `on this node (${locality})`, isNear: (one) => one.node === node };
   if (locality === "spread" || zone === undefined) return undefined;
   return { where: `in zone ${zone} (${locality})`, isNear: (one) => one.zone === zone };

@@ -8,7 +8,7 @@ import type { TableDelta, TableSnapshot } from "../protocol/table.ts";
 import { normalizeAddress } from "./address.ts";
 import { RoutingError } from "./routing-error.ts";
 import { SharedValues } from "./shared-values.ts";
-import { routeSchema } from "./validate-routes.ts";
+import { routeSchema, valueSource } from "./validate-routes.ts";
 
 /** Throws RoutingError `invalid-message`, with the first few problems. */
 export function parseSnapshot(value: unknown): TableSnapshot {
@@ -25,7 +25,7 @@ const address = z.string().refine((text) => normalizeAddress(text) !== undefined
 const cidr = z.string().refine((text) => ipaddr.isValidCIDR(text), "expected a CIDR");
 const name = z.string().min(1);
 const locality = z.enum(["prefer-local", "prefer-zone", "spread"]);
-const loadBalancer = z.enum(["least-request", "peak-ewma", "round-robin", "random", "source-hash"]);
+const loadBalancer = z.enum(["least-request", "peak-ewma", "round-robin", "random", "source-hash", "hash"]);
 
 const ejection = z.object({
   consecutiveFailures: z.int().min(0),
@@ -66,6 +66,17 @@ const workload = z.object({
   state,
 });
 
+const percent = z.number().min(0).max(100);
+const requests = z.int().min(1);
+const ms = z.number().min(0);
+
+const outlier = z.object({
+  consecutiveErrors: z.int().min(1).exactOptional(),
+  successShare: z.object({ percent, minRequests: requests, intervalMs: ms }).exactOptional(),
+  latency: z.object({ factor: z.number().min(1), minRequests: requests, intervalMs: ms }).exactOptional(),
+  returnMs: ms.exactOptional(),
+});
+
 const service = z.object({
   key: name,
   namespace: name,
@@ -77,11 +88,17 @@ const service = z.object({
       port: portNumber,
       protocol: z.enum(["TCP", "UDP"]),
       appProtocol: z.string().exactOptional(),
+      policyProtocol: z.enum(["http", "http2", "grpc", "tcp"]).exactOptional(),
     }),
   ),
   locality: locality.exactOptional(),
   loadBalancer: loadBalancer.exactOptional(),
   ejection: ejection.exactOptional(),
+  hash: valueSource.exactOptional(),
+  outlier: outlier.exactOptional(),
+  slowStart: z.object({ windowMs: ms, minPercent: percent }).exactOptional(),
+  spillOver: z.object({ minHealthyPercent: percent }).exactOptional(),
+  honorsRetryAfter: z.boolean().exactOptional(),
   internalTrafficPolicy: z.literal("Local").exactOptional(),
 });
 

@@ -10,6 +10,22 @@ const ms = z.number().min(0);
 
 const valueMatch = z.object({ name, value: text.exactOptional(), regex: text.exactOptional() });
 
+const percent = z.number().min(0).max(100);
+const bytes = z.int().min(0);
+
+export const valueSource = z.union([
+  z.object({ from: z.enum(["source", "identity"]) }),
+  z.object({ from: z.enum(["header", "query"]), name }),
+  z.object({ from: z.literal("cookie"), name, path: text.exactOptional(), ttlMs: ms.exactOptional() }),
+]);
+
+const condition = z.object({
+  identities: z.array(name).exactOptional(),
+  namespaces: z.array(name).exactOptional(),
+  claims: z.array(z.object({ name, values: z.array(text) })).exactOptional(),
+  users: z.object({ percent, by: valueSource, seed: text }).exactOptional(),
+});
+
 const match = z.object({
   rule: count,
   index: count,
@@ -17,12 +33,21 @@ const match = z.object({
   method: name.exactOptional(),
   headers: z.array(valueMatch).exactOptional(),
   query: z.array(valueMatch).exactOptional(),
+  when: condition.exactOptional(),
 });
 
 /** A backend that does not exist may have no port. */
-const target = { service: name, port: z.int().min(0).max(65535) };
-const fields = z.array(z.tuple([name, text])).exactOptional();
-const headerChanges = z.object({ set: fields, add: fields, remove: z.array(name).exactOptional() });
+const target = {
+  service: name,
+  port: z.int().min(0).max(65535),
+  subset: z.object({ name, labels: z.record(text, text) }).exactOptional(),
+};
+const fields = z.array(z.tuple([name, text]));
+const headerChanges = z.object({
+  set: fields.exactOptional(),
+  add: fields.exactOptional(),
+  remove: z.array(name).exactOptional(),
+});
 const pathChange = z.object({ type: z.enum(["full", "prefix"]), value: text });
 
 const filters = z.object({
@@ -71,11 +96,14 @@ const RETRY_REASONS = [
   "unavailable",
 ] as const;
 
+const budget = z.object({ percent: ms, intervalMs: ms, minRetries: count, minRetriesIntervalMs: ms });
+const status = z.int().min(100).max(599);
+
 const retry = z.object({
   attempts: count,
-  on: z.array(z.union([z.enum(RETRY_REASONS), z.int().min(100).max(599)])),
+  on: z.array(z.union([z.enum(RETRY_REASONS), status])),
   backoffMs: ms,
-  budget: z.object({ percent: ms, intervalMs: ms, minRetries: count, minRetriesIntervalMs: ms }),
+  budget,
 });
 
 const session = z.union([
@@ -88,6 +116,59 @@ const session = z.union([
   }),
   z.object({ type: z.literal("header"), name, timeoutMs: ms.exactOptional() }),
 ]);
+
+const part = { policy: name, scope: name };
+
+/** What TrafficPolicies say of requests. */
+const policyParts = {
+  sizes: z
+    .object({
+      ...part,
+      requestBytes: bytes.exactOptional(),
+      responseBytes: bytes.exactOptional(),
+      requestHeaderBytes: bytes.exactOptional(),
+    })
+    .exactOptional(),
+  concurrency: z.object({ ...part, maxRequests: count, maxWaiting: count, maxWaitMs: ms }).exactOptional(),
+  breaker: z
+    .object({
+      ...part,
+      windowMs: ms,
+      minRequests: count,
+      errorPercent: percent,
+      openMs: ms,
+      halfOpenRequests: count,
+    })
+    .exactOptional(),
+  rateLimits: z
+    .array(z.object({ ...part, requests: count, perMs: ms, burst: count, by: valueSource.exactOptional() }))
+    .exactOptional(),
+  quotas: z.array(z.object({ ...part, name, requests: count, perMs: ms })).exactOptional(),
+  faults: z
+    .array(
+      z.object({
+        ...part,
+        percent,
+        when: condition.exactOptional(),
+        untilMs: z.number(),
+        delayMs: ms.exactOptional(),
+        abort: z.object({ status, grpcStatus: count.exactOptional() }).exactOptional(),
+        bytesPerSecond: bytes.exactOptional(),
+      }),
+    )
+    .exactOptional(),
+  fallback: z
+    .object({
+      ...part,
+      on: z.array(status),
+      response: z.object({ status, headers: fields, body: text }).exactOptional(),
+      backend: z.object(target).exactOptional(),
+      lastGoodMs: ms.exactOptional(),
+    })
+    .exactOptional(),
+  hedging: z.object({ ...part, afterMs: ms.exactOptional(), attempts: count, budget }).exactOptional(),
+  collapsing: z.object({ ...part, headers: z.array(name), maxWaiting: count }).exactOptional(),
+};
 
 const rule = z.object({
   route: name,
@@ -105,6 +186,7 @@ const rule = z.object({
     .exactOptional(),
   retry: retry.exactOptional(),
   session: session.exactOptional(),
+  ...policyParts,
 });
 
 export const routeSchema: z.ZodType<RouteEntry> = z.object({
@@ -112,7 +194,7 @@ export const routeSchema: z.ZodType<RouteEntry> = z.object({
   service: name,
   port,
   consumer: name.exactOptional(),
-  kind: z.enum(["HTTPRoute", "GRPCRoute"]),
+  kind: z.enum(["HTTPRoute", "GRPCRoute", "TrafficPolicy"]),
   rules: z.array(rule),
   matches: z.array(match),
 });

@@ -1,7 +1,7 @@
 /** What a worker knows about one endpoint of one destination. Belongs to its `DestinationBalancer`. */
 import type { Candidate } from "../../routing/decide-connection.ts";
 import { Ejection } from "./ejection.ts";
-import { hashText } from "./hash-text.ts";
+import { hashText } from "../../routing/hash-text.ts";
 import { LatencyEstimate } from "./latency-estimate.ts";
 
 export class Endpoint {

@@ -7,7 +7,7 @@
  */
 import type { EndpointPool } from "./endpoint-pool.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { combineHashes, hashText } from "./hash-text.ts";
+import { combineHashes, hashText } from "../../routing/hash-text.ts";
 import type { PickFacts } from "./load-balancer.ts";
 
 export function pickSourceHash(pool: EndpointPool, facts: PickFacts): Endpoint | undefined {

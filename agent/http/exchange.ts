@@ -180,6 +180,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     const { plane, facts, router, head } = this.#options;
     return router.decide({
       source: facts.source.workload,
+      identity: router.identity,
       service: facts.service.key,
       port: facts.port,
       scheme: head.scheme,

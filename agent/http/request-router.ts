@@ -28,6 +28,8 @@ export interface BackendEndpoints {
 
 /** For all connections of one source to one port of one Service. Its answers follow the table. */
 export interface RequestRouter {
+  /** Of the source, as its certificate has it; absent: not known. */
+  readonly identity?: string | undefined;
   decide(facts: RequestFacts): RequestDecision;
   /** Undefined: there is no such Service. */
   endpoints(backend: RouteTarget): BackendEndpoints | undefined;

@@ -3,7 +3,7 @@
  * What a table says is prepared once for each entry of it; a table that changes elsewhere costs no request anything.
  */
 import type { RouteEntry, RouteSubset, RouteTarget } from "../../protocol/route-table.ts";
-import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
+import type { MeshSettings, ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AddressFamily } from "../../routing/address.ts";
 import { decideRequest, type RequestTable, type RouteFinder } from "../../routing/http/decide-request.ts";
 import type { RequestDecision } from "../../routing/http/request-decision.ts";
@@ -58,6 +58,9 @@ class TableRouter implements RequestRouter, RequestTable {
   readonly #options: TableRouterOptions;
   readonly #consumerKey: string;
   readonly #producerKey: string;
+  /** Of which the identity below is. */
+  #mesh: MeshSettings | undefined;
+  #identity: string | undefined;
 
   constructor(options: TableRouterOptions) {
     const { source, service, port } = options;
@@ -68,6 +71,15 @@ class TableRouter implements RequestRouter, RequestTable {
 
   get isRouted(): boolean {
     return this.#entry !== undefined;
+  }
+
+  /** Made once, but for another trust domain. */
+  get identity(): string | undefined {
+    const table = this.#options.table();
+    if (table === undefined || table.mesh === this.#mesh) return this.#identity;
+    this.#mesh = table.mesh;
+    this.#identity = table.identityOf(this.#options.source);
+    return this.#identity;
   }
 
   decide(facts: RequestFacts): RequestDecision {

@@ -17,7 +17,7 @@ import type { Log } from "../../core/log.ts";
 import type { KubeClient, KubeObject, KubeQuery } from "../../kubernetes/kube-client.ts";
 import { reflectorBackoff } from "../../kubernetes/limits.ts";
 import { Reflector } from "../../kubernetes/reflector.ts";
-import type { Document, ServiceDocument } from "../../protocol/documents/document.ts";
+import type { Document } from "../../protocol/documents/document.ts";
 import { isKind } from "../../routing/is-kind.ts";
 import type { Source, SourceState } from "../source.ts";
 import { hasAgentTaint } from "./agent-taint.ts";
@@ -30,7 +30,7 @@ import { type ConvertedObject, withoutWrongKeys } from "./own-keys.ts";
 import { SharedJson } from "./shared-json.ts";
 import type { SourceMetrics } from "./source-metrics.ts";
 import { StoredSettings } from "./stored-settings.ts";
-import { RouteStatusWriter } from "./route-status-writer.ts";
+import { type BackendDocument, RouteStatusWriter } from "./route-status-writer.ts";
 import { isDeepStrictEqual } from "node:util";
 
 export interface KubernetesSourceOptions {
@@ -83,7 +83,7 @@ export class KubernetesSource implements Source {
     this.#stored = new StoredSettings({ client, namespace, goodTexts, isLeader, clock, log });
     this.#events = new EventRecorder({ client, isLeader, limitHit: (limit) => metrics.limitHit(limit), clock, log });
     this.#nodes = this.#mirror("/api/v1/nodes", convertNode);
-    this.#services = this.#mirror("/api/v1/services", convertService, () => this.#routes.servicesChanged());
+    this.#services = this.#mirror("/api/v1/services", convertService, () => this.#routes.backendsChanged());
     this.#mirrors = [
       this.#mirror("/api/v1/namespaces", convertNamespace),
       this.#nodes,
@@ -93,7 +93,7 @@ export class KubernetesSource implements Source {
     ];
     this.#routes = new RouteStatusWriter({
       ...options,
-      services: () => this.#serviceDocuments(),
+      backends: () => this.#backendDocuments(),
       onChange: () => this.#changed(),
     });
     this.#settingsMirror = this.#reflector<ConfigMapObject, SettingsObject>(
@@ -128,9 +128,10 @@ export class KubernetesSource implements Source {
     await Promise.all([...this.#mirrors, this.#settingsMirror, this.#routes].map((part) => part.close()));
   }
 
-  #serviceDocuments(): readonly ServiceDocument[] | undefined {
+  #backendDocuments(): readonly BackendDocument[] | undefined {
     if (!this.#isOpen) return undefined;
-    return [...this.#services.values()].map(({ document }) => document).filter(isKind("Service"));
+    const services = [...this.#services.values()].map(({ document }) => document);
+    return [...services, ...(this.#settings.current?.documents ?? [])].filter(isKind("Service", "Subset"));
   }
 
   /** `convert` takes the objects that are at `path`. */
@@ -212,6 +213,7 @@ export class KubernetesSource implements Source {
     if (!this.#isOpen) return;
     const before = this.#settings.problems;
     this.#settings.change(this.#settingsNow?.texts);
+    this.#routes.backendsChanged();
     this.#tellSettings(before);
     void this.#stored.save();
     this.#changed();

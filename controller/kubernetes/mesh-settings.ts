@@ -1,6 +1,6 @@
 /**
- * The documents in the ConfigMap `hawser`: Mesh and TrafficPolicy, in the texts of its `*.yaml` keys. They were written by
- * one person at one time, and are judged as a whole: with one problem nothing of them comes into force, and the last good
+ * The documents in the ConfigMap `hawser`: Mesh, TrafficPolicy, RequestMatch and Subset, in the texts of its `*.yaml` keys.
+ * They were written by one person at one time, and are judged as a whole: with one problem nothing of them comes into force, and the last good
  * ones stay.
  *
  *   at the start   good              -> in force
@@ -27,7 +27,7 @@ export interface SettingsInForce {
 }
 
 /** Everything else in a cluster comes from the objects of its API server. */
-const ALLOWED_KINDS: ReadonlySet<string> = new Set(["Mesh", "TrafficPolicy"]);
+const ALLOWED_KINDS: ReadonlySet<string> = new Set(["Mesh", "TrafficPolicy", "RequestMatch", "Subset"]);
 
 const NOTHING_STORED = "and no good ones were stored: nothing comes into force until it is repaired";
 
@@ -125,7 +125,7 @@ function refusalOf(document: Document, places: Map<string, string>): string | un
   const { file, line, column } = document.source;
   const place = `${file}:${line}:${column}`;
   if (!ALLOWED_KINDS.has(document.kind)) {
-    return `${place} kind: expected Mesh or TrafficPolicy, found ${document.kind}, which comes from the cluster's own objects`;
+    return `${place} kind: expected one of ${[...ALLOWED_KINDS].join(", ")}, found ${document.kind}, which comes from the cluster's own objects`;
   }
   // There is one mesh, whatever it is called.
   const name = document.kind === "Mesh" ? "Mesh" : documentName(document);

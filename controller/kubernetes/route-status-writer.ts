@@ -2,7 +2,7 @@
  * The HTTPRoutes and GRPCRoutes of a cluster, where the Gateway API is installed, now or later: their documents for the
  * source, and Hawser's part in their status.
  *
- *   routes, Services change --> look (at most every second) --leader? different?--> patch of the status
+ *   routes, backends change --> look (at most every second) --leader? different?--> patch of the status
  *        ^                                                                                      |
  *        +-- 409: somebody else wrote it; the watch brings what they wrote, and it is looked at anew
  *
@@ -13,22 +13,25 @@ import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { isKubeStatus, type KubeClient, type KubeObject } from "../../kubernetes/kube-client.ts";
 import { Reflector } from "../../kubernetes/reflector.ts";
-import type { ServiceDocument } from "../../protocol/documents/document.ts";
+import type { ServiceDocument, SubsetDocument } from "../../protocol/documents/document.ts";
 import type { RouteStatus } from "../../protocol/route-status.ts";
 import type { RouteKind } from "../../protocol/route-table.ts";
 import { CompileProblems } from "../../routing/compile-problems.ts";
-import { compileRoutes } from "../../routing/http/compile-routes.ts";
+import { compileRoutes, routeInput } from "../../routing/http/compile-routes.ts";
 import { unservedRoutes } from "../../routing/http/not-in-force.ts";
 import { limits } from "./limits.ts";
 import { reduceRoute, type Route } from "./route-objects.ts";
 import { wantedParents } from "./route-status.ts";
 import type { SourceMetrics } from "./source-metrics.ts";
 
+/** What routes may refer to. */
+export type BackendDocument = ServiceDocument | SubsetDocument;
+
 export interface RouteStatusWriterOptions {
   readonly client: KubeClient;
   readonly isLeader: () => boolean;
   /** Undefined: not all are known yet, and a reference is not wrong because of that. */
-  readonly services: () => readonly ServiceDocument[] | undefined;
+  readonly backends: () => readonly BackendDocument[] | undefined;
   /** What `routes` gives has changed. */
   readonly onChange: () => void;
   readonly metrics: SourceMetrics;
@@ -80,8 +83,8 @@ export class RouteStatusWriter {
     await this.#writing;
   }
 
-  /** A Service came or went. */
-  servicesChanged(): void {
+  /** A Service or a Subset came or went. */
+  backendsChanged(): void {
     this.#isDirty = true;
   }
 
@@ -100,18 +103,18 @@ export class RouteStatusWriter {
     const isLeader = this.#options.isLeader();
     if (isLeader && !this.#wasLeader) this.#isDirty = true;
     this.#wasLeader = isLeader;
-    const services = this.#options.services();
-    const isKnown = services !== undefined && this.#routes.every((mirror) => mirror.isSynced);
+    const backends = this.#options.backends();
+    const isKnown = backends !== undefined && this.#routes.every((mirror) => mirror.isSynced);
     if (!isLeader || !isKnown || !this.#isDirty) return;
-    this.#writing ??= this.#writeAll(services).finally(() => (this.#writing = undefined));
+    this.#writing ??= this.#writeAll(backends).finally(() => (this.#writing = undefined));
   }
 
   /** Some at a time: a cluster that has a thousand routes when Hawser is installed is written over some minutes. */
-  async #writeAll(services: readonly ServiceDocument[]): Promise<void> {
+  async #writeAll(backends: readonly BackendDocument[]): Promise<void> {
     this.#isDirty = false;
     let written = 0;
     const routes = this.routes();
-    const statuses = statusesOf(routes, services);
+    const statuses = statusesOf(routes, backends);
     for (const route of routes) {
       const parents = wantedParents(route, statuses.get(nameOf(route)), this.#options.clock.nowMs());
       if (parents === undefined) continue;
@@ -148,9 +151,9 @@ export class RouteStatusWriter {
 }
 
 /** By the same compiler that makes the table, which tells the problems. */
-function statusesOf(routes: readonly Route[], services: readonly ServiceDocument[]): ReadonlyMap<string, RouteStatus> {
+function statusesOf(routes: readonly Route[], backends: readonly BackendDocument[]): ReadonlyMap<string, RouteStatus> {
   const documents = routes.map(({ document }) => document).filter((document) => document !== undefined);
-  const input = { routes: documents, services, policies: [], unserved: unservedRoutes(documents) };
+  const input = { ...routeInput([...documents, ...backends]), unserved: unservedRoutes(documents) };
   const { statuses } = compileRoutes(input, new CompileProblems());
   return new Map(statuses.map((status) => [nameOf(status), status]));
 }

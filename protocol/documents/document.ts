@@ -14,7 +14,9 @@ import { namespaceDocumentSchema } from "./namespace-document.ts";
 import { nodeDocumentSchema } from "./node-document.ts";
 import { podDocumentSchema } from "./pod-document.ts";
 import type { Position, ProblemPath } from "./problem.ts";
+import { requestMatchDocumentSchema } from "./request-match-document.ts";
 import { serviceDocumentSchema } from "./service-document.ts";
+import { subsetDocumentSchema } from "./subset-document.ts";
 import { trafficPolicyDocumentSchema } from "./traffic-policy-document.ts";
 
 export const DOCUMENT_SCHEMAS = {
@@ -25,6 +27,8 @@ export const DOCUMENT_SCHEMAS = {
   EndpointSlice: endpointSliceDocumentSchema,
   Mesh: meshDocumentSchema,
   TrafficPolicy: trafficPolicyDocumentSchema,
+  RequestMatch: requestMatchDocumentSchema,
+  Subset: subsetDocumentSchema,
   HTTPRoute: httpRouteDocumentSchema,
   GRPCRoute: grpcRouteDocumentSchema,
   ReferenceGrant: referenceGrantDocumentSchema,
@@ -50,6 +54,8 @@ export type ServiceDocument = z.output<typeof serviceDocumentSchema> & Sourced;
 export type EndpointSliceDocument = z.output<typeof endpointSliceDocumentSchema> & Sourced;
 export type MeshDocument = z.output<typeof meshDocumentSchema> & Sourced;
 export type TrafficPolicyDocument = z.output<typeof trafficPolicyDocumentSchema> & Sourced;
+export type RequestMatchDocument = z.output<typeof requestMatchDocumentSchema> & Sourced;
+export type SubsetDocument = z.output<typeof subsetDocumentSchema> & Sourced;
 export type HttpRouteDocument = z.output<typeof httpRouteDocumentSchema> & Sourced;
 export type GrpcRouteDocument = z.output<typeof grpcRouteDocumentSchema> & Sourced;
 export type ReferenceGrantDocument = z.output<typeof referenceGrantDocumentSchema> & Sourced;
@@ -62,6 +68,8 @@ export type Document =
   | EndpointSliceDocument
   | MeshDocument
   | TrafficPolicyDocument
+  | RequestMatchDocument
+  | SubsetDocument
   | HttpRouteDocument
   | GrpcRouteDocument
   | ReferenceGrantDocument;

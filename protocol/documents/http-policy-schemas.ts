@@ -9,14 +9,14 @@ const COUNT = "a whole number from 0 to 1000000";
 /** "0s" switches a timeout off. */
 export const timeouts = z
   .strictObject({
-    /** From the first byte of the request to the last of the response, retries included. */
-    request: duration.optional(),
-    /** The same for one attempt. */
-    perTry: duration.optional(),
-    /** For a connection to an endpoint. */
-    connect: positiveDuration.optional(),
-    /** Without a byte in either direction. */
-    idle: duration.optional(),
+    request: duration
+      .optional()
+      .describe(
+        "From the first byte of the request to the last of the answer, retries included; 0s: without end; absent: without end.",
+      ),
+    perTry: duration.optional().describe("The same for one attempt; 0s: without end; absent: without end."),
+    connect: positiveDuration.optional().describe("For a connection to an endpoint; absent: 8s."),
+    idle: duration.optional().describe("Without a byte in either direction; 0s: as absent; absent: 24h."),
   })
   .superRefine(({ request, perTry }, context) => {
     if (request === undefined || perTry === undefined || request === 0 || perTry <= request) return;
@@ -54,14 +54,20 @@ const retryOn = z.union(
 /** GEP-3388: retries are at most this share of the requests of the interval, or this many when they are few. */
 const retryBudget = z
   .strictObject({
-    percent: z.int({ error: PERCENT }).min(0, PERCENT).max(100, PERCENT).default(20),
-    interval: positiveDuration.default(10_000),
+    percent: z
+      .int({ error: PERCENT })
+      .min(0, PERCENT)
+      .max(100, PERCENT)
+      .default(20)
+      .describe("Retries are at most this share of the requests of the interval."),
+    interval: positiveDuration.prefault("10s").describe("Over which requests and retries are counted."),
     minRetryRate: z
       .strictObject({
-        count: z.int({ error: COUNT }).min(0, COUNT).max(1_000_000, COUNT).default(10),
-        interval: positiveDuration.default(1_000),
+        count: z.int({ error: COUNT }).min(0, COUNT).max(1_000_000, COUNT).default(10).describe("So many retries"),
+        interval: positiveDuration.prefault("1s").describe("in so long."),
       })
-      .default({ count: 10, interval: 1_000 }),
+      .prefault({})
+      .describe("So many are allowed however few requests there are."),
   })
   .transform(({ percent, interval, minRetryRate }) => ({
     percent,
@@ -72,10 +78,18 @@ const retryBudget = z
 
 export const retries = z
   .strictObject({
-    attempts: z.int({ error: ATTEMPTS }).min(0, ATTEMPTS).max(100, ATTEMPTS).optional(),
-    on: z.array(retryOn).max(32, "at most 32 reasons").optional(),
-    /** Before the first retry; doubled before each further one. */
-    backoff: duration.optional(),
-    budget: retryBudget.optional(),
+    attempts: z
+      .int({ error: ATTEMPTS })
+      .min(0, ATTEMPTS)
+      .max(100, ATTEMPTS)
+      .optional()
+      .describe("After the first one; absent: 1."),
+    on: z
+      .array(retryOn)
+      .max(32, "at most 32 reasons")
+      .optional()
+      .describe("What an attempt ends with; absent: connect-failure, reset, refused-stream."),
+    backoff: duration.optional().describe("Before the first retry, doubled before each further one; absent: 25ms."),
+    budget: retryBudget.optional().describe("What retries may be of the traffic; absent: all its defaults."),
   })
   .transform(({ attempts, on, backoff, budget }) => ({ attempts, on, backoffMs: backoff, budget }));

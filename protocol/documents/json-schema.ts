@@ -15,6 +15,8 @@ export const KIND_JSON_SCHEMAS: { readonly [K in DocumentKind]: JsonSchema } = {
   EndpointSlice: written("EndpointSlice"),
   Mesh: written("Mesh"),
   TrafficPolicy: written("TrafficPolicy"),
+  RequestMatch: written("RequestMatch"),
+  Subset: written("Subset"),
   HTTPRoute: written("HTTPRoute"),
   GRPCRoute: written("GRPCRoute"),
   ReferenceGrant: written("ReferenceGrant"),

@@ -1,6 +1,6 @@
 /** `metadata`, as every document has it: what Hawser reads of Kubernetes' ObjectMeta, and the annotations it reads. */
 import { z } from "zod";
-import { labelName, labels, subdomainName } from "./scalar-schemas.ts";
+import { labelName, labels, subdomainName, time } from "./scalar-schemas.ts";
 
 const WEIGHT = 'a weight from "0" to "1000"';
 
@@ -38,8 +38,6 @@ export const namespacedMetadata = z.strictObject({
   namespace: labelName.default("default"),
   ...common,
 });
-
-const time = z.iso.datetime({ offset: true, error: "a time such as 2026-01-31T12:00:00Z" });
 
 /** Of a pod, which ends gracefully. */
 export const podMetadata = namespacedMetadata.extend({

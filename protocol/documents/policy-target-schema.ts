@@ -6,12 +6,13 @@ const ROUTE_GROUP = "gateway.networking.k8s.io";
 
 export const policyTarget = z
   .strictObject({
-    /** The core group is "". */
-    group: z.enum(["", ROUTE_GROUP]).default(""),
-    kind: z.enum(["Service", "HTTPRoute", "GRPCRoute"]),
-    name: subdomainName,
-    /** Of a route: the name of one of its rules; absent, all of them. */
-    sectionName: subdomainName.optional(),
+    group: z
+      .enum(["", ROUTE_GROUP])
+      .default("")
+      .describe("Of the kind; a Service's is the core group, which has no name."),
+    kind: z.enum(["Service", "HTTPRoute", "GRPCRoute"]).describe("Of what it is for."),
+    name: subdomainName.describe("Of what it is for."),
+    sectionName: subdomainName.optional().describe("Of a route: the name of one of its rules; absent: all of them."),
   })
   .superRefine(({ group, kind, name, sectionName }, context) => {
     const wrong = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message });

@@ -4,6 +4,7 @@
  */
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
+import { BYTE_SIZE_PATTERN, parseByteSize } from "./byte-size.ts";
 import { DURATION_PATTERN, parseDurationMs } from "./duration.ts";
 
 const LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
@@ -70,6 +71,41 @@ export const duration = z
 
 /** A duration that is more than nothing. */
 export const positiveDuration = duration.refine((ms) => ms > 0, "a duration longer than 0s");
+
+/** Text in, milliseconds out; the bounds are durations as one writes them, both allowed. */
+export function durationBetween(least: string, most: string) {
+  const expected = `a duration from ${least} to ${most}`;
+  const [leastMs = 0, mostMs = 0] = [parseDurationMs(least), parseDurationMs(most)];
+  return z
+    .string({ error: expected })
+    .regex(DURATION_PATTERN, { error: expected, abort: true })
+    .transform((text) => parseDurationMs(text) ?? 0)
+    .refine((ms) => ms >= leastMs && ms <= mostMs, expected);
+}
+
+/** Bytes, as a number or with a unit; the bounds are sizes as one writes them, both allowed. */
+export function byteSizeBetween(least: string, most: string) {
+  const expected = `a size from ${least} to ${most}, such as 10Ki`;
+  const [leastBytes = 0, mostBytes = 0] = [parseByteSize(least), parseByteSize(most)];
+  return z
+    .union([z.int(), z.string({ error: expected }).regex(BYTE_SIZE_PATTERN, expected)], { error: expected })
+    .transform((size) => (typeof size === "number" ? size : (parseByteSize(size) ?? 0)))
+    .refine((bytes) => bytes >= leastBytes && bytes <= mostBytes, expected);
+}
+
+/** `a number of requests from 1 to 1000`. */
+export function countOf(things: string, least: number, most: number): z.ZodInt {
+  const expected = `a number of ${things} from ${least} to ${most}`;
+  return z.int({ error: expected }).min(least, expected).max(most, expected);
+}
+
+const PERCENTAGE = "a percentage from 0 to 100";
+
+/** With a fraction where one wants it. */
+export const percentage = z.number({ error: PERCENTAGE }).min(0, PERCENTAGE).max(100, PERCENTAGE);
+
+/** RFC 3339. */
+export const time = z.iso.datetime({ offset: true, error: "a time such as 2026-01-31T12:00:00Z" });
 
 function named(pattern: RegExp, maxLength: number, expected: string): z.ZodString {
   return z.string({ error: expected }).regex(pattern, expected).max(maxLength, expected);

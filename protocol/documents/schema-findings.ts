@@ -64,6 +64,11 @@ function findingsOf(
     const expected = issue.issues[0]?.message ?? "another key";
     return [{ ...wrongValue("wrong-value", path, `key ${quote(String(path.at(-1)))}`, expected), at: "key" }];
   }
+  const meant = issue.code === "invalid_union" ? meantOption(issue) : undefined;
+  if (meant !== undefined) {
+    const inside = meant.map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
+    return inside.flatMap((each) => findingsOf(each, root, schema, quotable));
+  }
   const value = valueAt(root, path);
   if (value === undefined) return [wrongValue("missing-key", path, "nothing", issue.message)];
   const code = issue.code === "invalid_type" || issue.code === "invalid_union" ? "wrong-type" : "wrong-value";
@@ -71,6 +76,14 @@ function findingsOf(
     ? `"${typeof value === "string" ? value : JSON.stringify(value)}" in quotes`
     : nearValue(issue, value);
   return [wrongValue(code, path, describeValue(value), issue.message, suggestion)];
+}
+
+/** What is wrong inside of the value, when it has the form of one of the alternatives only. */
+function meantOption({ errors }: z.core.$ZodIssueInvalidUnion): readonly z.core.$ZodIssue[] | undefined {
+  const inside = errors.filter((option) =>
+    option.every(({ code, path }) => path.length > 0 || code === "unrecognized_keys"),
+  );
+  return inside.length === 1 ? inside[0] : undefined;
 }
 
 /** What was expected, where the schema has no words of its own. */
@@ -129,9 +142,15 @@ function knownKeys(schema: JsonSchema, path: ProblemPath): readonly string[] {
   for (const segment of path) {
     const next: unknown =
       typeof segment === "number" ? at?.items : (at?.properties?.[segment] ?? at?.additionalProperties);
-    at = typeof next === "object" && next !== null ? (next as JsonSchema) : undefined;
+    at = typeof next === "object" && next !== null ? mappingOf(next as JsonSchema) : undefined;
   }
   return Object.keys(at?.properties ?? {});
+}
+
+/** Of alternatives, the one with keys. */
+function mappingOf(schema: JsonSchema): JsonSchema {
+  const options = (schema.anyOf ?? []).filter((option): option is JsonSchema => typeof option === "object");
+  return options.find(({ properties }) => properties !== undefined) ?? schema;
 }
 
 function valueAt(root: unknown, path: ProblemPath): unknown {

@@ -14,6 +14,7 @@ import type {
 
 /** What a GRPCRoute may have is a part of it. */
 export type FilterDocument = HttpRouteDocument["spec"]["rules"][number]["filters"][number];
+export type ExtensionDocument = NonNullable<FilterDocument["extensionRef"]>;
 export type MirrorDocument = NonNullable<FilterDocument["requestMirror"]>;
 
 /** `target`: the Service that is mirrored to; undefined when there is none, and then nothing is mirrored. */
@@ -40,7 +41,7 @@ export function compileFilters(
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-export function extensionName({ group, kind, name }: NonNullable<FilterDocument["extensionRef"]>): string {
+export function extensionName({ group, kind, name }: ExtensionDocument): string {
   return `${group}/${kind} ${name}`;
 }
 

@@ -5,7 +5,7 @@
  * writes one means something more special than "everything below /". Of two, the longer text comes first.
  */
 import type { GrpcRouteDocument, HttpRouteDocument } from "../../protocol/documents/document.ts";
-import type { RouteMatch, RoutePathMatch, RouteValueMatch } from "../../protocol/route-table.ts";
+import type { RequestCondition, RouteMatch, RoutePathMatch, RouteValueMatch } from "../../protocol/route-table.ts";
 import { compareText } from "../compare-text.ts";
 import { normalizePath, normalizePrefix } from "./request-path.ts";
 
@@ -90,6 +90,12 @@ function grpcPath(service: string, method: string): RoutePathMatch {
 function grpcExpression(service: string, method: string): RoutePathMatch {
   const part = (pattern: string) => (pattern === "" ? "[^/]+" : `(?:${pattern})`);
   return { type: "regex", value: `/${part(service)}/${part(method)}` };
+}
+
+/** A match with a condition comes before the same one without, whatever the order of documents. */
+export function withCondition(match: SpecificMatch, when: RequestCondition | undefined): SpecificMatch {
+  const specificity = [...match.specificity, when === undefined ? 0 : 1];
+  return { ...match, ...(when === undefined ? {} : { when }), specificity };
 }
 
 type ValueDocument = HttpMatch["headers"][number];

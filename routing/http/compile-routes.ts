@@ -8,15 +8,19 @@
 import type {
   Document,
   ReferenceGrantDocument,
+  RequestMatchDocument,
   ServiceDocument,
+  SubsetDocument,
   TrafficPolicyDocument,
 } from "../../protocol/documents/document.ts";
 import type { RouteStatus } from "../../protocol/route-status.ts";
 import type { RouteEntry, RouteMatch, RouteRule } from "../../protocol/route-table.ts";
 import { type CompileProblems, documentName } from "../compile-problems.ts";
 import { compareText } from "../compare-text.ts";
+import { isKind } from "../is-kind.ts";
 import { comparePrecedence, type MatchPlace, type SpecificMatch } from "./compile-matches.ts";
 import { compileRules, type RouteParts } from "./compile-rules.ts";
+import { compileUnrouted } from "./compile-unrouted.ts";
 import { nearestOf } from "./nearest-of.ts";
 import { RequestPolicies } from "./request-policies.ts";
 import { BackendResolver } from "./resolve-backends.ts";
@@ -28,10 +32,23 @@ export interface RouteInput {
   readonly services: readonly ServiceDocument[];
   readonly routes: readonly RouteDocument[];
   readonly policies: readonly TrafficPolicyDocument[];
+  readonly subsets: readonly SubsetDocument[];
+  readonly requestMatches: readonly RequestMatchDocument[];
   /** Given: Services of other namespaces may be used only where one of these says so. */
   readonly grants?: readonly ReferenceGrantDocument[];
   /** Absent: all are served. */
   readonly unserved?: UnservedRoutes;
+}
+
+/** What of all documents is about routes. Grants are not asked for (GEP-1294, Namespace boundaries). */
+export function routeInput(documents: readonly Document[]): RouteInput {
+  return {
+    services: documents.filter(isKind("Service")),
+    routes: documents.filter(isKind("HTTPRoute", "GRPCRoute")),
+    policies: documents.filter(isKind("TrafficPolicy")),
+    subsets: documents.filter(isKind("Subset")),
+    requestMatches: documents.filter(isKind("RequestMatch")),
+  };
 }
 
 export interface CompiledRoutes {
@@ -45,12 +62,21 @@ export function compileRoutes(input: RouteInput, problems: CompileProblems): Com
   const services = byKey(input.services);
   const routes = inOrder(input.routes);
   const parents = attachRoutes(routes, services, input.unserved ?? new Map());
-  const policies = new RequestPolicies(inOrder(input.policies), routes, problems);
+  const resolver = new BackendResolver({ services, subsets: input.subsets, grants: input.grants });
+  const policies = new RequestPolicies({ policies: inOrder(input.policies), routes, resolver }, problems);
   const attached = new Set(parents.map(({ route }) => route));
-  const resolver = new BackendResolver(services, input.grants);
-  const parts = new Map([...attached].map((route) => [route, compileRules(route, resolver, problems)]));
+  const requestMatches = new Map(input.requestMatches.map((each) => [keyOf(each), each]));
+  const references = { resolver, requestMatches };
+  const parts = new Map([...attached].map((route) => [route, compileRules(route, references, problems)]));
   for (const parent of parents) reportParent(parent, services, problems);
-  return { entries: toEntries(parents, parts, policies), statuses: routeStatuses(parents, parts) };
+  const ofRoutes = toEntries(parents, parts, policies);
+  const ofPolicies = compileUnrouted(policies, services, ofRoutes, problems);
+  const entries = [...ofRoutes, ...ofPolicies].sort((a, b) => compareText(a.key, b.key));
+  return { entries, statuses: routeStatuses(parents, parts) };
+}
+
+function keyOf({ metadata }: RequestMatchDocument): string {
+  return `${metadata.namespace}/${metadata.name}`;
 }
 
 /** By name: equal documents in any order of files give equal entries. */
@@ -73,12 +99,11 @@ function toEntries(
       group.routes.add(parent.route);
     }
   }
-  const entries = [...groups].map(([key, { parent, port, routes }]): RouteEntry => {
+  return [...groups].map(([key, { parent, port, routes }]): RouteEntry => {
     const { service, consumer, route } = parent;
     const merged = mergeRoutes([...routes], parts, policies, service);
     return { key, service, port, ...(consumer === undefined ? {} : { consumer }), kind: route.kind, ...merged };
   });
-  return entries.sort((a, b) => compareText(a.key, b.key));
 }
 
 function mergeRoutes(
@@ -103,7 +128,7 @@ function mergeRoutes(
   return { rules, matches: places.map(({ match, position, index }) => toMatch(match, position, index)) };
 }
 
-function toMatch({ path, method, headers, query }: SpecificMatch, rule: number, index: number): RouteMatch {
+function toMatch({ path, method, headers, query, when }: SpecificMatch, rule: number, index: number): RouteMatch {
   return {
     rule,
     index,
@@ -111,6 +136,7 @@ function toMatch({ path, method, headers, query }: SpecificMatch, rule: number, 
     ...(method === undefined ? {} : { method }),
     ...(headers === undefined ? {} : { headers }),
     ...(query === undefined ? {} : { query }),
+    ...(when === undefined ? {} : { when }),
   };
 }
 

@@ -2,7 +2,7 @@
  * What would become of one request, for a person: the same decision as an agent's, but with all that chance could make of
  * it, the places in the documents that led there, and the endpoints behind each backend.
  */
-import type { Document } from "../../protocol/documents/document.ts";
+import type { Document, TrafficPolicyDocument } from "../../protocol/documents/document.ts";
 import type { Position } from "../../protocol/documents/problem.ts";
 import type { RouteTarget } from "../../protocol/route-table.ts";
 import type { ServicePort, WorkloadEntry } from "../../protocol/table.ts";
@@ -65,12 +65,13 @@ export function explainRequest(
   const outcomes = explainer.outcomes();
   const first = outcomes[0]?.decision;
   const by = first === undefined || first.kind === "not-routed" ? undefined : first.by;
-  const route = by === undefined ? undefined : findRoute(documents, by);
+  const document = by === undefined ? undefined : findDocument(documents, by);
+  const route = document?.kind === "TrafficPolicy" ? undefined : document;
   return {
     question,
     servicePort: table.service(question.service)?.ports.find(({ port }) => port === question.port),
     by,
-    place: route === undefined ? undefined : placeOfRule(route, by?.rule.index ?? 0),
+    place: document === undefined ? undefined : placeOfRule(document, by?.rule.index ?? 0),
     outcomes,
     notInForce: route === undefined ? undefined : unservedRoutes([route]).get(route),
   };
@@ -133,16 +134,18 @@ class Explainer {
   }
 }
 
-function findRoute(documents: readonly Document[], { kind, rule }: RoutedBy): RouteDocument | undefined {
+type RulesDocument = RouteDocument | TrafficPolicyDocument;
+
+function findDocument(documents: readonly Document[], { kind, rule }: RoutedBy): RulesDocument | undefined {
   return documents
-    .filter(isKind("HTTPRoute", "GRPCRoute"))
+    .filter(isKind("HTTPRoute", "GRPCRoute", "TrafficPolicy"))
     .find((document) => document.kind === kind && keyOf(document) === rule.route);
 }
 
-function keyOf({ metadata }: RouteDocument): string {
+function keyOf({ metadata }: RulesDocument): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-function placeOfRule({ source }: RouteDocument, index: number): Explanation["place"] {
-  return { file: source.file, ...source.locate(["spec", "rules", index]) };
+function placeOfRule({ kind, source }: RulesDocument, index: number): Explanation["place"] {
+  return { file: source.file, ...source.locate(kind === "TrafficPolicy" ? ["spec"] : ["spec", "rules", index]) };
 }

@@ -4,11 +4,12 @@
  * A list of matches that differ by an exact header (a user, a version) may be long; those are filed under the header's
  * value, so that a request is compared with the ones it may satisfy. The order is kept by their ranks.
  */
-import type { RouteValueMatch } from "../../protocol/route-table.ts";
+import type { RequestCondition, RouteValueMatch } from "../../protocol/route-table.ts";
 import { queryValue } from "./query-value.ts";
 import { RouteExpression } from "./regular-expression.ts";
 import type { RoutedBy } from "./request-decision.ts";
 import { headerValue, type RequestFacts } from "./request-facts.ts";
+import { satisfiesCondition } from "./satisfies-condition.ts";
 import type { RuleInForce } from "./rule-in-force.ts";
 
 /** Below this, comparing with all of them is as fast as looking one up. */
@@ -28,6 +29,7 @@ export class RankedMatch {
   readonly #method: string | undefined;
   readonly #headers: readonly Condition[];
   readonly #query: readonly Condition[];
+  readonly #when: RequestCondition | undefined;
 
   constructor(rank: number, by: RoutedBy, rule: RuleInForce) {
     const { match } = by;
@@ -37,6 +39,7 @@ export class RankedMatch {
     this.#method = match.method;
     this.#headers = (match.headers ?? []).map(toCondition);
     this.#query = (match.query ?? []).map(toCondition);
+    this.#when = match.when;
   }
 
   /** All but the path. */
@@ -48,7 +51,7 @@ export class RankedMatch {
     for (const condition of this.#query) {
       if (!holds(condition, queryValue(query, condition.name))) return false;
     }
-    return true;
+    return this.#when === undefined || satisfiesCondition(this.#when, facts);
   }
 }
 

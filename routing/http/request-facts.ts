@@ -6,10 +6,10 @@ export interface RequestHeaders {
 }
 
 export interface RequestFacts {
-  /** Who asks. A workload of the table fits. */
-  readonly source: { readonly namespace: string };
+  /** Who asks. A workload of the table fits; `uid` may be missing where it is not known. */
+  readonly source: { readonly namespace: string; readonly uid?: string };
   /** Of the caller, as its certificate has it. */
-  readonly identity?: string;
+  readonly identity?: string | undefined;
   /** Of a JWT that was verified; absent: none was. */
   readonly claims?: Readonly<Record<string, unknown>>;
   /** Key of the Service that was dialled, and its port. */

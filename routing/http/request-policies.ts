@@ -1,11 +1,15 @@
 /**
- * Timeouts and retries: what a rule says itself comes first, then the TrafficPolicy of the rule, of its route, and of the
- * Service that is dialled. Each value is taken from the first that has it.
+ * What policies say of requests. A rule's own timeouts and retries come first, then the TrafficPolicy of the rule, of its
+ * route, and of the Service that is dialled. Of timeouts and retries each value is taken from the first that has it, every
+ * other part as a whole.
  */
 import type { TrafficPolicyDocument } from "../../protocol/documents/document.ts";
 import type { RetryBudget, RetryReason, RouteRetry, RouteRule, RouteTimeouts } from "../../protocol/route-table.ts";
 import { type CompileProblems, placeOfDocument } from "../compile-problems.ts";
+import { type AppliedPolicy, compilePolicyParts, type PolicyParts } from "./compile-policy-parts.ts";
 import { nearestOf } from "./nearest-of.ts";
+import { QuotaValues } from "./quota-values.ts";
+import type { BackendResolver } from "./resolve-backends.ts";
 import type { RouteDocument } from "./route-parents.ts";
 
 type PolicySpec = TrafficPolicyDocument["spec"];
@@ -18,46 +22,86 @@ const CONNECTION_ERRORS: readonly RetryReason[] = ["connect-failure", "reset", "
 /** GEP-3388. */
 const DEFAULT_BUDGET: RetryBudget = { percent: 20, intervalMs: 10_000, minRetries: 10, minRetriesIntervalMs: 1_000 };
 
+/** What of a rule comes from policies. */
+export type RequestPolicy = PolicyParts & Pick<RouteRule, "timeouts" | "retry">;
+
+export interface PolicyInput {
+  /** In the order of their names: of two for one target, or two values of a quota, the first holds. */
+  readonly policies: readonly TrafficPolicyDocument[];
+  readonly routes: readonly RouteDocument[];
+  readonly resolver: BackendResolver;
+}
+
 export class RequestPolicies {
   /** By `Service shop/catalog`, `HTTPRoute shop/catalog`, `HTTPRoute shop/catalog rule`. */
-  readonly #policies = new Map<string, TrafficPolicyDocument>();
+  readonly #policies = new Map<string, AppliedPolicy>();
+  /** By key of the Service. */
+  readonly #ofServices = new Map<string, TrafficPolicyDocument>();
 
-  constructor(policies: readonly TrafficPolicyDocument[], routes: readonly RouteDocument[], problems: CompileProblems) {
+  constructor({ policies, routes, resolver }: PolicyInput, problems: CompileProblems) {
     const targets = new Set(routes.flatMap(targetsOf));
+    const documents = new Map<string, TrafficPolicyDocument>();
+    const quotas = new QuotaValues();
     for (const policy of policies) {
       const target = targetOf(policy);
-      const earlier = this.#policies.get(target);
-      if (policy.spec.targetRef.kind === "Service") {
-        // What is wrong with those is found where Services are compiled.
-        if (earlier === undefined) this.#policies.set(target, policy);
-      } else if (!targets.has(target)) missingTarget(policy, target, routes, problems);
-      else if (earlier !== undefined) conflict(policy, target, earlier, problems);
-      else this.#policies.set(target, policy);
+      const earlier = documents.get(target);
+      const ofService = policy.spec.targetRef.kind === "Service";
+      if (!ofService && !targets.has(target)) missingTarget(policy, target, routes, problems);
+      else if (earlier !== undefined) {
+        // What is wrong with those of Services is found where Services are compiled.
+        if (!ofService) conflict(policy, target, earlier, problems);
+      } else {
+        documents.set(target, policy);
+        if (ofService) this.#ofServices.set(`${policy.metadata.namespace}/${policy.spec.targetRef.name}`, policy);
+        const fallbackTarget = resolver.resolveFallback(policy, problems);
+        this.#policies.set(target, {
+          policy: nameOfPolicy(policy),
+          scope: target,
+          spec: policy.spec,
+          fallbackTarget,
+          quota: quotas.of(policy, problems),
+        });
+      }
     }
   }
 
   /** What a rule says and does not say, for requests to `service`. */
-  compile(
-    route: RouteDocument,
-    rule: RouteDocument["spec"]["rules"][number],
-    service: string,
-  ): Pick<RouteRule, "timeouts" | "retry"> {
-    const specs = this.#specs(route, rule.name, service);
-    const own = route.kind === "HTTPRoute" ? (rule as HttpRule) : undefined;
-    const timeouts = compileTimeouts(own?.timeouts, specs);
-    const retry = compileRetry(own?.retry, specs);
-    return { ...(timeouts === undefined ? {} : { timeouts }), ...(retry === undefined ? {} : { retry }) };
+  compile(route: RouteDocument, rule: RouteDocument["spec"]["rules"][number], service: string): RequestPolicy {
+    const name = nameOf(route);
+    const targets = [...(rule.name === undefined ? [] : [`${name} ${rule.name}`]), name, `Service ${service}`];
+    return this.#compile(targets, route.kind === "HTTPRoute" ? (rule as HttpRule) : undefined);
   }
 
-  #specs(route: RouteDocument, rule: string | undefined, service: string): readonly PolicySpec[] {
-    const name = nameOf(route);
-    const targets = [rule === undefined ? "" : `${name} ${rule}`, name, `Service ${service}`];
-    return targets.map((target) => this.#policies.get(target)?.spec).filter((spec) => spec !== undefined);
+  /** Of requests to a Service that are under no route; empty when its policy says nothing of requests. */
+  compileService(service: string): RequestPolicy {
+    return this.#compile([`Service ${service}`], undefined);
+  }
+
+  /** Service by key -> the policy for it. */
+  get ofServices(): ReadonlyMap<string, TrafficPolicyDocument> {
+    return this.#ofServices;
+  }
+
+  #compile(targets: readonly string[], own: HttpRule | undefined): RequestPolicy {
+    const applied = targets.map((target) => this.#policies.get(target)).filter((policy) => policy !== undefined);
+    if (applied.length === 0 && own === undefined) return {};
+    const specs = applied.map(({ spec }) => spec);
+    const timeouts = compileTimeouts(own?.timeouts, specs);
+    const retry = compileRetry(own?.retry, specs);
+    return {
+      ...(timeouts === undefined ? {} : { timeouts }),
+      ...(retry === undefined ? {} : { retry }),
+      ...compilePolicyParts(applied, compileBudget(specs)),
+    };
   }
 }
 
 function nameOf({ kind, metadata }: RouteDocument): string {
   return `${kind} ${metadata.namespace}/${metadata.name}`;
+}
+
+export function nameOfPolicy({ metadata }: TrafficPolicyDocument): string {
+  return `${metadata.namespace}/${metadata.name}`;
 }
 
 function targetsOf(route: RouteDocument): readonly string[] {
@@ -136,8 +180,13 @@ function compileRetry(own: HttpRule["retry"], specs: readonly PolicySpec[]): Rou
     attempts,
     on,
     backoffMs: own?.backoff ?? first(policies, "backoffMs") ?? DEFAULT_BACKOFF_MS,
-    budget: first(policies, "budget") ?? DEFAULT_BUDGET,
+    budget: compileBudget(specs),
   };
+}
+
+/** Also of what is no retry, but more traffic all the same. */
+function compileBudget(specs: readonly PolicySpec[]): RetryBudget {
+  return specs.find(({ retries }) => retries?.budget !== undefined)?.retries?.budget ?? DEFAULT_BUDGET;
 }
 
 function first<T, K extends keyof T>(values: readonly T[], key: K): T[K] | undefined {

@@ -1,6 +1,12 @@
-/** What routes forward and mirror to: finds the Services, and says what is wrong with a reference. */
-import type { ReferenceGrantDocument, ServiceDocument } from "../../protocol/documents/document.ts";
+/** What routes forward and mirror to: finds the Services and subsets of them, and says what is wrong with a reference. */
+import type {
+  ReferenceGrantDocument,
+  ServiceDocument,
+  SubsetDocument,
+  TrafficPolicyDocument,
+} from "../../protocol/documents/document.ts";
 import type { BackendProblem, RouteKind, RouteTarget } from "../../protocol/route-table.ts";
+import type { CompileProblems } from "../compile-problems.ts";
 import { nearestOf } from "./nearest-of.ts";
 import type { RouteDocument } from "./route-parents.ts";
 
@@ -31,26 +37,68 @@ const ENCRYPTED = new Set(["https", "tls", "kubernetes.io/wss"]);
 /** What a gRPC call cannot be sent over. */
 const NOT_GRPC = new Set(["kubernetes.io/ws"]);
 
+export interface BackendInput {
+  readonly services: ReadonlyMap<string, ServiceDocument>;
+  readonly subsets: readonly SubsetDocument[];
+  /** Absent: routes may use Services of every namespace (GEP-1294, Namespace boundaries). */
+  readonly grants?: readonly ReferenceGrantDocument[] | undefined;
+}
+
 export class BackendResolver {
   readonly #services: ReadonlyMap<string, ServiceDocument>;
+  readonly #subsets: ReadonlyMap<string, SubsetDocument>;
   readonly #grants: readonly ReferenceGrantDocument[] | undefined;
 
-  /** Without `grants`, routes may use Services of every namespace (GEP-1294, Namespace boundaries). */
-  constructor(services: ReadonlyMap<string, ServiceDocument>, grants: readonly ReferenceGrantDocument[] | undefined) {
+  constructor({ services, subsets, grants }: BackendInput) {
     this.#services = services;
+    this.#subsets = new Map(subsets.map((subset) => [`${subset.metadata.namespace}/${subset.metadata.name}`, subset]));
     this.#grants = grants;
   }
 
   resolve(route: RouteDocument, reference: BackendReference): ResolvedBackend {
     const namespace = reference.namespace ?? route.metadata.namespace;
-    const target = { service: `${namespace}/${reference.name}`, port: reference.port ?? 0 };
-    const fault =
-      kindFault(reference) ?? this.#grantFault(route, namespace, reference) ?? this.#serviceFault(target, route.kind);
+    const key = `${namespace}/${reference.name}`;
+    const port = reference.port ?? 0;
+    const early = kindFault(reference) ?? this.#grantFault(route, namespace, reference);
+    if (early !== undefined) return { target: { service: key, port }, fault: early };
+    if (reference.group === SUBSET.group) return this.#resolveSubset(route, key, port);
+    const target = { service: key, port };
+    const fault = this.#serviceFault(target, route.kind);
     return fault === undefined ? { target } : { target, fault };
   }
 
-  #grantFault(route: RouteDocument, namespace: string, { name }: BackendReference): BackendFault | undefined {
+  /** Undefined: the policy names no other Service, or none that exists. */
+  resolveFallback(policy: TrafficPolicyDocument, problems: CompileProblems): RouteTarget | undefined {
+    const backend = policy.spec.fallback?.backend;
+    if (backend === undefined) return undefined;
+    const { name, namespace = policy.metadata.namespace, port } = backend;
+    const target = { service: `${namespace}/${name}`, port };
+    const fault = this.#serviceFault(target, "HTTPRoute");
+    if (fault === undefined) return target;
+    const { key, found, expected } = fault;
+    const code = fault.problem === "BackendNotFound" ? "missing-target" : "wrong-value";
+    problems.add(policy, { code, path: ["spec", "fallback", "backend", key], found, expected });
+    return undefined;
+  }
+
+  #resolveSubset(route: RouteDocument, key: string, port: number): ResolvedBackend {
+    const subset = this.#subsets.get(key);
+    if (subset === undefined) {
+      const expected = nearestOf(key, this.#subsets.keys(), "an existing Subset");
+      const found = `Subset ${key}, which does not exist`;
+      return { target: { service: key, port }, fault: { problem: "BackendNotFound", key: "name", found, expected } };
+    }
+    const { metadata, spec } = subset;
+    const service = `${metadata.namespace}/${spec.service}`;
+    const target = { service, port, subset: { name: key, labels: spec.labels } };
+    const fault = this.#serviceFault(target, route.kind);
+    if (fault === undefined) return { target };
+    return { target, fault: { ...fault, found: `${fault.found} (of Subset ${key})` } };
+  }
+
+  #grantFault(route: RouteDocument, namespace: string, reference: BackendReference): BackendFault | undefined {
     if (this.#grants === undefined || namespace === route.metadata.namespace) return undefined;
+    const { group, kind, name } = reference;
     const granted = this.#grants.some(
       ({ metadata, spec }) =>
         metadata.namespace === namespace &&
@@ -60,7 +108,7 @@ export class BackendResolver {
             from.kind === route.kind &&
             from.namespace === route.metadata.namespace,
         ) &&
-        spec.to.some((to) => to.group === "" && to.kind === "Service" && (to.name ?? name) === name),
+        spec.to.some((to) => to.group === group && to.kind === kind && (to.name ?? name) === name),
     );
     if (granted) return undefined;
     const expected = `a ReferenceGrant in namespace ${namespace} for ${route.kind}s of namespace ${route.metadata.namespace}`;
@@ -91,8 +139,12 @@ export class BackendResolver {
   }
 }
 
+const SUBSET = { group: "hawser.dev", kind: "Subset" } as const;
+
 function kindFault({ group, kind }: BackendReference): BackendFault | undefined {
   if (group === "" && kind === "Service") return undefined;
+  if (group === SUBSET.group && kind === SUBSET.kind) return undefined;
   const found = group === "" ? kind : `${group}/${kind}`;
-  return { problem: "InvalidKind", key: "kind", found, expected: 'kind Service of group ""' };
+  const expected = 'kind Service of group "", or kind Subset of group hawser.dev';
+  return { problem: "InvalidKind", key: "kind", found, expected };
 }

@@ -101,7 +101,7 @@ function missing(message: string, wrongKey: "name" | "port" | "sectionName") {
 }
 
 /** Only what has an address of its own can be dialled as a Service (GEP-1294, Allowed service types). */
-function whyUndialled({ spec }: ServiceDocument): string | undefined {
+export function whyUndialled({ spec }: ServiceDocument): string | undefined {
   if (spec.type === "ExternalName") return "is a name of something outside (ExternalName), it has no address";
   const headless = spec.clusterIP === "None" || spec.clusterIPs?.includes("None") === true;
   return headless ? "is headless, it has no address of its own" : undefined;

@@ -134,6 +134,11 @@ const DOORS = [
     to: `routing/http/${file}`,
     reason: "what a decision costs is measured where nothing else is in the way",
   })),
+  ...["agent/balance/balancers.ts", "agent/balance/pick-request.ts", "routing/decide-connection.ts"].map((to) => ({
+    from: "bench/balance.ts",
+    to,
+    reason: "what a choice costs is measured where nothing else is in the way",
+  })),
   ...CONTROL_BENCH_PARTS.map((to) => ({
     from: "bench/control/",
     to,

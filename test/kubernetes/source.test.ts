@@ -11,6 +11,7 @@ import type { HttpKubeClient } from "../../kubernetes/http-kube-client.ts";
 import type { KubeObject } from "../../kubernetes/kube-client.ts";
 import type { Document } from "../../protocol/documents/document.ts";
 import { eventually } from "../support/eventually.ts";
+import { gatewayApiDefinitions } from "../support/gateway-api-definitions.ts";
 import { RecordingLog } from "../support/recording-log.ts";
 import { apiServerAssets, RealApiServer } from "../support/real-api-server.ts";
 import { meshText } from "../support/source-world.ts";
@@ -67,7 +68,8 @@ if (assets === undefined) {
       metadata: { name: "a" },
       spec: { ports: [{ port: 80 }] },
     });
-    await installGatewayApi(client);
+    const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    for (const definition of gatewayApiDefinitions()) await client.create(definitions, definition);
     const routes = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes";
     const rules = [
       {
@@ -139,30 +141,6 @@ async function openWorld(t: ExecutionContext, folder: string, flags: readonly st
   };
   t.deepEqual(last().problems, []);
   return { server, client, states, last, log };
-}
-
-/** As much of its definitions as a status needs. */
-async function installGatewayApi(client: HttpKubeClient): Promise<void> {
-  const group = "gateway.networking.k8s.io";
-  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
-  for (const [kind, version] of [
-    ["HTTPRoute", "v1"],
-    ["GRPCRoute", "v1"],
-  ] as const) {
-    const plural = `${kind.toLowerCase()}s`;
-    const annotations = { "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/891" };
-    await client.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
-      apiVersion: "apiextensions.k8s.io/v1",
-      kind: "CustomResourceDefinition",
-      metadata: { name: `${plural}.${group}`, annotations },
-      spec: {
-        group,
-        scope: "Namespaced",
-        names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
-        versions: [{ name: version, served: true, storage: true, schema, subresources: { status: {} } }],
-      },
-    });
-  }
 }
 
 async function conditionsOf(client: HttpKubeClient, path: string): Promise<string[] | undefined> {

@@ -11,7 +11,7 @@ import { apiGroup, apiKind, backendObject, objectName } from "./reference-schema
 const header = z.strictObject({ name: headerName, value: headerValue });
 
 /** These say where a message ends and who it is for: changing them is how requests are smuggled (RFC 9112 section 11.2). */
-const UNTOUCHABLE = new Set([
+export const UNTOUCHABLE_HEADERS: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
   "host",
@@ -22,6 +22,8 @@ const UNTOUCHABLE = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
+
+export const UNTOUCHABLE = "a header that does not say where a message ends or how it is connected";
 
 const headerList = z.array(header).max(16, "at most 16 headers").default([]);
 
@@ -37,7 +39,7 @@ const headerModifier = z
       const key = name.toLowerCase();
       const wrong = (message: string) => context.addIssue({ code: "custom", path, message });
       if (key === "host") wrong("another header than Host, which the filter URLRewrite changes");
-      else if (UNTOUCHABLE.has(key)) wrong("a header that does not say where a message ends or how it is connected");
+      else if (UNTOUCHABLE_HEADERS.has(key)) wrong(UNTOUCHABLE);
       const earlier = actionOf.get(key);
       if (earlier !== undefined && earlier !== action) wrong(`one action per header, ${name} is already in ${earlier}`);
       actionOf.set(key, earlier ?? action);

@@ -77,6 +77,8 @@ const backendFields = {
   port: portNumber.optional(),
 };
 
+/** Behind which a Service is. */
+const PORT_KINDS: ReadonlySet<string> = new Set(["/Service", "hawser.dev/Subset"]);
 const PORT_WANTED = "the port of the Service";
 
 /** What is mirrored to. */
@@ -92,7 +94,7 @@ export function backendRefs<F extends z.ZodType>(filters: F) {
 function withPort<S extends z.ZodType<{ group: string; kind: string; port?: number | undefined }>>(schema: S): S {
   return schema.superRefine((value, context) => {
     const { group, kind, port } = value;
-    if (group !== "" || kind !== "Service" || port !== undefined) return;
+    if (port !== undefined || !PORT_KINDS.has(`${group}/${kind}`)) return;
     context.addIssue({ code: "custom", path: ["port"], message: PORT_WANTED });
   });
 }

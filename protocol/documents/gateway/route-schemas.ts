@@ -1,12 +1,11 @@
 /** What HTTPRoute and GRPCRoute have in common around their rules. */
 import { z } from "zod";
 import { namespacedMetadata } from "../metadata-schema.ts";
-
-const TIME = "a time such as 2026-01-31T12:00:00Z";
+import { time } from "../scalar-schemas.ts";
 
 export const routeMetadata = namespacedMetadata.extend({
   /** The older of two routes wins a tie. Absent: older than any. */
-  creationTimestamp: z.iso.datetime({ offset: true, error: TIME }).optional(),
+  creationTimestamp: time.optional(),
   /** What a status says it has seen. */
   generation: z.int().min(0).optional(),
 });

@@ -5,6 +5,11 @@ import { headerName } from "./match-schemas.ts";
 
 const COOKIE_PATH = "a cookie path that begins with /, of printable ASCII characters without ;";
 
+export const cookiePath = z
+  .string({ error: COOKIE_PATH })
+  .regex(/^\/[!-:<-~]*$/, COOKIE_PATH)
+  .max(1024, COOKIE_PATH);
+
 export const sessionPersistence = z
   .strictObject({
     absoluteTimeout: positiveDuration.optional(),
@@ -13,11 +18,7 @@ export const sessionPersistence = z
       .strictObject({
         /** Made up of the route's name and the rule when absent. */
         name: headerName.optional(),
-        path: z
-          .string({ error: COOKIE_PATH })
-          .regex(/^\/[!-:<-~]*$/, COOKIE_PATH)
-          .max(1024, COOKIE_PATH)
-          .default("/"),
+        path: cookiePath.default("/"),
         lifetimeType: z.enum(["Permanent", "Session"]).default("Session"),
       })
       .optional(),

@@ -34,7 +34,7 @@ async function open(t: ExecutionContext, options: { readonly isLeader?: () => bo
   const writer = new RouteStatusWriter({
     client,
     isLeader: options.isLeader ?? (() => true),
-    services: () => services,
+    backends: () => services,
     onChange: () => {},
     metrics: new SourceMetrics(new Registry()),
     clock: hurried,

@@ -47,7 +47,7 @@ test("kinds that come from the cluster, and a document that is there twice, are 
   one.open({ "a.yaml": STRICT, "b.yaml": `${POLICY}---\n${POLICY}`, "c.yaml": namespace, "d.yaml": other }, {});
   t.deepEqual(one.problems, [
     "b.yaml:6:1: duplicate document, TrafficPolicy shop/p is already in line 1",
-    "c.yaml:1:1 kind: expected Mesh or TrafficPolicy, found Namespace, which comes from the cluster's own objects",
+    "c.yaml:1:1 kind: expected one of Mesh, TrafficPolicy, RequestMatch, Subset, found Namespace, which comes from the cluster's own objects",
     "d.yaml:1:1: duplicate document, Mesh is already in a.yaml:1:1",
   ]);
 });

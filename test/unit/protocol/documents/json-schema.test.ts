@@ -5,7 +5,16 @@ test("the JSON Schema knows every kind, its keys and what may be written", (t) =
   const schema = JSON.parse(JSON.stringify(documentJsonSchema()));
   const kinds = Object.fromEntries(schema.oneOf.map((kind: { title: string }) => [kind.title, kind]));
   const core = ["Namespace", "Node", "Pod", "Service", "EndpointSlice"];
-  t.deepEqual(Object.keys(kinds), [...core, "Mesh", "TrafficPolicy", "HTTPRoute", "GRPCRoute", "ReferenceGrant"]);
+  t.deepEqual(Object.keys(kinds), [
+    ...core,
+    "Mesh",
+    "TrafficPolicy",
+    "RequestMatch",
+    "Subset",
+    "HTTPRoute",
+    "GRPCRoute",
+    "ReferenceGrant",
+  ]);
   const { spec } = kinds.Mesh.properties;
   t.false(spec.additionalProperties);
   t.deepEqual(spec.properties.encryption.enum, ["strict", "permissive"]);

@@ -12,7 +12,7 @@ test("every kind of document is read, with defaults and in milliseconds", (t) =>
     documents.map(({ kind }) => kind),
     ["Node", "Pod", "Service", "Mesh", "TrafficPolicy"],
   );
-  t.like(documents[3], { spec: { ejection: { baseEjectionMs: 30_000, maxEjectionMs: 300_000 } } });
+  t.like(documents[3], { spec: { ejection: { baseEjection: 30_000, maxEjection: 300_000 } } });
   const [minimal] = parseDocuments(
     "{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [{port: 1}]}}",
     "f",
@@ -276,14 +276,14 @@ const wrong: [string, string, string | RegExp, string, string][] = [
     POD,
     "kind: Pod",
     "kind: ⌖pod",
-    ' kind: expected one of the kinds Namespace, Node, Pod, Service, EndpointSlice, Mesh, TrafficPolicy, HTTPRoute, GRPCRoute, ReferenceGrant, found text "pod", did you mean Pod',
+    ' kind: expected one of the kinds Namespace, Node, Pod, Service, EndpointSlice, Mesh, TrafficPolicy, RequestMatch, Subset, HTTPRoute, GRPCRoute, ReferenceGrant, found text "pod", did you mean Pod',
   ],
   [
     "no kind",
     POD,
     "apiVersion: v1\nkind: Pod",
     "⌖apiVersion: v1",
-    " kind: missing, expected one of the kinds Namespace, Node, Pod, Service, EndpointSlice, Mesh, TrafficPolicy, HTTPRoute, GRPCRoute, ReferenceGrant",
+    " kind: missing, expected one of the kinds Namespace, Node, Pod, Service, EndpointSlice, Mesh, TrafficPolicy, RequestMatch, Subset, HTTPRoute, GRPCRoute, ReferenceGrant",
   ],
   [
     "another version",

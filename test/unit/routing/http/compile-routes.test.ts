@@ -151,7 +151,7 @@ test("backends: what is wrong with one is told at its place", (t) => {
   t.deepEqual(resolvedRefs(route(backend("gone", ", weight: 0"))), ["ResolvedRefs False BackendNotFound", ""]);
   t.deepEqual(resolvedRefs(route(backend("files", ", group: example.com, kind: Bucket"))), [
     "ResolvedRefs False InvalidKind",
-    'spec.rules[0].backendRefs[0].kind: expected kind Service of group "", found example.com/Bucket',
+    'spec.rules[0].backendRefs[0].kind: expected kind Service of group "", or kind Subset of group hawser.dev, found example.com/Bucket',
   ]);
   const secure = service("secure").replace("port: 80 }", "port: 80, appProtocol: https }");
   t.deepEqual(resolvedRefs(secure + route(backend("secure"))), [

@@ -19,10 +19,16 @@ interface Match {
   readonly queryParams: readonly Value[];
 }
 
+interface Rule {
+  readonly matches: readonly Match[];
+  /** Name of a RequestMatch. */
+  readonly when: keyof typeof CONDITIONS | undefined;
+}
+
 interface Route {
   readonly name: string;
   readonly created: string;
-  readonly rules: readonly { readonly matches: readonly Match[] }[];
+  readonly rules: readonly Rule[];
 }
 
 interface Request {
@@ -30,7 +36,20 @@ interface Request {
   readonly path: string;
   readonly query: ReadonlyMap<string, string>;
   readonly headers: Readonly<Record<string, string>>;
+  readonly from: string;
+  readonly identity: string;
 }
+
+const IDENTITY = "spiffe://cluster.local/ns/shop/sa";
+/** What requests satisfy each, in words of this file. */
+const CONDITIONS = {
+  web: { spec: { identities: [`${IDENTITY}/web`] }, holds: (asked: Request) => asked.identity.endsWith("/web") },
+  other: { spec: { namespaces: ["other"] }, holds: ({ from }: Request) => from === "other" },
+  ones: {
+    spec: { users: { percent: 100, by: { header: "X-A" } } },
+    holds: ({ headers }: Request) => headers["x-a"] !== undefined,
+  },
+} as const;
 
 const path = fc
   .array(fc.constantFrom("/a", "/b", "/ab"), { minLength: 1, maxLength: 3 })
@@ -67,10 +86,13 @@ const routes: fc.Arbitrary<readonly Route[]> = fc.uniqueArray(
   fc.record({
     name: fc.constantFrom("r1", "r2", "r3", "r4"),
     created: fc.constantFrom("2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-02T00:00:00Z"),
-    rules: fc.array(fc.record({ matches: fc.array(match, { minLength: 1, maxLength: 8 }) }), {
-      minLength: 1,
-      maxLength: 4,
-    }),
+    rules: fc.array(
+      fc.record({
+        matches: fc.array(match, { minLength: 1, maxLength: 8 }),
+        when: fc.constantFrom(undefined, undefined, "web" as const, "other" as const, "ones" as const),
+      }),
+      { minLength: 1, maxLength: 4 },
+    ),
   }),
   { selector: ({ name }) => name, minLength: 1, maxLength: 4 },
 );
@@ -80,11 +102,14 @@ const request: fc.Arbitrary<Request> = fc.record({
   path: fc.oneof(slashed, fc.constant("/")),
   query: fc.dictionary(fc.constantFrom("p", "q"), value).map((each) => new Map(Object.entries(each))),
   headers: fc.dictionary(fc.constantFrom("x-a", "x-b"), value),
+  from: fc.constantFrom("shop", "other"),
+  identity: fc.constantFrom(`${IDENTITY}/web`, `${IDENTITY}/admin`),
 });
 
 test("the fast matcher finds what trying everything finds", (t) => {
   const property = fc.property(routes, fc.array(request, { minLength: 1, maxLength: 10 }), (documents, requests) => {
-    const world = new RequestWorld(service("catalog") + documents.map(toText).join("\n---\n"));
+    const texts = [...documents.map(toText), ...Object.entries(CONDITIONS).map(toRequestMatch)];
+    const world = new RequestWorld(service("catalog") + texts.join("\n---\n"));
     t.deepEqual(world.told, []);
     for (const asked of requests) {
       const query = [...asked.query].map(([name, text]) => `${name}=${text}`).join("&");
@@ -104,15 +129,33 @@ function toText({ name, created, rules }: Route): string {
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "HTTPRoute",
     metadata: { name, namespace: "shop", creationTimestamp: created },
-    spec: { parentRefs, rules },
+    spec: { parentRefs, rules: rules.map(({ matches, when }) => ({ matches, filters: filtersOf(when) })) },
   });
 }
 
-/** From the wording of HTTPRouteRule.matches, and nothing else. */
+function filtersOf(name: string | undefined): readonly object[] {
+  if (name === undefined) return [];
+  return [{ type: "ExtensionRef", extensionRef: { group: "hawser.dev", kind: "RequestMatch", name } }];
+}
+
+function toRequestMatch([name, { spec }]: readonly [string, { readonly spec: object }]): string {
+  return JSON.stringify({
+    apiVersion: "hawser.dev/v1",
+    kind: "RequestMatch",
+    metadata: { name, namespace: "shop" },
+    spec,
+  });
+}
+
+/** From the wording of HTTPRouteRule.matches, and that a condition goes before what would be a tie otherwise. */
 function reference(documents: readonly Route[], asked: Request): string | undefined {
   const satisfied = documents.flatMap((route) =>
     route.rules.flatMap((rule, ruleIndex) =>
-      rule.matches.flatMap((each, index) => (satisfies(each, asked) ? [{ route, ruleIndex, each, index }] : [])),
+      rule.matches.flatMap((each, index) =>
+        satisfies(each, asked) && (rule.when === undefined || CONDITIONS[rule.when].holds(asked))
+          ? [{ route, rule, ruleIndex, each, index }]
+          : [],
+      ),
     ),
   );
   type Candidate = (typeof satisfied)[number];
@@ -122,6 +165,7 @@ function reference(documents: readonly Route[], asked: Request): string | undefi
     (a, b) => Number(b.each.method !== undefined) - Number(a.each.method !== undefined),
     (a, b) => b.each.headers.length - a.each.headers.length,
     (a, b) => b.each.queryParams.length - a.each.queryParams.length,
+    (a, b) => Number(b.rule.when !== undefined) - Number(a.rule.when !== undefined),
     (a, b) => new Date(a.route.created).getTime() - new Date(b.route.created).getTime(),
     (a, b) => (a.route.name < b.route.name ? -1 : Number(a.route.name > b.route.name)),
     (a, b) => a.ruleIndex - b.ruleIndex,

@@ -1,9 +1,9 @@
 /** Documents and requests for tests of HTTP routing: routes as YAML in, decisions out, with the real parser and compiler. */
-import type { Document, ServiceDocument } from "../../../../protocol/documents/document.ts";
+import type { Document } from "../../../../protocol/documents/document.ts";
 import { parseDocuments } from "../../../../protocol/documents/parse-documents.ts";
 import { formatProblem } from "../../../../protocol/documents/problem.ts";
 import { CompileProblems } from "../../../../routing/compile-problems.ts";
-import { compileRoutes } from "../../../../routing/http/compile-routes.ts";
+import { compileRoutes, routeInput } from "../../../../routing/http/compile-routes.ts";
 import { decideRequest } from "../../../../routing/http/decide-request.ts";
 import type { RequestDecision } from "../../../../routing/http/request-decision.ts";
 import { RouteIndex } from "../../../../routing/http/route-index.ts";
@@ -13,6 +13,8 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** Namespace of the caller. */
   readonly from?: string;
+  readonly identity?: string;
+  readonly claims?: Readonly<Record<string, unknown>>;
   /** Host or :authority when it is not the URL's. */
   readonly authority?: string;
   /** When it is no path. */
@@ -57,18 +59,14 @@ export class RequestWorld {
   readonly statuses;
   /** What the parser and the compiler have to say. */
   readonly told: readonly string[];
-  readonly #services: readonly ServiceDocument[];
   readonly #routes: RouteIndex;
   readonly #empty: ReadonlySet<string>;
 
   constructor(text: string, { empty = [], requireGrants = false }: WorldOptions = {}) {
     const { documents, problems } = parseDocuments(text, "test.yaml");
     const compileProblems = new CompileProblems();
-    this.#services = documents.filter(isKind("Service"));
     const input = {
-      services: this.#services,
-      routes: documents.filter((each) => each.kind === "HTTPRoute" || each.kind === "GRPCRoute"),
-      policies: documents.filter(isKind("TrafficPolicy")),
+      ...routeInput(documents),
       ...(requireGrants ? { grants: documents.filter(isKind("ReferenceGrant")) } : {}),
     };
     const { entries, statuses } = compileRoutes(input, compileProblems);
@@ -90,6 +88,8 @@ export class RequestWorld {
       { routes: this.#routes, hasEndpoints: ({ service }) => !this.#empty.has(service) },
       {
         source: { namespace: options.from ?? "shop" },
+        identity: options.identity,
+        ...(options.claims === undefined ? {} : { claims: options.claims }),
         service: `${namespace}/${name}`,
         port: Number(port),
         scheme: "http",

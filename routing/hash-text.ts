@@ -1,5 +1,5 @@
 /**
- * A hash that every agent computes alike, for source-hash. Not for hash tables that an attacker fills: it is neither
+ * A hash that every agent computes alike, to choose endpoints and users by values. Not for hash tables that an attacker fills: it is neither
  * keyed nor collision resistant.
  */
 

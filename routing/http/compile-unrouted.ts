@@ -1,0 +1,60 @@
+/**
+ * Ports without routes of Services whose TrafficPolicy says something of requests: one rule sends everything to the
+ * Service itself, so that agents handle it request by request.
+ */
+import type { ServiceDocument, TrafficPolicyDocument } from "../../protocol/documents/document.ts";
+import type { RouteEntry } from "../../protocol/route-table.ts";
+import type { CompileProblems } from "../compile-problems.ts";
+import { nameOfPolicy, type RequestPolicies, type RequestPolicy } from "./request-policies.ts";
+import { routeKey } from "./route-key.ts";
+import { whyUndialled } from "./route-parents.ts";
+
+/** `routed`: entries of routes, which have the policies in them already. */
+export function compileUnrouted(
+  policies: RequestPolicies,
+  services: ReadonlyMap<string, ServiceDocument>,
+  routed: readonly RouteEntry[],
+  problems: CompileProblems,
+): readonly RouteEntry[] {
+  const taken = new Set(routed.map(({ key }) => key));
+  return [...policies.ofServices].flatMap(([key, document]) => {
+    const service = services.get(key);
+    const policy = policies.compileService(key);
+    if (service === undefined || Object.keys(policy).length === 0) return [];
+    const ports = portsOfRequests(service, document);
+    const why = whyUndialled(service) ?? (ports.length === 0 ? "has no TCP port that could carry HTTP" : undefined);
+    if (why !== undefined) {
+      const found = `Service ${key}, which ${why}`;
+      const expected = "a Service whose requests pass an agent, for what this policy says of them";
+      problems.add(document, { code: "wrong-value", path: ["spec", "targetRef", "name"], found, expected });
+      return [];
+    }
+    return ports
+      .filter((port) => !taken.has(routeKey(key, port, undefined)))
+      .map((port) => toEntry(key, port, document, policy));
+  });
+}
+
+function toEntry(service: string, port: number, document: TrafficPolicyDocument, policy: RequestPolicy): RouteEntry {
+  const backends = [{ service, port, weight: 1 }];
+  return {
+    key: routeKey(service, port, undefined),
+    service,
+    port,
+    kind: "TrafficPolicy",
+    rules: [{ route: nameOfPolicy(document), index: 0, backends, ...policy }],
+    matches: [{ rule: 0, index: 0, path: { type: "prefix", value: "" } }],
+  };
+}
+
+/** Of appProtocol: what is HTTP and in clear (KEP-3726). */
+const HTTP: ReadonlySet<string> = new Set(["http", "http2", "grpc", "h2c", "kubernetes.io/h2c", "kubernetes.io/ws"]);
+
+/** All TCP ports, but those that say that they are something else, where the policy does not know better. */
+function portsOfRequests({ spec }: ServiceDocument, policy: TrafficPolicyDocument): readonly number[] {
+  const known = policy.spec.protocol !== undefined;
+  return spec.ports
+    .filter(({ protocol }) => protocol === "TCP")
+    .filter(({ appProtocol }) => known || appProtocol === undefined || HTTP.has(appProtocol.toLowerCase()))
+    .map(({ port }) => port);
+}
