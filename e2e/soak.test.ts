@@ -13,6 +13,10 @@ story("after half a minute of mixed HTTP at full speed, no request, connection, 
   const { traffic, agents, verdicts } = JSON.parse(stdout) as SoakResult;
   t.log(traffic);
   t.is(agents.length, 2);
+  t.deepEqual(
+    Object.keys(traffic).filter((kind) => kind.startsWith("error ")),
+    [],
+  );
   t.is(traffic["errors"], 0);
   for (const kind of [
     "keptAlive",

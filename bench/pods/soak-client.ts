@@ -1,6 +1,6 @@
 /**
  * The traffic of a soak that wrk does not make: bodies, clients that leave in the middle, requests sent ahead. Prints how
- * many of each there were, as JSON. Usage: `node soak-client.ts <host> <port> <seconds>`.
+ * many of each there were, and of each error, as JSON. Usage: `node soak-client.ts <host> <port> <seconds>`.
  */
 import { once } from "node:events";
 import { Agent, request } from "node:http";
@@ -15,7 +15,7 @@ const PART_BYTES = 2_000;
 const LEAVES_AFTER_MS = 20;
 const AHEAD = 8;
 const body = Buffer.alloc(LARGEST_BODY_BYTES, "x");
-const counts: Record<string, number> = { errors: 0 };
+const counts: Record<string, number> = {};
 
 /** Loops of each kind at once. */
 const KINDS: readonly (readonly [name: string, loops: number, once: (agent: Agent) => Promise<unknown>])[] = [
@@ -39,8 +39,9 @@ async function repeat(name: string, once: (agent: Agent) => Promise<unknown>): P
     try {
       await once(agent);
       counts[name] = (counts[name] ?? 0) + 1;
-    } catch {
-      counts["errors"] = (counts["errors"] ?? 0) + 1;
+    } catch (error) {
+      const what = `error ${name}: ${error instanceof Error ? error.message : String(error)}`;
+      counts[what] = (counts[what] ?? 0) + 1;
       await delay(LEAVES_AFTER_MS);
     }
   }
@@ -55,7 +56,8 @@ async function post(path: string, framing: "length" | "chunked", agent: Agent): 
   const [answer] = (await once(asked, "response")) as [import("node:http").IncomingMessage];
   answer.resume();
   await once(answer, "end");
-  if (answer.statusCode !== 200) throw new Error(`answer ${answer.statusCode}`);
+  if (answer.statusCode !== 200)
+    throw new Error(`answer ${answer.statusCode} ${answer.headers["hawser-reason"] ?? ""}`);
 }
 
 /** Sends, and is gone before there can be an answer. */

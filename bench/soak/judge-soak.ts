@@ -18,9 +18,14 @@ export const SHORT_TOLERANCE = 0.4;
 /** Until here an agent warms up. */
 const WARM_UP_SHARE = 0.25;
 /** Slopes of fewer pairs say nothing. */
-const LEAST_SAMPLES = 4;
-/** Heaps and what they hold outside go up and down by this with every collection, whatever the agent holds. */
-const BREATH_KIB = 4 * 1024;
+const LEAST_SAMPLES = 12;
+/**
+ * Heaps, and the buffers that they hold outside, go up and down by as much with every collection, whatever the agent holds. A
+ * hundred bytes that each request leaves are more within seconds.
+ */
+const BREATH_KIB = 16 * 1024;
+/** The least of so many samples in a row is what is left after a collection. */
+const FLOOR_SAMPLES = 4;
 
 /**
  * A tunnel's lanes stay for minutes, and come as they are needed: one more is no leak. Each has a socket, and a timer for
@@ -52,7 +57,7 @@ function judgeMemory({ node, during }: AgentSoak, what: MemoryName): SoakVerdict
 }
 
 /**
- * How much a value grows over the samples: the median of the slopes between all pairs of them (Theil and Sen), which a few
+ * How much the floor of a value grows over the samples: the median of the slopes between all pairs of them (Theil and Sen), which a few
  * outliers do not move, times the time. `found` is that as a part of the median. NaN of too few samples.
  */
 export function growth(
@@ -60,8 +65,9 @@ export function growth(
   what: MemoryName,
 ): { readonly grownKib: number; readonly found: number } {
   if (samples.length < LEAST_SAMPLES) return { grownKib: Number.NaN, found: Number.NaN };
-  const slopes = samples.flatMap((one, index) =>
-    samples
+  const floor = floorOf(samples, what);
+  const slopes = floor.flatMap((one, index) =>
+    floor
       .slice(index + 1)
       .filter(({ atSeconds }) => atSeconds > one.atSeconds)
       .map((other) => (other.memory[what] - one.memory[what]) / (other.atSeconds - one.atSeconds)),
@@ -69,4 +75,13 @@ export function growth(
   const seconds = (samples.at(-1)?.atSeconds ?? 0) - (samples[0]?.atSeconds ?? 0);
   const grownKib = median(slopes) * seconds;
   return { grownKib, found: grownKib / median(samples.map(({ memory }) => memory[what])) };
+}
+
+function floorOf(samples: readonly SoakSample[], what: MemoryName): readonly SoakSample[] {
+  const floor: SoakSample[] = [];
+  for (let at = 0; at + FLOOR_SAMPLES <= samples.length; at += FLOOR_SAMPLES) {
+    const window = samples.slice(at, at + FLOOR_SAMPLES);
+    floor.push(window.reduce((least, one) => (one.memory[what] < least.memory[what] ? one : least)));
+  }
+  return floor;
 }

@@ -1,4 +1,4 @@
-/** All kinds of traffic of a soak at once, at full speed, for so many seconds; resolves with how much there was of each. */
+/** All kinds of traffic of a soak at once, at full speed, for so many seconds; resolves with how much there was of each, and of each error. */
 import path from "node:path";
 import { HawserError } from "../../core/errors.ts";
 import type { Lab } from "../../lab/lab-client.ts";
@@ -18,8 +18,14 @@ export async function sendTraffic(lab: Lab, seconds: number): Promise<Readonly<R
     wrk(lab, seconds, { connections: 4, headers: ["-H", "Connection: close"] }),
     otherKinds(lab, seconds),
   ]);
-  const errors = kept.errors + short.errors + (others["errors"] ?? 0);
-  return { keptAlive: kept.requests, shortConnections: short.requests, ...others, errors };
+  return {
+    keptAlive: kept.requests,
+    shortConnections: short.requests,
+    ...others,
+    // wrk's: late is what took 2 s, which on a machine that is busy otherwise is no fault.
+    late: kept.timeouts + short.timeouts,
+    errors: kept.errors + short.errors - kept.timeouts - short.timeouts,
+  };
 }
 
 async function wrk(
