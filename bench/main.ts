@@ -11,6 +11,11 @@ const PROGRAMS: readonly { readonly name: string; readonly file: string; readonl
     file: "control/main.ts",
     description: "the control plane: 1,000 agents, 10,000 pods, changes and reconnects",
   },
+  {
+    name: "soak",
+    file: "soak/main.ts",
+    description: "mixed HTTP traffic at full speed for minutes: nothing may leak, memory must be flat",
+  },
   { name: "h1", file: "h1.ts", description: "HTTP/1.1: the codec, and a request beside the same bytes: [rounds]" },
   { name: "routes", file: "routes.ts", description: "a decision about an HTTP request, by number and kind of rules" },
   {

@@ -6,9 +6,13 @@ import ipaddr from "ipaddr.js";
 
 export type AddressFamily = 4 | 6;
 
+/** Four decimal numbers up to 255, without zeros in front. */
+const DOTTED = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}$/;
+
 /** Undefined when the text is no IP address. Addresses with a zone (`fe80::1%eth0`) lose the zone. */
 export function normalizeAddress(text: string): string | undefined {
-  if (!text.includes(":")) return ipaddr.IPv4.isValidFourPartDecimal(text) ? text : undefined;
+  // Every connection asks, several times: the library's way to the same answer takes ten times as long.
+  if (!text.includes(":")) return DOTTED.test(text) ? text : undefined;
   const unzoned = text.split("%", 1)[0] ?? text;
   if (!ipaddr.IPv6.isValid(unzoned)) return undefined;
   const address = ipaddr.IPv6.parse(unzoned);

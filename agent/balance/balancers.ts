@@ -33,6 +33,7 @@ export class Balancers {
   readonly #maxDestinations: number;
   /** In order of last use, the longest unused first. */
   readonly #destinations = new Map<string, DestinationBalancer>();
+  #youngest: DestinationBalancer | undefined;
   #nextSweepMs = 0;
 
   constructor(options: BalancersOptions) {
@@ -66,10 +67,9 @@ export class Balancers {
     const key = stateKey(destination, candidates, ofRequests === true);
     const known = this.#destinations.get(key);
     if (known !== undefined) {
-      // Re-inserting moves it to the young end.
-      this.#destinations.delete(key);
-      this.#destinations.set(key, known);
-      return known;
+      // Re-inserting moves it to the young end, where it mostly is.
+      if (known !== this.#youngest) this.#destinations.delete(key);
+      return this.#insert(key, known);
     }
     if (this.#destinations.size >= this.#maxDestinations) this.#forgetOldest();
     const created = new DestinationBalancer({
@@ -78,8 +78,14 @@ export class Balancers {
       random: this.#options.random,
       events: this.#options.events,
     });
-    this.#destinations.set(key, created);
-    return created;
+    return this.#insert(key, created);
+  }
+
+  #insert(key: string, balancer: DestinationBalancer): DestinationBalancer {
+    if (balancer === this.#youngest) return balancer;
+    this.#youngest = balancer;
+    this.#destinations.set(key, balancer);
+    return balancer;
   }
 
   #forgetOldest(): void {

@@ -68,6 +68,7 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     this.#options = options;
     this.#report = new RequestReport(plane, facts, head);
     this.#isGrpc = isGrpc(head);
+    plane.metrics.gauges.requestsOpen += 1;
   }
 
   /** What it makes the agent hold. */
@@ -377,6 +378,7 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
 
   #conclude(reason: RequestReason, detail: string | undefined): void {
     this.#state = "over";
+    this.#options.plane.metrics.gauges.requestsOpen -= 1;
     this.#requestTimer?.cancel();
     this.#carrier?.drop();
     this.#report.conclude(reason, detail);

@@ -27,7 +27,7 @@ export function outgoingRequest(head: RequestHead, changes: RequestChanges, requ
     // A filter may name another host, but neither framing nor the connection is its business.
     authority = takeConnectionFields(fields).host ?? authority;
   }
-  if (!fields.has("x-request-id")) fields.add("x-request-id", requestId());
+  if (!fields.has("x-request-id")) fields.addParsed("x-request-id", requestId());
   const { path } = changes;
   const upgrade = offeredUpgrade(head);
   return {

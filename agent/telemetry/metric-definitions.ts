@@ -91,6 +91,8 @@ export function createMetricSet() {
       COUNTER_LABELS.collapsed,
     ),
     idleUpstreams: gauge("hawser_http_idle_upstreams", "Connections to endpoints that wait for a request", []),
+    upstreamsOpen: gauge("hawser_http_upstreams_open", "Connections to endpoints that requests are carried over", []),
+    requestsOpen: gauge("hawser_http_requests_open", "HTTP requests without an end yet", []),
 
     // What TrafficPolicies do to requests.
     policyRefusals: counter(
@@ -163,6 +165,12 @@ export function createMetricSet() {
       [],
     ),
     bufferedBytes: gauge("hawser_buffered_bytes", "Bytes held for readers that do not read", []),
+
+    // What data workers hold: none of it may grow for ever.
+    timersOpen: gauge("hawser_worker_timers", "Timers of the data workers that are still to fire", []),
+    heapBytes: gauge("hawser_worker_heap_bytes", "Used heap of the data workers", []),
+    externalBytes: gauge("hawser_worker_external_bytes", "Memory that the data workers' objects hold outside", []),
+    resources: gauge("hawser_worker_resources", "What keeps the data workers' event loops busy, by kind", ["kind"]),
 
     // Control.
     certificateExpiry: gauge("hawser_certificate_expiry_seconds", "Unix time at which the certificate expires", [

@@ -84,10 +84,18 @@ export interface WorkerGauges {
   tunnelsOpen: number;
   streamsOpen: number;
   bufferedBytes: number;
-  /** Connections to endpoints that wait for a request. */
+  /** Connections to endpoints: all that HTTP has, and those that wait for a request. */
+  upstreamsOpen: number;
   idleUpstreams: number;
-  /** HTTP requests in lines, for a place of a concurrency limit. */
+  /** Those in lines, for a place of a concurrency limit. */
   waitingRequests: number;
+  /** HTTP requests that have no end yet. */
+  requestsOpen: number;
+  /** Of the worker's clock, still to fire. */
+  timersOpen: number;
+  /** Of the worker's own heap, and of what its objects hold outside of it. */
+  heapBytes: number;
+  externalBytes: number;
 }
 
 /** How one circuit breaker is now. */
@@ -106,6 +114,8 @@ export interface MetricsBatch {
   readonly requests: readonly RequestDelta[];
   readonly gauges: Readonly<WorkerGauges>;
   readonly circuits: readonly CircuitReading[];
+  /** What keeps the worker's event loop busy, by Node's names of its kinds (sockets, servers, ports). */
+  readonly resources: Readonly<Record<string, number>>;
 }
 
 /** From a warm tunnel in the same rack to a connect timeout. */

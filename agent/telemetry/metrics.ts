@@ -35,12 +35,27 @@ export interface MetricTotals {
   readonly tunnelsOpen: number;
 }
 
+/** Shown as the sum over the workers, under the same names. */
+const GAUGES = [
+  "tunnelsOpen",
+  "streamsOpen",
+  "bufferedBytes",
+  "upstreamsOpen",
+  "idleUpstreams",
+  "waitingRequests",
+  "requestsOpen",
+  "timersOpen",
+  "heapBytes",
+  "externalBytes",
+] as const satisfies readonly (keyof WorkerGauges)[];
+
 export class AgentMetrics {
   readonly #set: AgentMetricSet = createMetricSet();
   readonly #connections: ConnectionSeries;
   readonly #requests: RequestTotals;
   readonly #circuits: CircuitStates;
   readonly #gauges = new Map<number, Readonly<WorkerGauges>>();
+  readonly #resources = new Map<number, Readonly<Record<string, number>>>();
   readonly #counterSeries = new Set<string>();
   readonly #quotas = new Set<string>();
   #totals = { connectionsOpened: 0, sentBytes: 0, receivedBytes: 0, refused: 0 };
@@ -82,6 +97,7 @@ export class AgentMetrics {
     for (const delta of batch.requests) this.#requests.add(delta);
     this.#circuits.merge(worker, batch.circuits);
     this.#gauges.set(worker, batch.gauges);
+    this.#resources.set(worker, batch.resources);
     this.#showGauges();
   }
 
@@ -90,6 +106,7 @@ export class AgentMetrics {
     this.#connections.forgetWorker(worker);
     this.#circuits.merge(worker, []);
     this.#gauges.delete(worker);
+    this.#resources.delete(worker);
     this.#showGauges();
   }
 
@@ -161,11 +178,17 @@ export class AgentMetrics {
   }
 
   #showGauges(): void {
-    this.#set.tunnelsOpen.set(this.#sumGauge("tunnelsOpen"));
-    this.#set.streamsOpen.set(this.#sumGauge("streamsOpen"));
-    this.#set.bufferedBytes.set(this.#sumGauge("bufferedBytes"));
-    this.#set.idleUpstreams.set(this.#sumGauge("idleUpstreams"));
-    this.#set.waitingRequests.set(this.#sumGauge("waitingRequests"));
+    for (const name of GAUGES) this.#set[name].set(this.#sumGauge(name));
+    this.#set.resources.reset();
+    for (const [kind, count] of this.#sumResources()) this.#set.resources.set({ kind }, count);
+  }
+
+  #sumResources(): ReadonlyMap<string, number> {
+    const sums = new Map<string, number>();
+    for (const resources of this.#resources.values()) {
+      for (const [kind, count] of Object.entries(resources)) sums.set(kind, (sums.get(kind) ?? 0) + count);
+    }
+    return sums;
   }
 
   #sumGauge(name: keyof WorkerGauges): number {

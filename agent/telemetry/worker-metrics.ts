@@ -47,11 +47,18 @@ export class WorkerMetrics {
     tunnelsOpen: 0,
     streamsOpen: 0,
     bufferedBytes: 0,
+    upstreamsOpen: 0,
     idleUpstreams: 0,
     waitingRequests: 0,
+    requestsOpen: 0,
+    timersOpen: 0,
+    heapBytes: 0,
+    externalBytes: 0,
   };
   /** Likewise. */
   circuits: readonly CircuitReading[] = [];
+  /** As above, by kind. */
+  resources: Readonly<Record<string, number>> = {};
   readonly requests: RequestCounts;
   readonly #clock: Clock;
   readonly #maxConnectionSeries: number;
@@ -172,6 +179,7 @@ export class WorkerMetrics {
       requests: this.requests.collect(),
       gauges: { ...this.gauges },
       circuits: this.circuits,
+      resources: this.resources,
     };
   }
 

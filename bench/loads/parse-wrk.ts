@@ -9,6 +9,8 @@ export interface WrkResult {
   readonly p999Us: number;
   /** Connections that failed, reads, writes, answers that were no success, and answers after 2 s. */
   readonly errors: number;
+  /** Of these, the answers after 2 s. */
+  readonly timeouts: number;
 }
 
 export function parseWrk(stdout: string): WrkResult {

@@ -52,25 +52,41 @@ export async function startPeer(peer: Peer, place: PeerPlace): Promise<RunningPe
   const directory = path.join(place.lab.stateDir, "peers", peer.name);
   mkdirSync(directory, { recursive: true });
   const entryOf = (service: ServiceName): Endpoint => ({ host: place.gateway, port: peer.basePort + indexOf(service) });
-  const values = {
-    ...(await writeCertificates(directory, place)),
-    directory,
-    httpEntryPort: entryOf("http").port,
-    // What HTTP chooses is the server of the calls.
-    callsExitPort: peer.basePort + SERVER_PORTS + indexOf("calls"),
-  };
-  const services = SERVICES.filter(({ name }) => name !== "http").map(({ name, pod, port }) => ({
+  const ports = SERVICES.map(({ name, pod, port }) => ({
     service: name,
     entryPort: peer.basePort + indexOf(name),
     exitPort: peer.basePort + SERVER_PORTS + indexOf(name),
     podAddress: place.podAddresses.get(pod) ?? "127.0.0.1",
     podPort: port,
   }));
+  const values = { ...(await writeCertificates(directory, place)), directory, ...httpValues(ports) };
+  const services = ports.filter(({ service }) => service !== "http");
   const server = await startSide(place.lab, SERVER_NODE, peer, peer.serverTemplate, values, services);
   const client = await startSide(place.lab, CLIENT_NODE, peer, peer.clientTemplate, values, services);
   await untilAnswering(place.lab, peer, entryOf("calls"), "/", [client, server]);
   await untilAnswering(place.lab, peer, entryOf("http"), ROUTED_PATH, [client, server]);
   return { client: processesOf(client), server: processesOf(server), entryOf };
+}
+
+interface ServicePorts {
+  readonly service: ServiceName;
+  readonly entryPort: number;
+  readonly exitPort: number;
+  readonly podAddress: string;
+  readonly podPort: number;
+}
+
+/** HTTP routing has sections of its own. Where its far side only passes bytes on, it is the exit of the calls. */
+function httpValues(ports: readonly ServicePorts[]): TemplateValues {
+  const portsOf = (name: ServiceName): ServicePorts => ports[indexOf(name)] as ServicePorts;
+  const { entryPort, exitPort, podAddress, podPort } = portsOf("http");
+  return {
+    httpEntryPort: entryPort,
+    httpExitPort: exitPort,
+    httpPodAddress: podAddress,
+    httpPodPort: podPort,
+    callsExitPort: portsOf("calls").exitPort,
+  };
 }
 
 function indexOf(service: ServiceName): number {

@@ -13,7 +13,7 @@ http {
   access_log off;
   # No connection is ended in the middle of a load.
   keepalive_requests 1000000000;
-  keepalive_timeout 1h;
+  keepalive_timeout ${KEEPALIVE:-1h};
   client_body_temp_path $POD_DATA/body;
   proxy_temp_path $POD_DATA/proxy;
   fastcgi_temp_path $POD_DATA/fastcgi;

@@ -56,8 +56,9 @@ export class AnswerWriter {
   head(response: ResponseHead, isLeaving: boolean): void {
     const { status, reason = phraseOf(status), fields } = response;
     const framing = this.#framingFor(response);
+    // Said now: a client that hears of the end only when it comes may have sent its next request by then.
     this.#keepOpen =
-      this.#request?.keepAlive === true && !isLeaving && !this.#mayWithholdBody && framing.body !== "until-close";
+      this.#request?.keepAlive === true && !isLeaving && this.#isRestSmall && framing.body !== "until-close";
     const connection = this.#connectionFor(this.#keepOpen);
     this.#body.begin(writeResponseHead({ status, reason, fields, framing, connection }), framing.body);
   }
@@ -66,10 +67,10 @@ export class AnswerWriter {
     return this.#body.write(content);
   }
 
-  /** True: another request may follow. What is left of this one would have to be read by nobody. */
+  /** True: another request may follow, after what is left of this one. */
   end(trailers: Fields | undefined): boolean {
     this.#body.end(trailers);
-    return this.#keepOpen && this.#requestEnded;
+    return this.#keepOpen;
   }
 
   /** An answer of ours. True: another request may follow, after what is left of this one. */

@@ -68,6 +68,9 @@ test("nothing is left to fill in of any peer's configuration", (t) => {
     directory: "d",
     loadModule: "",
     httpEntryPort: 4,
+    httpExitPort: 5,
+    httpPodAddress: "h",
+    httpPodPort: 6,
     callsExitPort: 2,
   };
   const service = { service: "calls", entryPort: 1, exitPort: 2, podAddress: "a", podPort: 3 };

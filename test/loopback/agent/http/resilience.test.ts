@@ -275,7 +275,7 @@ test("a client that has said that it is its last request may end its side and st
   t.deepEqual(world.requests(), { "2xx answered": 1 });
 });
 
-test("an answer before the body has come: passed on, and the connection closes", async (t) => {
+test("an answer before the body has come: passed on, said to be the last, and the connection closes", async (t) => {
   const origin = await rawOrigin(t, (socket) => {
     socket.once("data", () => socket.write("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"));
   });
@@ -284,7 +284,24 @@ test("an answer before the body has come: passed on, and the connection closes",
   const probe = new PodProbe(client);
   client.write(post(1_000_000, "part"));
   await probe.saw("end");
-  t.regex(probe.text, /^HTTP\/1\.1 413 /);
+  t.regex(probe.text, /^HTTP\/1\.1 413 .*connection: close\r\n/s);
+  client.end();
+  await world.settle();
+});
+
+test("an answer before the rest of a small body: the rest is thrown away, and the next request is answered", async (t) => {
+  const origin = await rawOrigin(t, (socket) => {
+    socket.once("data", () => socket.write(OK));
+  });
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
+  const client = await world.connect();
+  const probe = new PodProbe(client);
+  client.write(post(1_000, "part"));
+  await eventually("the answer", () => probe.text.endsWith("ok"));
+  t.notRegex(probe.text, /connection/i);
+  client.write("x".repeat(996) + GET);
+  await eventually("another answer", () => probe.text.split("HTTP/1.1 200").length === 3);
+  t.deepEqual(world.requests(), { "2xx answered": 2 });
   client.end();
   await world.settle();
 });

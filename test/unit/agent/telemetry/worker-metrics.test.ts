@@ -43,7 +43,19 @@ test("a batch holds only what changed since the last one", (t) => {
     counters: [],
     connectDurations: [],
     requests: [],
-    gauges: { tunnelsOpen: 0, streamsOpen: 0, bufferedBytes: 0, idleUpstreams: 0, waitingRequests: 0 },
+    gauges: {
+      tunnelsOpen: 0,
+      streamsOpen: 0,
+      bufferedBytes: 0,
+      upstreamsOpen: 0,
+      idleUpstreams: 0,
+      waitingRequests: 0,
+      requestsOpen: 0,
+      timersOpen: 0,
+      heapBytes: 0,
+      externalBytes: 0,
+    },
+    resources: {},
     circuits: [],
   });
   counters.sentBytes += 5;

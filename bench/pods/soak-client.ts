@@ -1,0 +1,82 @@
+/**
+ * The traffic of a soak that wrk does not make: bodies, clients that leave in the middle, requests sent ahead. Prints how
+ * many of each there were, and of each error, as JSON. Usage: `node soak-client.ts <host> <port> <seconds>`.
+ */
+import { once } from "node:events";
+import { Agent, request } from "node:http";
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+
+const [host = "", port = "", seconds = ""] = process.argv.slice(2);
+const endMs = performance.now() + Number(seconds) * 1_000;
+const LARGEST_BODY_BYTES = 256 * 1024;
+/** What of a body is sent before the client leaves. */
+const PART_BYTES = 2_000;
+const LEAVES_AFTER_MS = 20;
+const AHEAD = 8;
+const body = Buffer.alloc(LARGEST_BODY_BYTES, "x");
+const counts: Record<string, number> = {};
+
+/** Loops of each kind at once. */
+const KINDS: readonly (readonly [name: string, loops: number, once: (agent: Agent) => Promise<unknown>])[] = [
+  ["bodies", 4, (agent) => post("/upload", "length", agent)],
+  ["chunkedBodies", 2, (agent) => post("/app/upload", "chunked", agent)],
+  ["leftWaiting", 4, () => leave(`GET /app/slow HTTP/1.1\r\nhost: soak\r\n\r\n`)],
+  [
+    "leftSending",
+    2,
+    () => leave(`POST /app HTTP/1.1\r\nhost: soak\r\ncontent-length: 100000\r\n\r\n${"x".repeat(PART_BYTES)}`),
+  ],
+  ["sentAhead", 1, () => sendAhead()],
+];
+
+await Promise.all(KINDS.flatMap(([name, loops, once]) => Array.from({ length: loops }, () => repeat(name, once))));
+console.log(JSON.stringify(counts));
+
+async function repeat(name: string, once: (agent: Agent) => Promise<unknown>): Promise<void> {
+  const agent = new Agent({ keepAlive: true });
+  while (performance.now() < endMs) {
+    try {
+      await once(agent);
+      counts[name] = (counts[name] ?? 0) + 1;
+    } catch (error) {
+      const what = `error ${name}: ${error instanceof Error ? error.message : String(error)}`;
+      counts[what] = (counts[what] ?? 0) + 1;
+      await delay(LEAVES_AFTER_MS);
+    }
+  }
+  agent.destroy();
+}
+
+async function post(path: string, framing: "length" | "chunked", agent: Agent): Promise<void> {
+  const bytes = Math.floor(Math.random() * LARGEST_BODY_BYTES);
+  const headers = framing === "length" ? { "content-length": bytes } : {};
+  const asked = request({ host, port, path, method: "POST", headers, agent });
+  asked.end(body.subarray(0, bytes));
+  const [answer] = (await once(asked, "response")) as [import("node:http").IncomingMessage];
+  answer.resume();
+  await once(answer, "end");
+  if (answer.statusCode !== 200)
+    throw new Error(`answer ${answer.statusCode} ${answer.headers["hawser-reason"] ?? ""}`);
+}
+
+/** Sends, and is gone before there can be an answer. */
+async function leave(text: string): Promise<void> {
+  const socket = connect({ host, port: Number(port) });
+  await once(socket, "connect");
+  socket.write(text);
+  await delay(LEAVES_AFTER_MS * Math.random());
+  if (Math.random() < 0.5) socket.resetAndDestroy();
+  else socket.destroy();
+  await once(socket, "close");
+}
+
+async function sendAhead(): Promise<void> {
+  const socket = connect({ host, port: Number(port) });
+  const last = `GET /last HTTP/1.1\r\nhost: soak\r\nconnection: close\r\n\r\n`;
+  socket.write(`GET /ahead HTTP/1.1\r\nhost: soak\r\n\r\n`.repeat(AHEAD - 1) + last);
+  let text = "";
+  socket.on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));
+  await once(socket, "close");
+  if (text.split("HTTP/1.1 200").length - 1 !== AHEAD) throw new Error("answers are missing");
+}
