@@ -13,10 +13,12 @@
  */
 import type { Timer } from "../../core/clock.ts";
 import type { Fallback, RouteRule } from "../../protocol/route-table.ts";
-import type { Candidate } from "../../routing/decide-connection.ts";
 import type { ForwardRequest, RespondToRequest } from "../../routing/http/request-decision.ts";
 import type { RequestFacts } from "../../routing/http/request-facts.ts";
 import type { Admission, AdmissionAsker, Refusal } from "./admission.ts";
+import { answerToClient } from "./answer-to-client.ts";
+import { watchedUpgrade } from "./watched-upgrade.ts";
+import { factsOfRequest } from "./facts-of-request.ts";
 import { carryRequest } from "./carry-request.ts";
 import { decidedAnswer, fieldsOf } from "./decided-answer.ts";
 import type { ExchangeClient, RequestFault } from "./exchange-client.ts";
@@ -27,10 +29,10 @@ import { timeBoundOf } from "./grpc/deadline.ts";
 import { GrpcStatus, readGrpcStatus } from "./grpc/grpc-status.ts";
 import { isGrpc } from "./grpc/is-grpc.ts";
 import { grpcTrailers } from "./grpc/write-grpc-answer.ts";
-import { outgoingRequest, outgoingResponse } from "./outgoing-heads.ts";
+import { outgoingRequest } from "./outgoing-heads.ts";
 import type { OwnAnswer, WholeAnswer } from "./own-answer.ts";
 import type { BoundedOwner, TooLarge } from "./protect/bounded-carrier.ts";
-import type { RequestCarrier, UpgradedConnection } from "./request-carrier.ts";
+import type { RequestCarrier } from "./request-carrier.ts";
 import { FallbackRequest } from "./resilience/fallback-request.ts";
 import { type FailureReason, type RequestReason, statusOf } from "./request-failure.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -86,7 +88,7 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
       this.onGivenUp("connect-not-supported", "CONNECT would be a tunnel past every route");
       return;
     }
-    const request = this.#requestFacts();
+    const request = factsOfRequest(this.#options);
     const decision = this.#options.router.decide(request);
     if (decision.kind === "respond") this.#respond(decision);
     else this.#forward(decision.kind === "forward" ? decision : undefined, request);
@@ -200,23 +202,6 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
 
   // Down the layers.
 
-  #requestFacts(): RequestFacts {
-    const { plane, facts, router, head } = this.#options;
-    return {
-      source: facts.source.workload,
-      identity: router.identity,
-      service: facts.service.key,
-      port: facts.port,
-      scheme: head.scheme,
-      method: head.method,
-      target: head.path,
-      authority: head.authority,
-      headers: head.fields,
-      random: plane.drawShare(),
-      mirrorRandom: plane.random(),
-    };
-  }
-
   #forward(decision: ForwardRequest | undefined, request: RequestFacts): void {
     const { facts, plane, head } = this.#options;
     const plan = planForward(decision, head, facts);
@@ -251,23 +236,13 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
   }
 
   #outgoingAnswer(response: ResponseHead): ResponseHead | undefined {
-    const changes = this.#plan?.responseHeaders;
-    if (changes === undefined) return response;
-    return this.#filtered(() => {
-      const head = outgoingResponse(response, changes);
-      if (this.#fallback?.isUsed === true) head.fields.set("hawser-reason", "fallback");
-      else if (this.#plan?.rule?.session !== undefined) this.#beginSession(this.#plan, this.#plan.rule, head.fields);
-      return head;
-    });
-  }
-
-  /** A client that came to its session's endpoint knows it already. */
-  #beginSession(plan: ForwardPlan, rule: RouteRule, fields: Fields): void {
-    const { endpoint } = this.#report;
+    const plan = this.#plan;
+    if (plan === undefined) return response;
     const { sessions } = this.#options.plane;
-    if (endpoint === undefined || (plan.endpoint !== undefined && isSameEndpoint(endpoint, plan.endpoint))) return;
-    const field = sessions.begin(rule, plan.target, endpoint);
-    if (field !== undefined) fields.add(...field);
+    const isFallback = this.#fallback?.isUsed === true;
+    return this.#filtered(() =>
+      answerToClient(response, { plan, isFallback, sessions, endpoint: this.#report.endpoint }),
+    );
   }
 
   /** A filter that makes no field is the operator's mistake, and answered as such. */
@@ -291,7 +266,10 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     if (head === undefined || upstream === undefined) return;
     this.#report.status = head.status;
     this.#conclude("upgraded", undefined);
-    this.#options.client.upgrade(head, this.#admission === undefined ? upstream : watched(upstream, this.#admission));
+    this.#options.client.upgrade(
+      head,
+      this.#admission === undefined ? upstream : watchedUpgrade(upstream, this.#admission),
+    );
   }
 
   // Ends.
@@ -385,19 +363,4 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     const { status, grpcStatus } = this.#report;
     this.#admission?.over({ reason, status, grpcStatus });
   }
-}
-
-function isSameEndpoint(one: Candidate, other: Candidate): boolean {
-  return one.key === other.key && one.address === other.address;
-}
-
-/** The same connection, whose admission is told when it has ended. */
-function watched(upstream: UpgradedConnection, admission: Admission): UpgradedConnection {
-  return {
-    handOver: (relay) => upstream.handOver(relay),
-    relayEnded: (reason) => {
-      upstream.relayEnded(reason);
-      admission.closed?.();
-    },
-  };
 }
