@@ -3,6 +3,8 @@ import test, { type ExecutionContext } from "ava";
 import type { Fallback, RouteRetry, RouteRule } from "../../../../protocol/route-table.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
+import { h2Call } from "../../../support/h2-call.ts";
+import { h2Client } from "../../../support/h2-client.ts";
 import { httpOrigin, rawOrigin } from "../../../support/http-origin.ts";
 import { forward, HttpWorld, type HttpWorldOptions } from "../../../support/http-world.ts";
 
@@ -168,10 +170,10 @@ test("a rule without a usable backend falls back as well", async (t) => {
 
 test("a gRPC call gets no answer of HTTP", async (t) => {
   const world = await worldWith(t, SORRY, { origins: [NOBODY] });
-  const response = await fetch(world.url, {
-    method: "POST",
-    headers: { "content-type": "application/grpc" },
-    body: "x",
-  });
-  t.not(response.headers.get("hawser-reason"), "fallback");
+  const session = await h2Client(t, world);
+  const answer = await h2Call(session, { ":method": "POST", ":path": "/", "content-type": "application/grpc" }, "x");
+  t.is(answer.status, 200);
+  t.is(answer.headers["grpc-status"], "14");
+  t.is(answer.headers["hawser-reason"], "no-endpoints");
+  session.close();
 });
