@@ -1,6 +1,6 @@
 /**
- * `npm test`: unit and loopback tests, then the stories, one file at a time (they measure, and two cores are few). Those on
- * a real API server are `npm run test:kubernetes`.
+ * `npm test`: unit and loopback tests, then the stories: two files at a time, and those that measure one at a time, for two
+ * cores are few. Those on a real API server are `npm run test:kubernetes`.
  * `npm test -- FILES` runs only these. The last line is `N passed, N failed` (`, N skipped` when there are any).
  */
 import { namespaceSupport } from "../launcher/namespace-support.ts";
@@ -9,9 +9,26 @@ import type { AvaRun } from "./run-ava.ts";
 import { addCounts, formatCounts } from "./tap-counter.ts";
 import type { TapCounts } from "./tap-counter.ts";
 
+/** Stories that look at times, rates or losses, which another lab beside them would change. */
+const MEASURING = [
+  "agent-lifecycle",
+  "balancing",
+  "bench",
+  "bridged-agent-lifecycle",
+  "bulk",
+  "controller-lifecycle",
+  "endpoint-choice",
+  "protection",
+  "protocol-detection",
+  "quota",
+  "resilience",
+  "soak",
+].map((name) => `e2e/${name}.test.ts`);
+
 const ALL: readonly AvaRun[] = [
   { files: ["test/**/*.test.ts", "!test/kubernetes/**"] },
-  { files: ["e2e/*.test.ts"], concurrency: 1 },
+  { files: ["e2e/*.test.ts", ...MEASURING.map((file) => `!${file}`)], concurrency: 2 },
+  { files: MEASURING, concurrency: 1 },
 ];
 
 function runsFor(files: readonly string[]): readonly AvaRun[] {
