@@ -29,6 +29,8 @@ import { Interception } from "./interception.ts";
 import { localIdentities } from "./local-identities.ts";
 import { Marks } from "./netfilter/marks.ts";
 import { Ownership } from "./ownership.ts";
+import { AgentQuotas } from "./quota/agent-quotas.ts";
+import { QuotaNodeCount } from "./quota/quota-node-count.ts";
 import type { AgentSettings } from "./settings.ts";
 import { type ReservedPorts, reservePorts } from "./sockets/reserved-ports.ts";
 import { AgentMetrics } from "./telemetry/metrics.ts";
@@ -63,6 +65,7 @@ export class Agent {
   readonly #servers: readonly AdminServer[];
   readonly #ports: ReservedPorts;
   readonly #workers: WorkerPool;
+  readonly #quotas: AgentQuotas;
   readonly #interception: Interception;
   readonly #timers: Timer[] = [];
   #table: TableState | undefined;
@@ -100,6 +103,7 @@ export class Agent {
     });
     this.#ports = reservePorts();
     this.#workers = this.#createWorkers();
+    this.#quotas = this.#createQuotas();
     this.#interception = this.#createInterception();
     this.#servers = this.#createServers();
   }
@@ -145,6 +149,7 @@ export class Agent {
     this.#channel.send({ kind: "goodbye", removed: !superseded && !settings.keepRules });
     // The rules of an agent without successor stay until its last connection has ended: none may continue in clear.
     const aborted = await this.#workers.drain({ deadlineMs: settings.drainMs, keepListening: !superseded });
+    this.#quotas.close();
     await this.#interception.stop({ remove: !settings.keepRules });
     // A request that waits for its thread is given up, and with it what waits for the request.
     await this.#requests.close();
@@ -165,14 +170,17 @@ export class Agent {
       hello: () => this.#hello(),
       onTable: (message) => this.#tableMessage(message),
       onRoots: (message) => this.#rootsMessage(message),
+      onQuotaLease: (message) => this.#quotas.leased(message),
       onOpen: () => {
         this.#absence.ended();
         this.#metrics.channelConnected(true);
         this.#report();
+        this.#quotas.channelOpened();
         this.#certificates.retryNow();
       },
       onClose: () => {
         this.#absence.began();
+        this.#quotas.channelLost();
         this.#metrics.channelConnected(false);
       },
       clock,
@@ -187,6 +195,7 @@ export class Agent {
     return new WorkerPool({
       count: settings.workers,
       settings: {
+        workers: settings.workers,
         node: settings.node,
         logLevel: settings.logLevel,
         mark: Marks.own,
@@ -198,9 +207,23 @@ export class Agent {
       },
       table: () => this.#table?.toSnapshot(),
       credentials: () => this.#credentials(),
+      onQuotaUsage: (worker, usage) => this.#quotas.workerTold(worker, usage),
+      onDied: (worker) => this.#quotas.workerDied(worker),
       metrics: this.#metrics,
       log,
       clock,
+    });
+  }
+
+  #createQuotas(): AgentQuotas {
+    const nodes = new QuotaNodeCount(() => this.#table);
+    return new AgentQuotas({
+      workers: this.#options.settings.workers,
+      nodes: () => nodes.count,
+      send: (report) => this.#channel.send(report),
+      post: (worker, rates) => this.#workers.post(worker, { kind: "quota-rates", rates }),
+      clock: this.#options.clock,
+      metrics: this.#metrics,
     });
   }
 
@@ -239,6 +262,9 @@ export class Agent {
       ...settings.admin,
       ...common,
       configDump: () => this.#configDump(),
+      endpoints: async (service) => {
+        return { node: settings.node, service, endpoints: await this.#workers.inspect(service) };
+      },
     });
     if (settings.metrics === undefined) return [admin];
     return [admin, new AdminServer({ name: "metrics", ...settings.metrics, ...common })];
@@ -258,6 +284,7 @@ export class Agent {
       settings: { ...settings },
       table: this.#table?.toSnapshot(),
       certificates: this.#certificates.bundles().values(),
+      quotas: this.#quotas.states,
       interception: this.#interception.describe(),
     });
   }

@@ -7,6 +7,8 @@ import { HawserError } from "../core/errors.ts";
 import { connectLab } from "../lab/lab-client.ts";
 import type { Lab } from "../lab/lab-client.ts";
 import type { LabPodStatus, LabStatus } from "../lab/lab-status.ts";
+import type { AdminPort } from "./explain/admin-port.ts";
+import { type ExplainFlags, explainLive, withQuestionOptions } from "./explain-command.ts";
 import { renderLabStatus } from "./render-lab-status.ts";
 
 interface CommonFlags {
@@ -49,6 +51,11 @@ export function addLabCommands(program: Command): void {
     .option(...NAME)
     .option("--json", "as one JSON string")
     .action((node: string, flags: CommonFlags) => withLab(flags, (one) => printRules(one, node, flags)));
+  withQuestionOptions(lab.command("explain"))
+    .description("What would become of a request, and why, by the table in force and what an agent knows of endpoints.")
+    .argument("<who>", "a node, whose agent is asked, or `controller`")
+    .option(...NAME)
+    .action((who: string, flags: CommonFlags & ExplainFlags) => withLab(flags, (one) => explainInLab(one, who, flags)));
   lab
     .command("logs")
     .description("Log of `controller`, `cluster`, a node's agent or a pod.")
@@ -68,6 +75,25 @@ async function withLab(flags: CommonFlags, use: (lab: Lab) => Promise<void>): Pr
 async function printStatus(lab: Lab, flags: CommonFlags): Promise<void> {
   const status = await lab.status();
   console.log(flags.json === true ? JSON.stringify(status, null, 2) : renderLabStatus(status));
+}
+
+async function explainInLab(lab: Lab, who: string, flags: ExplainFlags): Promise<void> {
+  console.log(await explainLive(labPort(lab, who), flags));
+}
+
+/** The admin ports are on loopback addresses inside the lab. */
+function labPort(lab: Lab, who: string): AdminPort {
+  const name = who === "controller" ? "the controller" : `the agent of ${who}`;
+  const get = async (from: string): Promise<unknown> => {
+    const asked =
+      who === "controller"
+        ? lab.call("controllerHttp", { path: from })
+        : lab.call("nodeHttp", { node: who, path: from });
+    const { status, body } = await asked;
+    if (status === 200) return JSON.parse(body);
+    throw new HawserError("no-admin-answer", `${name} answers ${from} with HTTP status ${status}: ${body.trim()}`);
+  };
+  return { name, get };
 }
 
 async function printRules(lab: Lab, node: string, flags: CommonFlags): Promise<void> {

@@ -39,8 +39,9 @@ A request is under the policy of its rule, of its route and of the Service that 
 of these that has it; of \`timeouts\` and \`retries\` each value by itself, after what the rule says. What is counted is counted for what the policy
 is for: rules of one route share the count of its policy, and a rule with a policy of its own has its own.
 
-A Service whose policy has one of the parts about requests is handled request by request by the agent of each caller's node, with
-a route and without. What no agent carries out in this version is told as \`not-supported\`. How documents are read:
+A Service whose policy has one of the parts about requests, a hash, or an ejection by what requests say (\`consecutiveErrors\`,
+\`successShare\`, \`latency\`) is handled request by request by the agent of each caller's node, with
+a route and without. How documents are read:
 [decision 0025](decisions/0025-traffic-policy.md).`,
   RequestMatch: `Further conditions of a rule: all of its matches are then for requests only that satisfy these too. A match with a condition
 goes before the same one without. The rule, in the same namespace, has it once among its own filters:
@@ -116,7 +117,7 @@ function describe({ description = "" }: JsonSchema): { readonly does: string; re
 function valueText(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? "none" : value.join(", ");
   if (typeof value === "object") return "all its defaults";
-  return value === "" ? '""' : String(value);
+  return value === "" ? '""' : `${value as string | number | boolean}`;
 }
 
 /** Keys of a mapping, their own keys below them; of a list of mappings, those of each entry. Alternatives say it all themselves. */

@@ -1,24 +1,34 @@
 /** `hawser explain` as text (pure): what was asked, which rule it is under, and what becomes of it. */
-import type { HeaderChanges, RouteRule } from "../protocol/route-table.ts";
+import type { LiveEndpoint } from "../protocol/live-state.ts";
+import type { HeaderChanges } from "../protocol/route-table.ts";
 import { describeMatch } from "../routing/http/describe-match.ts";
 import type { Explanation, ExplainedEndpoint, Outcome } from "../routing/http/explain-request.ts";
 import type { ForwardRequest, RespondToRequest } from "../routing/http/request-decision.ts";
+import { type Line, ruleLines, serviceLines } from "./policy-lines.ts";
 
-type Line = readonly [label: string, text: string];
+const LABEL_WIDTH = 12;
 
-const LABEL_WIDTH = 11;
+/** What comes from whoever has the table in force. */
+export interface LiveFacts {
+  /** `agent of node-1, table 10`. */
+  readonly about: string;
+  /** As the workers of one agent see them. */
+  readonly live: readonly LiveEndpoint[];
+  /** Of that agent. */
+  readonly node: string | undefined;
+}
 
-export function renderExplanation(explanation: Explanation): string {
-  const lines: Line[] = [...asked(explanation), ...under(explanation)];
-  for (const outcome of explanation.outcomes) lines.push(...outcomeLines(outcome, explanation.outcomes.length > 1));
+export function renderExplanation(explanation: Explanation, facts?: LiveFacts): string {
+  const lines: Line[] = [...asked(explanation), ...inForce(explanation, facts), ...under(explanation)];
+  const several = explanation.outcomes.length > 1;
+  for (const outcome of explanation.outcomes) lines.push(...outcomeLines(outcome, several, facts?.live ?? []));
   if (explanation.by !== undefined) lines.push(...ruleLines(explanation.by.rule));
-  if (explanation.notInForce !== undefined) lines.push(["note", explanation.notInForce]);
   return lines.map(([label, text]) => `${label.padEnd(LABEL_WIDTH)}${text}`.trimEnd()).join("\n");
 }
 
 function asked({ question, servicePort }: Explanation): readonly Line[] {
   const { method, authority, target, source, namespace, service, port } = question;
-  const protocol = servicePort?.appProtocol ?? servicePort?.name ?? "";
+  const protocol = servicePort?.policyProtocol ?? servicePort?.appProtocol ?? servicePort?.name ?? "";
   const from = source === undefined ? `a caller in namespace ${namespace}` : `pod ${source.uid} on node ${source.node}`;
   return [
     ["request", `${method} http://${authority}${target}`],
@@ -27,30 +37,42 @@ function asked({ question, servicePort }: Explanation): readonly Line[] {
   ];
 }
 
+function inForce({ question }: Explanation, facts: LiveFacts | undefined): readonly Line[] {
+  if (facts === undefined) return [];
+  const { source } = question;
+  if (facts.node === undefined || source === undefined || source.node === facts.node)
+    return [["in force", facts.about]];
+  return [["in force", `${facts.about}; the caller is on ${source.node}, whose agent may see endpoints otherwise`]];
+}
+
 function under({ by, place, outcomes }: Explanation): readonly Line[] {
   if (by === undefined) {
     const routed = outcomes[0]?.decision.kind !== "not-routed";
     return routed ? [] : [["route", "none is attached: handled as a connection"]];
   }
   const { kind, rule, match } = by;
-  const name = rule.name === undefined ? "" : ` "${rule.name}"`;
   const at = place === undefined ? "" : ` (${place.file}:${place.line})`;
+  if (kind === "TrafficPolicy") return [["route", `none, but TrafficPolicy ${rule.route} speaks of requests${at}`]];
+  const name = rule.name === undefined ? "" : ` "${rule.name}"`;
   return [
     ["route", `${kind} ${rule.route}, rule ${rule.index + 1}${name}${at}`],
     ["match", describeMatch(match)],
   ];
 }
 
-function outcomeLines({ share, decision, endpoints }: Outcome, several: boolean): readonly Line[] {
-  if (decision.kind === "not-routed") return [];
+function outcomeLines(outcome: Outcome, several: boolean, live: readonly LiveEndpoint[]): readonly Line[] {
+  const { share, decision, service } = outcome;
+  const candidates = [...(service === undefined ? [] : serviceLines(service)), ...endpointLines(outcome, live)];
+  if (decision.kind === "not-routed") return candidates;
   const label = several ? `${Number((share * 100).toFixed(2))} %` : "result";
   return decision.kind === "forward"
-    ? [[label, forwarded(decision)], ...sentLines(decision), ...endpoints.map(endpointLine)]
+    ? [[label, forwarded(decision)], ...sentLines(decision), ...candidates]
     : [[label, answered(decision)], ...headerLines("response", decision.responseHeaders)];
 }
 
 function forwarded({ backend }: ForwardRequest): string {
-  return `forwarded to Service ${backend.service}, port ${backend.port}`;
+  const subset = backend.subset === undefined ? "" : `, Subset ${backend.subset.name}`;
+  return `forwarded to Service ${backend.service}, port ${backend.port}${subset}`;
 }
 
 function answered({ status, grpcStatus, code, reason }: RespondToRequest): string {
@@ -80,27 +102,44 @@ function headerLines(of: string, changes: readonly HeaderChanges[]): readonly Li
   ]);
 }
 
+function endpointLines({ decision, endpoints }: Outcome, live: readonly LiveEndpoint[]): readonly Line[] {
+  return endpoints.map((endpoint) => {
+    const seen = live.filter(
+      (each) =>
+        each.endpoint === endpoint.key &&
+        each.address === endpoint.address &&
+        each.ofRequests === (decision.kind === "forward"),
+    );
+    const [label, text] = endpointLine(endpoint);
+    return [label, `${text}${liveText(seen)}`];
+  });
+}
+
+const MS_PER_SECOND = 1_000;
+
+function seconds(ms: number): string {
+  return `${Math.ceil(ms / MS_PER_SECOND)} s`;
+}
+
+/** Workers see endpoints each for itself. */
+function liveText(seen: readonly LiveEndpoint[]): string {
+  if (seen.length === 0) return "";
+  const out = seen.filter(({ state }) => state !== "serving");
+  const inFlight = seen.reduce((sum, each) => sum + each.inFlight, 0);
+  const longestMs = Math.max(0, ...out.map(({ ejectedForMs = 0 }) => ejectedForMs));
+  const workers = seen.length === 1 ? "" : ` in ${out.length} of ${seen.length} workers`;
+  const ejected = out.length === 0 ? "" : `; ${out[0]?.state ?? ""}${workers}, for ${seconds(longestMs)} more`;
+  const pausedMs = Math.max(0, ...seen.map(({ pausedForMs = 0 }) => pausedForMs));
+  const paused = pausedMs === 0 ? "" : `; asked for a pause, ${seconds(pausedMs)} more`;
+  const weights = seen.map(({ weightNow }) => weightNow).filter((weight) => weight !== undefined);
+  const grown = weights.length === 0 ? "" : `; now weight ${Math.min(...weights)}`;
+  return `${ejected}${paused}${grown}; ${inFlight} in flight`;
+}
+
 function endpointLine({ key, address, port, node, state, weight, chosen }: ExplainedEndpoint): Line {
   const pod = key.includes("/") ? (key.split(":")[0] ?? key) : "outside the pods";
   const at = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
   const where = node === undefined ? "" : ` on ${node}`;
   const why = chosen || state !== "ready" ? "" : ", not for this caller";
   return ["", `${chosen ? "-" : "x"} ${pod} ${at}${where}, ${state}, weight ${weight}${why}`];
-}
-
-function ruleLines({ timeouts, retry, session }: RouteRule): readonly Line[] {
-  const lines: Line[] = [];
-  if (timeouts !== undefined) {
-    const texts = Object.entries(timeouts).map(
-      ([key, ms]) => `${key.replace(/Ms$/, "")} ${ms === 0 ? "none" : `${ms} ms`}`,
-    );
-    lines.push(["timeouts", texts.join(", ")]);
-  }
-  if (retry !== undefined) {
-    const { attempts, on, backoffMs, budget } = retry;
-    const bound = `at most ${budget.percent} % of the requests`;
-    lines.push(["retries", `${attempts} on ${on.join(", ")}, after ${backoffMs} ms, ${bound}`]);
-  }
-  if (session !== undefined) lines.push(["session", `kept by ${session.type} ${session.name}`]);
-  return lines;
 }

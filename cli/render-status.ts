@@ -2,8 +2,11 @@
 import type { MeshStatus } from "./cluster/controller-status.ts";
 import { columns } from "./columns.ts";
 
+const MS_PER_SECOND = 1_000;
+
 export function renderStatus(status: MeshStatus): string {
-  const { nodes, workloads, services, agents, missing, stragglers, formerIssuer, problems, leader, p99Ms } = status;
+  const { nodes, workloads, services, agents, missing, stragglers, formerIssuer, problems, quotas, leader, p99Ms } =
+    status;
   const pace = p99Ms === undefined ? "" : `, changes in force within ${Math.ceil(p99Ms)} ms (p99)`;
   return [
     `mesh        ${nodes} nodes, ${workloads} pods, ${services} Services`,
@@ -15,6 +18,7 @@ export function renderStatus(status: MeshStatus): string {
     ...columns(["CONTROLLER", "TABLE", "AGENTS", ""], replicaRows(status, leader)),
     "",
     ...columns(["NODE", "AGENT", "TABLE", "VERSION", "CONTROLLER"], agentRows(agents)),
+    ...(quotas.length === 0 ? [] : ["", ...columns(["QUOTA", "REQUESTS", "WANTED", "LEASED"], quotaRows(quotas))]),
     ...(problems.length === 0
       ? []
       : ["", "Refused, the last good state is in force:", ...problems.map((one) => `  ${one}`)]),
@@ -36,5 +40,14 @@ function agentRows(agents: MeshStatus["agents"]): readonly (readonly string[])[]
     `${applied ?? "-"}`,
     version,
     replica,
+  ]);
+}
+
+function quotaRows(quotas: MeshStatus["quotas"]): readonly (readonly string[])[] {
+  return quotas.map(({ name, requests, perMs, agents }) => [
+    name,
+    `${requests} in ${perMs / MS_PER_SECOND} s`,
+    `${Math.round(agents.reduce((sum, { wanted }) => sum + wanted, 0))}`,
+    agents.map(({ node, leased }) => `${node} ${Math.round(leased)}`).join(", "),
   ]);
 }

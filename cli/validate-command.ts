@@ -27,29 +27,21 @@ export function validate({ file, json = false }: ValidateFlags): { readonly text
   const read = readDocuments(file);
   const checked = checkDocuments(read.documents);
   const problems = [...read.problems, ...checked.problems].sort(byPlace);
-  const { notInForce, statuses } = checked;
+  const { statuses } = checked;
   const { files, documents } = read;
   const text = json
-    ? JSON.stringify({ files, documents: documents.length, problems, notInForce, routes: statuses }, null, 2)
-    : report(read, problems, notInForce).join("\n");
+    ? JSON.stringify({ files, documents: documents.length, problems, routes: statuses }, null, 2)
+    : report(read, problems).join("\n");
   return { text, problems: problems.length };
 }
 
-function report(
-  { files, documents }: ReadDocuments,
-  problems: readonly Problem[],
-  notInForce: readonly Problem[],
-): string[] {
+function report({ files, documents }: ReadDocuments, problems: readonly Problem[]): string[] {
   const lines = problems.map(formatProblem);
   const wrong = new Set(problems.map((problem) => problem.file)).size;
   const read = `${count(documents.length, "document")} in ${count(files.length, "file")}`;
   lines.push(
     problems.length === 0 ? `${read}: no problem` : `${count(problems.length, "problem")} in ${count(wrong, "file")}`,
   );
-  if (notInForce.length > 0) {
-    const places = notInForce.map((problem) => `${problem.file}:${problem.line}`).join(", ");
-    lines.push(`correct, but not in force in this version: ${places}`);
-  }
   return lines;
 }
 

@@ -18,6 +18,8 @@ import {
   type ControllerMessage,
   type HelloMessage,
   PACKED_ENCODING,
+  type QuotaLeaseMessage,
+  type QuotaReportMessage,
   type RootsMessage,
   type SignMessage,
 } from "../protocol/channel.ts";
@@ -42,6 +44,7 @@ export interface SessionHost {
   /** The agent had the table's change number `before` in force, now it has that of `session.applied`. */
   applied(session: AgentSession, before: number): void;
   reported(session: AgentSession): void;
+  quotaReported(session: AgentSession, message: QuotaReportMessage): void;
   removed(session: AgentSession): void;
   closed(session: AgentSession): void;
 }
@@ -181,6 +184,15 @@ export class AgentSession {
     this.#send(message);
   }
 
+  /** Late it is worth nothing: one that does not read gets none. */
+  tellLease(message: QuotaLeaseMessage): void {
+    const { metrics, socket } = this.#options;
+    if (!this.serving) return;
+    if (this.#sender.busy || socket.bufferedAmount > limits.sessionBufferedBytes)
+      metrics.limitHit("sessionBufferedBytes");
+    else this.#send(message);
+  }
+
   /** Called every `pingMs`. */
   ping(): void {
     this.#silentPings += 1;
@@ -259,6 +271,9 @@ export class AgentSession {
         this.#counters = message.counters;
         this.#rootsUnanswered = false;
         this.#options.host.reported(this);
+        return;
+      case "quota-report":
+        this.#options.host.quotaReported(this, message);
         return;
       case "goodbye":
         this.#leaving = true;

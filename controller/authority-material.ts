@@ -7,6 +7,7 @@ import {
   createHash,
   createPrivateKey,
   generateKeyPairSync,
+  hkdfSync,
   webcrypto,
   X509Certificate,
   type KeyObject,
@@ -25,6 +26,8 @@ export interface AuthorityMaterial {
   readonly rootsPem: string;
   /** SHA-256 of `certificate` (DER), in lower-case hex. */
   readonly issuer: string;
+  /** What only holders of `key` can make: replicas prove by it to each other that they are ones. Secret. */
+  readonly replicaToken: string;
 }
 
 /** A text, and what an operator calls the place it came from. */
@@ -45,6 +48,8 @@ export type AuthorityErrorCode = "ca-key-missing" | "ca-unusable" | "ca-expired"
 export class AuthorityError extends HawserError<AuthorityErrorCode> {}
 
 const CURVES: Readonly<Record<string, string>> = { prime256v1: "P-256", secp384r1: "P-384" };
+/** As long as the digest. */
+const REPLICA_TOKEN_BYTES = 32;
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** Throws AuthorityError that names the place of the text that cannot be used. */
@@ -73,7 +78,14 @@ export async function readAuthority(texts: AuthorityTexts, nowMs: number): Promi
     intermediatesPem: toPem(intermediates),
     rootsPem: toPem(roots),
     issuer: createHash("sha256").update(first.raw).digest("hex"),
+    replicaToken: replicaToken(keyObject),
   };
+}
+
+/** Nobody learns the key from it (HKDF, RFC 5869). */
+function replicaToken(key: KeyObject): string {
+  const bytes = key.export({ type: "pkcs8", format: "der" });
+  return Buffer.from(hkdfSync("sha256", bytes, "", "hawser replica", REPLICA_TOKEN_BYTES)).toString("hex");
 }
 
 /** PKCS#8 PEM of a new P-256 key. */

@@ -56,6 +56,11 @@ export class CertificateAuthority {
     return this.#material.rootsPem;
   }
 
+  /** Secret; see AuthorityMaterial. */
+  get replicaToken(): string {
+    return this.#material.replicaToken;
+  }
+
   get notAfterMs(): number {
     return this.#material.certificate.notAfter.getTime();
   }

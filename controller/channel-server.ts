@@ -4,6 +4,8 @@
  *
  *   upgrade --path, subprotocol--> authenticate --node of the table--> session
  *                 \-- 404, 400        \-- 401, 503         \-- 403
+ *
+ * Other replicas come to the same port, by another path, with reports of their agents about quotas.
  */
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage } from "node:http";
@@ -13,7 +15,7 @@ import { WebSocketServer, type WebSocket } from "ws";
 import type { Clock, Timer } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { CHANNEL_PATH, CHANNEL_SUBPROTOCOL } from "../protocol/channel.ts";
-import type { RootsMessage } from "../protocol/channel.ts";
+import type { QuotaLeaseMessage, QuotaReportMessage, RootsMessage } from "../protocol/channel.ts";
 import type { TableSnapshot } from "../protocol/table.ts";
 import { type AgentAuthenticator, type Authentication, isTemporary } from "./agent-authenticator.ts";
 import { AgentSession, CloseCode, type SessionHost } from "./agent-session.ts";
@@ -23,6 +25,10 @@ import { limits, timers } from "./limits.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { MessageRate } from "./message-rate.ts";
 import type { ControllerMetrics, RefusedConnectionReason } from "./metrics.ts";
+import type { QuotaDesk } from "./quota/quota-desk.ts";
+import { QuotaGuests } from "./quota/quota-guests.ts";
+import type { QuotaAgent } from "./quota/quota-leases.ts";
+import { REPLICA_PATH } from "./quota/replica-messages.ts";
 import type { TableHistory, TablePosition } from "./table-history.ts";
 import type { TableMessage } from "./table-message.ts";
 import { TokenTerm } from "./token-term.ts";
@@ -44,6 +50,9 @@ export interface ChannelServerOptions {
   readonly roots: () => RootsMessage;
   readonly signer: Pick<CertificateSigner, "sign">;
   readonly convergence: Convergence;
+  readonly quotas: Pick<QuotaDesk, "report" | "left" | "guestReport" | "guestLeft">;
+  /** What every other replica has. Secret. */
+  readonly replicaToken: () => string;
   /** The node has an agent that is ready. */
   readonly onReady: (node: string) => void;
   /** The node's last agent took its rules away. */
@@ -65,6 +74,7 @@ export class ChannelServer implements SessionHost {
   /** Oldest first. */
   readonly #byNode = new Map<string, Set<AgentSession>>();
   readonly #strangerLogs: MessageRate;
+  readonly #guests: QuotaGuests;
   #server: Server | undefined;
   #sockets: WebSocketServer | undefined;
   #pingTimer: Timer | undefined;
@@ -72,7 +82,9 @@ export class ChannelServer implements SessionHost {
   #connected = 0;
 
   constructor(options: ChannelServerOptions) {
+    const { clock, log, quotas: desk, replicaToken: token } = options;
     this.#options = options;
+    this.#guests = new QuotaGuests({ desk, token, clock, log });
     this.#strangerLogs = new MessageRate(options.clock, limits.strangerLogBurst, limits.strangerLogsPerSecond);
   }
 
@@ -129,6 +141,12 @@ export class ChannelServer implements SessionHost {
     for (const session of this.#sessions) session.tellRoots(message);
   }
 
+  /** To the agent's newest channel; nothing when it has none here. */
+  sendLease({ node, instance }: QuotaAgent, message: QuotaLeaseMessage): void {
+    const sessions = [...(this.#byNode.get(node) ?? [])];
+    sessions.findLast((session) => session.serving && session.instance === instance)?.tellLease(message);
+  }
+
   /** There is a new table: everyone who can take it gets it now; nodes that are no longer in it lose their channel. */
   publish(table: TableSnapshot): void {
     const nodes = new Set(table.nodes.map((node) => node.name));
@@ -145,6 +163,7 @@ export class ChannelServer implements SessionHost {
     this.#pingTimer?.cancel();
     const closed = new Promise((resolve) => server.close(resolve));
     for (const session of this.#sessions) session.close(CloseCode.serviceRestart, "controller stops");
+    this.#guests.close();
     const cut = this.#options.clock.after(timers.closeMs, () => {
       for (const session of this.#sessions) session.terminate();
       server.closeAllConnections();
@@ -193,6 +212,10 @@ export class ChannelServer implements SessionHost {
     if (session.ready) this.#options.onReady(session.node);
   }
 
+  quotaReported({ node, instance }: AgentSession, message: QuotaReportMessage): void {
+    this.#options.quotas.report({ node, instance }, message);
+  }
+
   removed(session: AgentSession): void {
     const { node, instance } = session;
     if (this.#siblings(session).some((other) => other.serving && !other.leaving)) return;
@@ -208,6 +231,10 @@ export class ChannelServer implements SessionHost {
     siblings?.delete(session);
     if (siblings?.size === 0) this.#byNode.delete(session.node);
     if (session.greeted) this.#countAgents(-1);
+    const { node, instance } = session;
+    // Its new channel may be there already.
+    const isBack = this.#siblings(session).some((other) => other.serving && other.instance === instance);
+    if (!isBack) this.#options.quotas.left({ node, instance });
     this.#options.log.info({ node: session.node, instance: session.instance }, "Channel of an agent closed");
   }
 
@@ -218,7 +245,19 @@ export class ChannelServer implements SessionHost {
       this.#refuse(socket, refusal.status, refusal.reason);
       return;
     }
-    void this.#admit(request, socket, head);
+    if (request.url === REPLICA_PATH) this.#admitReplica(request, socket, head);
+    else void this.#admit(request, socket, head);
+  }
+
+  #admitReplica(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (!this.#guests.isReplica(this.#tokenOf(request.headers.authorization ?? "") ?? "")) {
+      const detail = "it shows another authority's token, or none";
+      this.#logStranger({ address: request.socket.remoteAddress, reason: "replica-token", detail });
+      this.#refuse(socket, "401 Unauthorized", "replica-token");
+    } else if (this.#guests.size >= limits.replicas) {
+      this.#options.metrics.limitHit("replicas");
+      this.#refuse(socket, "503 Service Unavailable", "busy");
+    } else this.#sockets?.handleUpgrade(request, socket, head, (webSocket) => this.#guests.open(webSocket));
   }
 
   async #admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -306,7 +345,7 @@ function secureContext(certificate: ServerCertificate): { key: string; cert: str
 }
 
 function refusalOf(request: IncomingMessage): { status: string; reason: RefusedConnectionReason } | undefined {
-  if (request.url !== CHANNEL_PATH) return { status: "404 Not Found", reason: "path" };
+  if (request.url !== CHANNEL_PATH && request.url !== REPLICA_PATH) return { status: "404 Not Found", reason: "path" };
   const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
   return offered.includes(CHANNEL_SUBPROTOCOL) ? undefined : { status: "400 Bad Request", reason: "protocol" };
 }

@@ -3,6 +3,7 @@ import type { TableSnapshot } from "../protocol/table.ts";
 import type { AgentSession } from "./agent-session.ts";
 import type { ConvergenceSummary } from "./convergence.ts";
 import { limits } from "./limits.ts";
+import type { QuotaDeskStatus } from "./quota/quota-desk.ts";
 
 export interface StatusFacts {
   readonly table: TableSnapshot | undefined;
@@ -12,6 +13,8 @@ export interface StatusFacts {
   readonly settled: boolean;
   /** Of the certificate that signs now, undefined before there is one. */
   readonly issuer: string | undefined;
+  /** Undefined before agents are served. */
+  readonly quotas: QuotaDeskStatus | undefined;
   /** Monotonic. */
   readonly nowMs: number;
   readonly wallClockMs: number;
@@ -50,6 +53,8 @@ export interface ControllerStatus {
   readonly problems: readonly string[];
   /** SHA-256 of the certificate that signs now. */
   readonly issuer: string | undefined;
+  /** Quotas that requests want of now, and who is leased how much of them: at the one replica that leads. */
+  readonly quotas: QuotaDeskStatus | undefined;
 }
 
 export function controllerStatus(facts: StatusFacts): ControllerStatus {
@@ -73,6 +78,7 @@ export function controllerStatus(facts: StatusFacts): ControllerStatus {
     converged: convergence,
     settled,
     issuer: facts.issuer,
+    quotas: facts.quotas,
     problems: problems.slice(0, limits.loggedProblems),
   };
 }

@@ -11,9 +11,12 @@
  * No agent is let in before presence, authority and a first judged state of the documents are there: a table that lacks
  * what was not read yet would be obeyed like any other.
  */
+import { isIP } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { TableSnapshot } from "../protocol/table.ts";
+import { quotaTerms } from "../routing/http/quota-terms.ts";
+import { quotaNodes } from "../routing/quota-nodes.ts";
 import { AdminServer } from "./admin-server.ts";
 import type { AuthorityMaterial } from "./authority-material.ts";
 import { CertificateAuthority } from "./certificate-authority.ts";
@@ -25,6 +28,9 @@ import { IdentityPlacement } from "./identity-placement.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 import { nodeNames, type Platform } from "./platform.ts";
+import { QuotaDesk } from "./quota/quota-desk.ts";
+import { QuotaLink } from "./quota/quota-link.ts";
+import type { QuotaMesh } from "./quota/quota-leases.ts";
 import { ServerIdentity } from "./server-identity.ts";
 import type { StateFiles } from "./state-files.ts";
 import { TableBuilder, type Verdict } from "./table-builder.ts";
@@ -66,7 +72,12 @@ export class Controller {
   #authority: CertificateAuthority | undefined;
   #serverIdentity: ServerIdentity | undefined;
   #channel: ChannelServer | undefined;
+  /** Of the channel. */
+  #port = 0;
   #admin: AdminServer | undefined;
+  #quotas: QuotaDesk | undefined;
+  /** Of this table. */
+  #quotaMesh: { readonly table: TableSnapshot; readonly mesh: QuotaMesh } | undefined;
 
   constructor(options: ControllerOptions) {
     const { clock, log, platform, stateFiles, trustDomain } = options;
@@ -105,7 +116,7 @@ export class Controller {
     await this.#builder.settled();
     this.#step = "the channel's port";
     const channel = await this.#startChannel(authority);
-    platform.start();
+    platform.start((leader) => this.#quotas?.setLeader(leader));
     return { channel, admin: adminPort };
   }
 
@@ -113,6 +124,7 @@ export class Controller {
   async close(): Promise<void> {
     const { platform, stateFiles } = this.#options;
     this.#serverIdentity?.close();
+    this.#quotas?.close();
     // None of these must wait for another: an API server that is slow would keep the Lease, or the agents, from being told.
     const { source, authority, presence } = platform;
     await Promise.all([platform.close(), this.#channel?.close(), source.close(), authority.close(), presence.close()]);
@@ -140,6 +152,8 @@ export class Controller {
   async #startChannel(authority: CertificateAuthority): Promise<number> {
     const { clock, log, platform, serverNames, listen, leafLifetimeMs } = this.#options;
     const { issuer } = authority;
+    const quotas = this.#createQuotas(authority);
+    this.#quotas = quotas;
     const serverIdentity = new ServerIdentity({ authority, names: serverNames, clock, log });
     const channel = new ChannelServer({
       listen,
@@ -156,6 +170,8 @@ export class Controller {
         count: (result) => this.#metrics.signRequests.inc({ result }),
       }),
       convergence: this.#convergence,
+      quotas,
+      replicaToken: () => authority.replicaToken,
       onReady: (node) => platform.presence.add(node),
       onRemoved: (node) => platform.presence.remove(node),
       metrics: this.#metrics,
@@ -163,12 +179,50 @@ export class Controller {
       log,
     });
     const port = await channel.start();
+    this.#port = port;
     serverIdentity.watch((certificate) => channel.setCertificate(certificate));
     this.#serverIdentity = serverIdentity;
     this.#channel = channel;
     // It may have changed while the port was opened.
     if (authority.issuer !== issuer) await serverIdentity.renew();
     return port;
+  }
+
+  #createQuotas(authority: CertificateAuthority): QuotaDesk {
+    const { clock, log, serverNames } = this.#options;
+    return new QuotaDesk({
+      mesh: () => this.#meshOfQuotas(),
+      send: (agent, message) => this.#channel?.sendLease(agent, message),
+      createLink: (host, onLease, onOpen) =>
+        new QuotaLink({
+          host,
+          // All replicas are one Deployment.
+          port: this.#port,
+          servername: serverNames.find((name) => isIP(name) === 0) ?? "localhost",
+          credentials: () => ({ token: authority.replicaToken, roots: authority.rootsPem }),
+          onLease,
+          onOpen,
+          clock,
+          random: Math.random,
+          log,
+        }),
+      onSettled: (leases, inDemand) => {
+        this.#metrics.quotaLeases.inc(leases);
+        this.#metrics.quotasInDemand.set(inDemand);
+      },
+      clock,
+      random: Math.random,
+    });
+  }
+
+  /** Looked for when there is demand, once for each table. */
+  #meshOfQuotas(): QuotaMesh {
+    const table = this.#history.current;
+    if (table === undefined) return { terms: new Map(), nodes: new Set() };
+    if (this.#quotaMesh?.table !== table) {
+      this.#quotaMesh = { table, mesh: { terms: quotaTerms(table.routes), nodes: quotaNodes(table) } };
+    }
+    return this.#quotaMesh.mesh;
   }
 
   #startAdmin(): Promise<number | undefined> {
@@ -219,6 +273,7 @@ export class Controller {
       problems: [platform.authority.problem, ...this.#builder.problems].filter((problem) => problem !== ""),
       settled: this.#builder.isSettled && platform.presence.isSettled,
       issuer: this.#authority?.issuer,
+      quotas: this.#quotas?.status,
       nowMs: this.#options.clock.monotonicMs(),
       wallClockMs: this.#options.clock.nowMs(),
     });

@@ -29,7 +29,8 @@ export function filesPlatform(options: FilesPlatformOptions): Platform {
     authenticator: tokens,
     authority: new AuthorityFiles({ directory: stateDirectory, trustDomain, clock, log }),
     presence,
-    start: () => {},
+    // There is one controller.
+    start: (onLeader) => onLeader("self"),
     setNodes: (nodes) => {
       presence.keep(nodes);
       return tokens.setNodes(nodes);

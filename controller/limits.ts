@@ -37,6 +37,10 @@ export const limits = {
   signingPerSession: 32,
   /** A PKCS#10 request with a P-256 key and one name has about 400 bytes. */
   certificateRequestBytes: 8 * 1024,
+  /** Connections of other replicas: as many as there may be during a rollout. */
+  replicas: 16,
+  /** Bytes queued for another replica: what it does not read soon is worth nothing. */
+  replicaBufferedBytes: 4 * 1024 * 1024,
   /** Changes kept for agents that reconnect; one that missed more gets a snapshot. */
   historyChanges: 4_096,
   historyBytes: 32 * 1024 * 1024,
@@ -109,6 +113,9 @@ export const timers = {
   leaseRetryMs: 2_000,
   /** Longest request for the Lease at an orderly stop: then it ends by itself. */
   leaseReleaseMs: 1_000,
+  /** Redial waits to the leader: reports that nobody reads are what agents wait for, 2 s at most. */
+  replicaRedialMs: 200,
+  longestReplicaRedialMs: 2_000,
   /** How often the leader looks for nodes with a taint to remove, and for agents of nodes that are gone. */
   nodeCareMs: 1_000,
   /** An agent's mark for a node that the leader has never seen: its own watch may be behind. */

@@ -13,6 +13,7 @@ export type RefusedConnectionReason =
   | "tls"
   | "wrong-node"
   | "no-hello"
+  | "replica-token"
   | "invalid-message"
   | "node-removed";
 
@@ -85,6 +86,17 @@ export class ControllerMetrics {
   readonly authorityExpiry = new Gauge({
     name: "hawser_controller_ca_expiry_seconds",
     help: "When the certificate authority's certificate ends, in seconds since the Unix epoch",
+    registers: this.#registers,
+  });
+
+  readonly quotaLeases = new Counter({
+    name: "hawser_controller_quota_leases_total",
+    help: "Leases given to agents, each a share of one quota",
+    registers: this.#registers,
+  });
+  readonly quotasInDemand = new Gauge({
+    name: "hawser_controller_quotas_in_demand",
+    help: "Quotas that requests want of now; 0 at a replica that does not lease",
     registers: this.#registers,
   });
 

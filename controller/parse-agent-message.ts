@@ -16,6 +16,31 @@ const sequence = z.int().nonnegative();
 const MAX_COUNTERS = 256;
 const MAX_PROBLEMS = 16;
 const MAX_ENCODINGS = 8;
+/** Quotas of one report: an agent sends 128, and the rest with the next. */
+const MAX_QUOTAS = 256;
+/** `namespace/name` of the policy, where it has no other name. */
+const quotaName = z.string().min(1).max(512);
+/** Requests, or a share of them. */
+const amount = z.number().nonnegative().max(1e12);
+
+export const quotaReport = z.object({
+  kind: z.literal("quota-report"),
+  sequence,
+  quotas: z
+    .array(
+      z.object({
+        name: quotaName,
+        overMs: amount,
+        wanted: amount,
+        admitted: amount,
+        unused: amount,
+        lease: sequence,
+        share: amount,
+        idle: z.boolean().exactOptional(),
+      }),
+    )
+    .max(MAX_QUOTAS),
+});
 
 const SCHEMAS = {
   hello: z.object({
@@ -45,6 +70,7 @@ const SCHEMAS = {
       .record(shortText, z.number())
       .refine((counters) => Object.keys(counters).length <= MAX_COUNTERS, "too many counters"),
   }),
+  "quota-report": quotaReport,
   goodbye: z.object({ kind: z.literal("goodbye"), removed: z.boolean() }),
   ping: z.object({ kind: z.literal("ping") }),
 } satisfies { readonly [Kind in AgentMessage["kind"]]: z.ZodType<Extract<AgentMessage, { kind: Kind }>> };

@@ -6,6 +6,7 @@ import type { TableSnapshot } from "../protocol/table.ts";
 import type { AgentAuthenticator } from "./agent-authenticator.ts";
 import type { AgentPresence } from "./agent-presence.ts";
 import type { AuthorityStore } from "./authority-store.ts";
+import type { QuotaLeader } from "./quota/quota-desk.ts";
 import type { Source } from "./source.ts";
 
 export interface Platform {
@@ -13,8 +14,8 @@ export interface Platform {
   readonly authenticator: AgentAuthenticator;
   readonly authority: AuthorityStore;
   readonly presence: AgentPresence;
-  /** Once, after a first table is in force: whatever runs beside the parts above. */
-  start(): void;
+  /** Once, after a first table is in force: whatever runs beside the parts above. `onLeader`: who leases quotas. */
+  start(onLeader: (leader: QuotaLeader) => void): void;
   /** A table is in force: its nodes are those that there are. */
   setNodes(nodes: ReadonlySet<string>): Promise<void>;
   /** For the controller's /status. */

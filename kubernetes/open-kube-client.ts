@@ -26,12 +26,13 @@ export interface OpenKubeClientOptions {
 /** Rejects with HawserError when nothing names an API server. Nothing is asked of the server yet. */
 export async function openKubeClient(options: OpenKubeClientOptions): Promise<HttpKubeClient> {
   const { clock = systemClock, random = Math.random, metrics = {} } = options;
-  const credentials = await findCredentials(options, clock);
+  const credentials = await openKubeCredentials(options);
   return new HttpKubeClient({ credentials, metrics, clock, random });
 }
 
-async function findCredentials(options: OpenKubeClientOptions, clock: Clock): Promise<CredentialSource> {
-  const { environment, context } = options;
+/** For whoever speaks to the API server in other ways than requests. Rejects likewise. */
+export async function openKubeCredentials(options: OpenKubeClientOptions): Promise<CredentialSource> {
+  const { environment, context, clock = systemClock } = options;
   const open = async (paths: string): Promise<CredentialSource> => {
     const { KubeconfigCredentials } = await import("./kubeconfig-credentials.ts");
     const files = paths.split(delimiter).filter((path) => path !== "");

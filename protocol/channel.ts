@@ -10,6 +10,8 @@
  *                           <-     certificate{requestId, ...} | sign-refused{requestId, reason}
  *                           <-     roots{roots, issuer}      (after hello, and whenever they change)
  *   report{...}             ->                           (every few seconds)
+ *   quota-report{quotas}    ->                           (after hello, and while requests want of a quota)
+ *                           <-     quota-lease{leases}
  *   goodbye{removed}        ->                           (orderly stop)
  *
  * A message of an unknown kind is ignored and counted, so that old and new versions can talk.
@@ -61,6 +63,31 @@ export interface ReportMessage {
   readonly counters: Readonly<Record<string, number>>;
 }
 
+/** What an agent has counted of one quota since its last report. */
+export interface QuotaUsage {
+  readonly name: string;
+  /** The time that the counts are of; 0: none are told, only that a lease is in force. */
+  readonly overMs: number;
+  readonly wanted: number;
+  readonly admitted: number;
+  /** What it was entitled to and could not keep: others may have it. */
+  readonly unused: number;
+  /** The lease in force, or the last one; 0: none of this life. */
+  readonly lease: number;
+  /** What it is entitled to beside its part of the reserve, in requests per `perMs` of the quota. */
+  readonly share: number;
+  /** No request for a while: it holds nothing any more. */
+  readonly idle?: boolean;
+}
+
+/** Empty right after hello when it holds nothing: from then on it takes no fair share without asking. */
+export interface QuotaReportMessage {
+  readonly kind: "quota-report";
+  /** Counts up, in the life of the agent. */
+  readonly sequence: number;
+  readonly quotas: readonly QuotaUsage[];
+}
+
 export interface GoodbyeMessage {
   readonly kind: "goodbye";
   /** True: the agent took its rules away and no other agent of the node remains. */
@@ -105,12 +132,32 @@ export interface RootsMessage {
   readonly issuer: string;
 }
 
+export interface QuotaLease {
+  readonly name: string;
+  /** Greater than those before, of whoever leases. */
+  readonly id: number;
+  /** In requests per `perMs` of the quota. */
+  readonly share: number;
+  /** Requests that may come once, besides. */
+  readonly credit: number;
+}
+
+/** Leases by demand. They are in force for `validMs` from the sending of that report: no clock is compared with another. */
+export interface QuotaLeaseMessage {
+  readonly kind: "quota-lease";
+  /** `sequence` of the last report that was read. */
+  readonly report: number;
+  readonly validMs: number;
+  readonly leases: readonly QuotaLease[];
+}
+
 export type AgentMessage =
   | HelloMessage
   | AppliedMessage
   | RefusedMessage
   | SignMessage
   | ReportMessage
+  | QuotaReportMessage
   | GoodbyeMessage
   | PingMessage;
 
@@ -120,4 +167,5 @@ export type ControllerMessage =
   | CertificateMessage
   | SignRefusedMessage
   | RootsMessage
+  | QuotaLeaseMessage
   | PingMessage;

@@ -17,25 +17,18 @@ export interface CheckedDocuments {
   readonly routes: readonly RouteEntry[];
   readonly statuses: readonly RouteStatus[];
   readonly problems: readonly Problem[];
-  /** Correct, but not in force in this version. */
-  readonly notInForce: readonly Problem[];
 }
 
 export function checkDocuments(documents: readonly Document[]): CheckedDocuments {
   const agentNodes = new Set(documents.filter(isKind("Node")).map(({ metadata }) => metadata.name));
   const { contents, problems } = compileTable({ documents, agentNodes });
-  // Also those that are not in force: whoever checks wants to know all that is wrong with them.
   const routeProblems = new CompileProblems();
   const { entries, statuses } = compileRoutes(routeInput(documents), routeProblems);
   return {
     contents,
     routes: entries,
     statuses,
-    problems: together(
-      problems.filter(({ code }) => code !== "not-supported"),
-      routeProblems.list,
-    ),
-    notInForce: problems.filter(({ code }) => code === "not-supported"),
+    problems: together(problems, routeProblems.list),
   };
 }
 

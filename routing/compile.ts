@@ -9,7 +9,6 @@
  */
 import type { Document, DocumentKind, NamespaceDocument } from "../protocol/documents/document.ts";
 import type { Problem } from "../protocol/documents/problem.ts";
-import type { RouteEntry } from "../protocol/route-table.ts";
 import type { EndpointEntry, TableSnapshot } from "../protocol/table.ts";
 import { AddressClaims } from "./address-claims.ts";
 import type { CidrIndex } from "./cidr-index.ts";
@@ -23,7 +22,6 @@ import type { AddressOwner } from "./compile-slices.ts";
 import { podAddresses, type WorkloadFacts } from "./compile-workloads.ts";
 import { compareText } from "./compare-text.ts";
 import { compileRoutes, routeInput } from "./http/compile-routes.ts";
-import { reportNotInForce, unservedRoutes } from "./http/not-in-force.ts";
 import { SlicedServices } from "./sliced-services.ts";
 
 /** A table that has no number yet. */
@@ -113,7 +111,7 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
   const parts = [...pods.values()];
   const workloads = parts.map((part) => part.entry).filter((entry) => entry !== undefined);
   const endpoints: EndpointEntry[] = [...parts.flatMap((part) => part.endpoints), ...slices.compileAll()];
-  const routes = compileRoutesInForce(unique, problems);
+  const { entries: routes } = compileRoutes(routeInput(unique), problems);
   const contents: TableContents = {
     mesh,
     nodes: sortBy(nodes, (node) => node.name),
@@ -124,14 +122,6 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
   };
   const names = new Set(unique.map(documentName));
   return { contents, problems: problems.list, claims, facts, pods, selectors, slices, names, repeated };
-}
-
-/** Those that agents carry out; what they would not do is told. */
-function compileRoutesInForce(documents: readonly Document[], problems: CompileProblems): readonly RouteEntry[] {
-  const input = routeInput(documents);
-  const { entries } = compileRoutes({ ...input, unserved: unservedRoutes(input.routes) }, problems);
-  reportNotInForce(documents, problems);
-  return entries;
 }
 
 /** True: its pods are in the mesh; undefined: it has no label that says so. */

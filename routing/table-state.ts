@@ -122,6 +122,10 @@ export class TableState {
     return this.#entries.endpoint.values();
   }
 
+  routes(): Iterable<RouteEntry> {
+    return this.#entries.route.values();
+  }
+
   /** The pod with this address; takes any spelling, also `::ffff:10.0.0.1`. */
   workloadByAddress(address: string): WorkloadEntry | undefined {
     const uid = lookUp(this.#workloadByAddress, address);

@@ -1,11 +1,13 @@
 /**
  * What a probe, a scraper and a person on the node may ask an agent: the admin port (loopback only), and the port for
- * scrapers of other machines, which has no `/config_dump`.
+ * scrapers of other machines, which has probes and metrics only.
  *
  *   /livez        200: the main thread's event loop turns
  *   /readyz       200 ready, or 503 and the list of what is pending
  *   /metrics      Prometheus text
  *   /config_dump  JSON: what this agent has in force, without secrets
+ *   /endpoints?service=NAMESPACE/NAME
+ *                 JSON: what its workers know of a Service's endpoints (protocol/live-state.ts)
  *
  * Reads only. While the port is taken (another agent of this node is leaving) it is tried again until it is free; the
  * agent does not wait for it.
@@ -16,6 +18,7 @@ import type { AddressInfo } from "node:net";
 import type { Clock, Timer } from "../../core/clock.ts";
 import { HawserError, describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import type { LiveEndpoints } from "../../protocol/live-state.ts";
 import { isLoopback } from "./is-loopback.ts";
 import { MAX_CONNECTIONS, PORT_RETRY_MS, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { withoutSecrets } from "./without-secrets.ts";
@@ -34,6 +37,8 @@ export interface AdminServerOptions {
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   /** Absent: not served. */
   readonly configDump?: () => unknown;
+  /** Likewise. */
+  readonly endpoints?: (service: string) => Promise<LiveEndpoints>;
 }
 
 /** A status and a body; what throws is answered with 500. */
@@ -130,7 +135,7 @@ export class AdminServer {
     if (request.method !== "GET" && request.method !== "HEAD") {
       return { status: 405, contentType: TEXT, body: "only GET and HEAD\n" };
     }
-    const [path] = (request.url ?? "/").split("?", 1);
+    const [path, query = ""] = (request.url ?? "/").split("?", 2);
     switch (path) {
       case "/livez":
         return { status: 200, contentType: TEXT, body: "alive\n" };
@@ -143,13 +148,23 @@ export class AdminServer {
       case "/config_dump":
         if (this.#options.configDump !== undefined) return dumped(this.#options.configDump());
         return this.#notFound();
+      case "/endpoints":
+        return await this.#endpoints(new URLSearchParams(query).get("service"));
       default:
         return this.#notFound();
     }
   }
 
+  async #endpoints(service: string | null): Promise<Answer> {
+    if (this.#options.endpoints === undefined) return this.#notFound();
+    if (service === null || !/^[^/]+\/[^/]+$/.test(service)) {
+      return { status: 400, contentType: TEXT, body: "whose? /endpoints?service=NAMESPACE/NAME\n" };
+    }
+    return dumped(await this.#options.endpoints(service));
+  }
+
   #notFound(): Answer {
-    const more = this.#options.configDump === undefined ? "" : " /config_dump";
+    const more = this.#options.configDump === undefined ? "" : " /config_dump /endpoints";
     return { status: 404, contentType: TEXT, body: `try /livez /readyz /metrics${more}\n` };
   }
 }

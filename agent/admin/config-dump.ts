@@ -5,6 +5,7 @@
 import { X509Certificate } from "node:crypto";
 import { describeError } from "../../core/errors.ts";
 import type { TableSnapshot } from "../../protocol/table.ts";
+import type { QuotaState } from "../quota/agent-quotas.ts";
 
 /** A certificate bundle without its key. */
 export interface PublicCertificate {
@@ -23,18 +24,21 @@ export interface ConfigDumpParts {
   readonly settings: Readonly<Record<string, unknown>>;
   readonly table: TableSnapshot | undefined;
   readonly certificates: Iterable<PublicCertificate>;
+  /** Those that requests want of now. */
+  readonly quotas: readonly QuotaState[];
   /** Back end of netfilter, ports, owner and the like. */
   readonly interception: Readonly<Record<string, unknown>>;
 }
 
 export function configDump(parts: ConfigDumpParts): Readonly<Record<string, unknown>> {
-  const { version, node, instance, settings, interception, table } = parts;
+  const { version, node, instance, settings, interception, quotas, table } = parts;
   return {
     version,
     node,
     instance,
     settings,
     interception,
+    quotas,
     certificates: [...parts.certificates].map(describeCertificate),
     table: table ?? null,
   };

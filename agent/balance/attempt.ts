@@ -1,14 +1,25 @@
 /**
- * One connection on its way to a picked endpoint: the handle by which the dialer reports what became of it.
+ * One connection or request on its way to a picked endpoint: the handle by which the dialer reports what became of it.
  *
- *   picked ---connected---> connected ---finished---> over
- *     |  \-----failed------------------------------->  ^
- *     \---------finished (given up, no verdict)--------/
+ *   picked ---connected---> connected ---finished------------------> over
+ *     |  \                       \                                    ^
+ *     |   \------answered---------\--> answered --finished, broken--->|    requests only
+ *     \-----failed, broken, finished (given up, no verdict)-----------/
  *
  * Reports out of this order are ignored, so that racing timers and socket events need no guard at the dialer.
  */
 import type { Candidate } from "../../routing/decide-connection.ts";
 import type { Endpoint } from "./endpoint.ts";
+
+/** How an endpoint has begun to answer a request. */
+export interface AnswerReport {
+  /** From the pick to the head of the answer. */
+  readonly latencyMs: number;
+  /** What says that the server has failed, for a person; absent: nothing does. */
+  readonly failure?: string | undefined;
+  /** The endpoint wants to be left alone for so long. */
+  readonly retryAfterMs?: number | undefined;
+}
 
 /** Who judges endpoints by the outcomes of attempts. */
 export interface AttemptJudge {
@@ -16,6 +27,11 @@ export interface AttemptJudge {
   attemptFailed(endpoint: Endpoint, probe: boolean): void;
   /** Given up before there was a verdict, e.g. because the client left. */
   attemptAbandoned(endpoint: Endpoint, probe: boolean): void;
+  attemptAnswered(endpoint: Endpoint, probe: boolean, answer: AnswerReport): void;
+  /** A good answer came to its end, or to where its client left. */
+  attemptCompleted(endpoint: Endpoint): void;
+  /** There was no good answer to its end. */
+  attemptBroken(endpoint: Endpoint, probe: boolean, detail: string): void;
 }
 
 export class Attempt {
@@ -25,7 +41,8 @@ export class Attempt {
   readonly probe: boolean;
   readonly #endpoint: Endpoint;
   readonly #judge: AttemptJudge;
-  #state: "picked" | "connected" | "over" = "picked";
+  #state: "picked" | "connected" | "answered" | "over" = "picked";
+  #isGood = false;
 
   constructor(candidate: Candidate, endpoint: Endpoint, probe: boolean, judge: AttemptJudge) {
     this.candidate = candidate;
@@ -42,6 +59,15 @@ export class Attempt {
     this.#judge.attemptConnected(this.#endpoint, this.probe, latencyMs);
   }
 
+  /** The head of the answer has come; so the application has accepted, too. */
+  answered(answer: AnswerReport): void {
+    this.connected(answer.latencyMs);
+    if (this.#state !== "connected") return;
+    this.#state = "answered";
+    this.#isGood = answer.failure === undefined;
+    this.#judge.attemptAnswered(this.#endpoint, this.probe, answer);
+  }
+
   /** The endpoint could not be reached, or did not accept. The attempt is over. */
   failed(): void {
     if (this.#state !== "picked") return;
@@ -49,12 +75,24 @@ export class Attempt {
     this.#judge.attemptFailed(this.#endpoint, this.probe);
   }
 
-  /** The connection is over, for whatever reason that does not speak against the endpoint. */
+  /**
+   * The request was delivered, or may have been, and its answer did not come, not in time, not whole, or said at its end
+   * that the server has failed. The attempt is over.
+   */
+  broken(detail: string): void {
+    if (this.#state === "over") return;
+    const wasTold = this.#state === "answered" && !this.#isGood;
+    this.#leave();
+    if (!wasTold) this.#judge.attemptBroken(this.#endpoint, this.probe, detail);
+  }
+
+  /** The connection or request is over, for whatever reason that does not speak against the endpoint. */
   finished(): void {
     if (this.#state === "over") return;
-    const hadVerdict = this.#state === "connected";
+    const state = this.#state;
     this.#leave();
-    if (!hadVerdict) this.#judge.attemptAbandoned(this.#endpoint, this.probe);
+    if (state === "picked") this.#judge.attemptAbandoned(this.#endpoint, this.probe);
+    else if (state === "answered" && this.#isGood) this.#judge.attemptCompleted(this.#endpoint);
   }
 
   #leave(): void {

@@ -3,8 +3,9 @@
  *
  *   const attempt = balancers.pick({ destination, candidates, algorithm, ejection, sourceAddress, exclude });
  *   ... dial attempt.candidate ...
- *   attempt.connected(latencyMs) | attempt.failed()          the verdict on the endpoint, at most one
- *   attempt.finished()                                       the connection is over (or was given up before a verdict)
+ *   attempt.connected(latencyMs) | attempt.failed()          of a connection: the verdict on the endpoint, at most one
+ *   attempt.answered(answer) | attempt.broken() | .failed()  of a request: the same
+ *   attempt.finished()                                       it is over (or was given up before a verdict)
  *
  * State is kept per destination, in this worker only, and is bounded (`limits.ts`). Nothing here throws, waits or
  * holds a timer; an attempt stays valid when its destination was forgotten meanwhile.
@@ -13,8 +14,9 @@ import type { Clock } from "../../core/clock.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
 import type { Attempt } from "./attempt.ts";
 import { DestinationBalancer } from "./destination-balancer.ts";
-import type { BalancerEvents } from "./destination-balancer.ts";
+import type { BalancerEvents } from "./endpoint-judge.ts";
 import { DESTINATION_IDLE_MS, MAX_DESTINATIONS, SWEEP_PERIOD_MS } from "./limits.ts";
+import type { EndpointReading } from "./endpoint-reading.ts";
 import type { PickRequest } from "./pick-request.ts";
 
 export interface BalancersOptions {
@@ -49,6 +51,16 @@ export class Balancers {
     const nowMs = this.#options.clock.monotonicMs();
     if (nowMs >= this.#nextSweepMs) this.#sweep(nowMs);
     return this.#balancerOf(request).pick(request, nowMs);
+  }
+
+  /** Endpoints of a Service, of all its ports and subsets, as they are now. `service`: its key. */
+  read(service: string): readonly EndpointReading[] {
+    const nowMs = this.#options.clock.monotonicMs();
+    return [...this.#destinations].flatMap(([key, balancer]) => {
+      if (!key.startsWith(`${service}:`)) return [];
+      const about = { destination: balancer.destination, ofRequests: key.endsWith(OF_REQUESTS) };
+      return balancer.read(nowMs).map((reading) => ({ ...about, ...reading }));
+    });
   }
 
   #balancerOf({ destination, candidates, ofRequests }: PickRequest): DestinationBalancer {
@@ -100,5 +112,7 @@ export class Balancers {
  */
 function stateKey(destination: string, candidates: readonly Candidate[], ofRequests: boolean): string {
   const family = candidates[0]?.address.includes(":") === true ? " IPv6" : "";
-  return ofRequests ? `${destination}${family} requests` : `${destination}${family}`;
+  return ofRequests ? `${destination}${family}${OF_REQUESTS}` : `${destination}${family}`;
 }
+
+const OF_REQUESTS = " requests";

@@ -1,12 +1,13 @@
 /**
- * Whether one endpoint may take connections, judged by the outcomes of connect attempts.
+ * Whether one endpoint may take connections and requests, judged by what became of those that it took.
  *
- *   serving --enough failures in a row--> ejected --its time is over, a connection picks it--> probing
- *      ^                                     ^                                                  |  |
- *      |                                     \-------------the probe fails (time doubles)-------/  |
- *      \----------------------------------any connect succeeds-------------------------------------/
+ *   serving --it stands out--> ejected --its time is over, a connection picks it--> probing
+ *      ^                          ^                                                  |  |
+ *      |                          \-------------the probe fails (time doubles)-------/  |
+ *      |                                                                                |
+ *      \--after failed connects: any connect succeeds; after requests: the probe is answered well
  *
- * Ejection times double up to the maximum; an endpoint that then served for a maximum's time starts from the base
+ * Failed connects are judged here, requests in `outlier-detection.ts`; the time is one for all causes. Ejection times double up to the maximum; an endpoint that then served for a maximum's time starts from the base
  * again. One that never took a connection yet starts far below the base: a new pod may be in our table a moment before its
  * own node's agent knows it. How many endpoints may be out at once is the destination's business (`destination-balancer.ts`).
  */
@@ -14,6 +15,7 @@ import type { EjectionSettings } from "../../protocol/table.ts";
 import { NEWCOMER_EJECTION_MS, PROBE_PATIENCE_MS } from "./limits.ts";
 
 export type EjectionState = "serving" | "ejected" | "probing";
+export type EjectionCause = "connect-failures" | "consecutive-errors" | "success-share" | "latency";
 
 export class Ejection {
   #state: EjectionState = "serving";
@@ -24,6 +26,8 @@ export class Ejection {
   /** Ejected: end of the ejection. Probing: end of the patience with the probe. */
   #untilMs = 0;
   #servingSinceMs = Number.NEGATIVE_INFINITY;
+  #cause: EjectionCause = "connect-failures";
+  #passMs = Number.POSITIVE_INFINITY;
 
   get state(): EjectionState {
     return this.#state;
@@ -37,6 +41,16 @@ export class Ejection {
   /** When an ejected or probing endpoint may be probed (again). */
   get untilMs(): number {
     return this.#untilMs;
+  }
+
+  /** Of the last ejection. */
+  get cause(): EjectionCause {
+    return this.#cause;
+  }
+
+  /** A probe that is answered later than this is no proof. */
+  get passMs(): number {
+    return this.#passMs;
   }
 
   /** May be picked: serves, or is due for a probe. */
@@ -57,12 +71,12 @@ export class Ejection {
     this.#untilMs = nowMs;
   }
 
-  /** True when this brought the endpoint back. */
+  /** A connect has succeeded. True when this brought the endpoint back. */
   succeeded(nowMs: number): boolean {
     this.#failures = 0;
     if (!this.#proven) this.#ejections = 0;
     this.#proven = true;
-    if (this.#state === "serving") return false;
+    if (this.#state === "serving" || this.#cause !== "connect-failures") return false;
     this.release(nowMs);
     return true;
   }
@@ -84,7 +98,14 @@ export class Ejection {
   }
 
   /** Takes the endpoint out and gives for how long, in milliseconds. */
-  eject(settings: EjectionSettings, nowMs: number): number {
+  eject(
+    settings: EjectionSettings,
+    nowMs: number,
+    cause: EjectionCause = "connect-failures",
+    passMs = Number.POSITIVE_INFINITY,
+  ): number {
+    this.#cause = cause;
+    this.#passMs = passMs;
     if (this.#state === "serving" && nowMs - this.#servingSinceMs > settings.maxEjectionMs) this.#ejections = 0;
     const baseMs = this.#proven ? settings.baseEjectionMs : Math.min(settings.baseEjectionMs, NEWCOMER_EJECTION_MS);
     // 2^30 base periods are beyond any maximum; it keeps the power finite.

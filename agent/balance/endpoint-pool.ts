@@ -16,11 +16,11 @@ export class EndpointPool {
     this.#cumulative = new Float64Array(endpoints.length);
     let total = 0;
     for (const [index, endpoint] of endpoints.entries()) {
-      total += endpoint.candidate.weight;
+      total += endpoint.weight;
       this.#cumulative[index] = total;
     }
     this.totalWeight = total;
-    this.equalWeights = endpoints.every((endpoint) => endpoint.candidate.weight === endpoints[0]?.candidate.weight);
+    this.equalWeights = endpoints.every((endpoint) => endpoint.weight === endpoints[0]?.weight);
   }
 
   /** One endpoint, with the probability of its weight. Undefined for an empty pool. */

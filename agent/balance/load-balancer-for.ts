@@ -5,6 +5,7 @@ import type { LoadBalancer } from "./load-balancer.ts";
 import { pickPeakEwma } from "./peak-ewma.ts";
 import { pickRoundRobin } from "./round-robin.ts";
 import { pickSourceHash } from "./source-hash.ts";
+import { pickValueHash } from "./value-hash.ts";
 import { pickRandom } from "./weighted-random.ts";
 
 const LOAD_BALANCERS: Readonly<Record<LoadBalancerAlgorithm, LoadBalancer>> = {
@@ -13,8 +14,7 @@ const LOAD_BALANCERS: Readonly<Record<LoadBalancerAlgorithm, LoadBalancer>> = {
   "round-robin": pickRoundRobin,
   random: pickRandom,
   "source-hash": pickSourceHash,
-  // Of connections: they have no other value than their source.
-  hash: pickSourceHash,
+  hash: pickValueHash,
 };
 
 export function loadBalancerFor(algorithm: LoadBalancerAlgorithm): LoadBalancer {

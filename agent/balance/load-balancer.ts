@@ -4,6 +4,8 @@ import type { Endpoint } from "./endpoint.ts";
 
 export interface PickFacts {
   readonly sourceAddress: string;
+  /** Undefined: there is none. */
+  readonly hashValue?: string | undefined;
   readonly nowMs: number;
   /** In [0, 1). */
   readonly random: () => number;

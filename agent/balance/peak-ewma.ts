@@ -12,6 +12,6 @@ export function pickPeakEwma(pool: EndpointPool, facts: PickFacts): Endpoint | u
 
 /** An endpoint of twice the average weight bears twice the connections at the same cost. */
 function costOf(pool: EndpointPool, endpoint: Endpoint, nowMs: number): number {
-  const relativeWeight = (endpoint.candidate.weight * pool.endpoints.length) / pool.totalWeight;
+  const relativeWeight = (endpoint.weight * pool.endpoints.length) / pool.totalWeight;
   return endpoint.latency.cost(endpoint.inFlight / relativeWeight, nowMs);
 }

@@ -1,5 +1,6 @@
 /** What the balancer is asked for one connection (or for one more try of it). */
 import type { EjectionSettings, LoadBalancerAlgorithm } from "../../protocol/table.ts";
+import type { ChoiceSettings } from "../../routing/choice-settings.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
 
 export interface PickRequest {
@@ -12,10 +13,16 @@ export interface PickRequest {
   readonly candidates: readonly Candidate[];
   readonly algorithm: LoadBalancerAlgorithm;
   readonly ejection: EjectionSettings;
+  /** What a policy says besides. Changes only with the candidates. */
+  readonly choice?: ChoiceSettings;
   /** IP address of the client, for source-hash. */
   readonly sourceAddress: string;
+  /** For hash: equal values go to the same endpoint. */
+  readonly hashValue?: string;
   /** Candidate keys that were tried for this connection already. */
   readonly exclude?: ReadonlySet<string>;
+  /** No other than this one, as long as it is not ejected. */
+  readonly only?: Candidate;
   /** For one request rather than a connection: another list of candidates, with statistics of its own. */
   readonly ofRequests?: boolean;
 }

@@ -8,7 +8,7 @@ import type { Endpoint } from "./endpoint.ts";
 export function pickRoundRobin(pool: EndpointPool): Endpoint | undefined {
   let richest: Endpoint | undefined;
   for (const endpoint of pool.endpoints) {
-    endpoint.credit += endpoint.candidate.weight;
+    endpoint.credit += endpoint.weight;
     if (richest === undefined || endpoint.credit > richest.credit) richest = endpoint;
   }
   if (richest !== undefined) richest.credit -= pool.totalWeight;

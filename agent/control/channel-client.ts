@@ -22,6 +22,7 @@ import {
   type DeltaMessage,
   type HelloMessage,
   PACKED_ENCODING,
+  type QuotaLeaseMessage,
   type RootsMessage,
   type SnapshotMessage,
 } from "../../protocol/channel.ts";
@@ -58,6 +59,8 @@ export interface ChannelClientOptions {
   readonly onTable: (message: SnapshotMessage | DeltaMessage) => void | Promise<void>;
   /** What to trust has changed, or a channel has just been opened. Must not throw. */
   readonly onRoots?: (message: RootsMessage) => void;
+  /** Must not throw. */
+  readonly onQuotaLease?: (message: QuotaLeaseMessage) => void;
   /** Instead of `decodeFrame`: for programs that hold many agents and share what they decode. */
   readonly decode?: typeof decodeFrame;
   readonly onOpen?: () => void;
@@ -250,6 +253,9 @@ export class ChannelClient {
         return;
       case "roots":
         this.#options.onRoots?.(message);
+        return;
+      case "quota-lease":
+        this.#options.onQuotaLease?.(message);
         return;
       case "ping":
         return;

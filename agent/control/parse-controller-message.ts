@@ -6,6 +6,8 @@ import { HawserError } from "../../core/errors.ts";
 import type {
   CertificateMessage,
   ControllerMessage,
+  QuotaLease,
+  QuotaLeaseMessage,
   RootsMessage,
   SignRefusedMessage,
 } from "../../protocol/channel.ts";
@@ -27,6 +29,8 @@ export function parseControllerMessage(text: string): ControllerMessage | undefi
       return signRefused(fields);
     case "roots":
       return rootsMessage(fields);
+    case "quota-lease":
+      return quotaLease(fields);
     case "ping":
       return { kind: "ping" };
     default:
@@ -69,4 +73,21 @@ function rootsMessage(fields: Readonly<Record<string, unknown>>): RootsMessage {
     throw new InvalidMessageError("invalid-message", "Message roots lacks roots or issuer");
   }
   return { kind: "roots", roots, issuer };
+}
+
+function quotaLease({ report, validMs, leases }: Readonly<Record<string, unknown>>): QuotaLeaseMessage {
+  if (!isAmount(report) || !isAmount(validMs) || !Array.isArray(leases) || !leases.every(isLease)) {
+    throw new InvalidMessageError("invalid-message", "Message quota-lease lacks report, validMs or usable leases");
+  }
+  return { kind: "quota-lease", report, validMs, leases };
+}
+
+function isLease(value: unknown): value is QuotaLease {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, id, share, credit } = value as Record<string, unknown>;
+  return typeof name === "string" && isAmount(id) && isAmount(share) && isAmount(credit);
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === "number" && value >= 0;
 }

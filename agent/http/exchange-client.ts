@@ -13,7 +13,16 @@ import type { CloseReason } from "../relay/relay.ts";
 import type { Fields } from "./fields.ts";
 import type { WholeAnswer } from "./own-answer.ts";
 import type { UpgradedConnection } from "./request-carrier.ts";
+import type { RequestReason } from "./request-failure.ts";
 import type { ResponseHead } from "./response-head.ts";
+
+/** Why the rest of a request is not read. */
+export interface RequestFault {
+  readonly code: RequestReason;
+  /** What a client is told that was told nothing yet. */
+  readonly status: number;
+  readonly message: string;
+}
 
 export interface ExchangeClient {
   /** 100 to 199, but 101. */
@@ -25,7 +34,8 @@ export interface ExchangeClient {
   answerWhole(answer: WholeAnswer): void;
   /** A 101: from now on both ends are bytes. */
   upgrade(head: ResponseHead, upstream: UpgradedConnection): void;
-  abort(reason: CloseReason, detail: string): void;
+  /** `resetCode`: of HTTP/2. */
+  abort(reason: CloseReason, detail: string, resetCode: number | undefined): void;
   /** No more of the body, for now. */
   pauseRequest(): void;
   resumeRequest(): void;

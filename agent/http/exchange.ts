@@ -12,23 +12,34 @@
  *                       \--101--> upgraded: a relay has both ends
  */
 import type { Timer } from "../../core/clock.ts";
-import type { HeaderField } from "../../protocol/route-table.ts";
-import { changeHeaders } from "../../routing/http/change-headers.ts";
-import type { ForwardRequest, RequestDecision, RespondToRequest } from "../../routing/http/request-decision.ts";
+import type { Fallback, RouteRule } from "../../protocol/route-table.ts";
+import type { ForwardRequest, RespondToRequest } from "../../routing/http/request-decision.ts";
+import type { RequestFacts } from "../../routing/http/request-facts.ts";
 import type { Admission, AdmissionAsker, Refusal } from "./admission.ts";
+import { answerToClient } from "./answer-to-client.ts";
+import { watchedUpgrade } from "./watched-upgrade.ts";
+import { factsOfRequest } from "./facts-of-request.ts";
 import { carryRequest } from "./carry-request.ts";
-import type { ExchangeClient } from "./exchange-client.ts";
-import { FieldError, Fields } from "./fields.ts";
+import { decidedAnswer, fieldsOf } from "./decided-answer.ts";
+import type { ExchangeClient, RequestFault } from "./exchange-client.ts";
+import { FieldError, type Fields } from "./fields.ts";
 import { type ForwardPlan, planForward } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
-import { outgoingRequest, outgoingResponse } from "./outgoing-heads.ts";
-import { writeOwnAnswer } from "./own-answer.ts";
-import type { CarrierOwner, RequestCarrier } from "./request-carrier.ts";
+import { timeBoundOf } from "./grpc/deadline.ts";
+import { GrpcStatus, readGrpcStatus } from "./grpc/grpc-status.ts";
+import { isGrpc } from "./grpc/is-grpc.ts";
+import { grpcTrailers } from "./grpc/write-grpc-answer.ts";
+import { outgoingRequest } from "./outgoing-heads.ts";
+import type { OwnAnswer, WholeAnswer } from "./own-answer.ts";
+import type { BoundedOwner, TooLarge } from "./protect/bounded-carrier.ts";
+import type { RequestCarrier } from "./request-carrier.ts";
+import { FallbackRequest } from "./resilience/fallback-request.ts";
 import { type FailureReason, type RequestReason, statusOf } from "./request-failure.ts";
 import type { RequestHead } from "./request-head.ts";
 import { RequestReport } from "./request-report.ts";
 import type { RequestRouter } from "./request-router.ts";
 import type { ResponseHead } from "./response-head.ts";
+import { tellAnswer } from "./tell-answer.ts";
 
 export interface ExchangeOptions {
   readonly plane: HttpPlane;
@@ -38,25 +49,19 @@ export interface ExchangeOptions {
   readonly head: RequestHead;
 }
 
-/** Why the rest of a request is not read. */
-export interface RequestFault {
-  readonly code: RequestReason;
-  /** What a client is told that was told nothing yet. */
-  readonly status: number;
-  readonly message: string;
-}
-
 const SWITCHING_PROTOCOLS = 101;
 
-export class Exchange implements CarrierOwner, AdmissionAsker {
+export class Exchange implements BoundedOwner, AdmissionAsker {
   readonly #options: ExchangeOptions;
   readonly #report: RequestReport;
+  readonly #isGrpc: boolean;
   #state: "waiting" | "answering" | "over" = "waiting";
   #plan: ForwardPlan | undefined;
   /** As it goes out. */
   #outgoing: RequestHead | undefined;
   #admission: Admission | undefined;
   #carrier: RequestCarrier | undefined;
+  #fallback: FallbackRequest | undefined;
   #requestTimer: Timer | undefined;
   #requestEnded = false;
 
@@ -64,6 +69,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     const { plane, facts, head } = options;
     this.#options = options;
     this.#report = new RequestReport(plane, facts, head);
+    this.#isGrpc = isGrpc(head);
     plane.metrics.gauges.requestsOpen += 1;
   }
 
@@ -82,9 +88,10 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
       this.onGivenUp("connect-not-supported", "CONNECT would be a tunnel past every route");
       return;
     }
-    const decision = this.#decide();
+    const request = factsOfRequest(this.#options);
+    const decision = this.#options.router.decide(request);
     if (decision.kind === "respond") this.#respond(decision);
-    else this.#forward(decision.kind === "forward" ? decision : undefined);
+    else this.#forward(decision.kind === "forward" ? decision : undefined, request);
   }
 
   // From the client.
@@ -93,11 +100,14 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (this.#state === "over") return;
     this.#report.bytesSent += content.length;
     this.#carrier?.requestBody(content);
+    this.#fallback?.requestBody(content);
   }
 
   requestEnd(trailers: Fields | undefined): void {
     this.#requestEnded = true;
-    if (this.#state !== "over") this.#carrier?.requestEnd(trailers);
+    if (this.#state === "over") return;
+    this.#carrier?.requestEnd(trailers);
+    this.#fallback?.requestEnd(trailers);
   }
 
   clientDrained(): void {
@@ -112,10 +122,10 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
   /** The rest of the request is no HTTP, or does not come. What the client has been told so far. */
   refuse({ code, status, message }: RequestFault): "nothing" | "a part" | "all" {
     if (this.#state === "over") return "all";
-    const told = this.#state === "waiting" ? "nothing" : "a part";
-    if (told === "nothing") this.#report.status = status;
+    const extent = this.#state === "waiting" ? "nothing" : "a part";
+    if (extent === "nothing") this.#report.status = status;
     this.#conclude(code, message);
-    return told;
+    return extent;
   }
 
   // AdmissionAsker.
@@ -124,8 +134,8 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (this.#state !== "over") this.#carrier?.start();
   }
 
-  refused({ reason, status, text, headers = [] }: Refusal): void {
-    this.#answerOurselves(status, reason, text, fieldsOf(headers));
+  refused({ reason, status, text, headers = [], grpcStatus }: Refusal): void {
+    this.#answerOurselves({ status, reason, text, fields: fieldsOf(headers) }, grpcStatus);
   }
 
   // CarrierOwner.
@@ -139,31 +149,41 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
       this.#upgrade(response);
       return;
     }
+    if (this.#fallsBack(response.status, "answered", `answer ${response.status}`)) return;
+    this.#fallback?.answered(response);
     const head = this.#outgoingAnswer(response);
     if (head === undefined) return;
     this.#state = "answering";
     this.#report.status = head.status;
+    if (this.#isGrpc && !head.hasBody) this.#report.grpcStatus = readGrpcStatus(head.fields);
+    const { grpcStatus } = this.#report;
+    this.#admission?.answered?.({ reason: "answered", status: head.status, grpcStatus });
     this.#options.client.answerHead(head);
   }
 
   onBody(content: Buffer): void {
     if (this.#state !== "answering") return;
     this.#report.bytesReceived += content.length;
+    this.#fallback?.answerBody(content);
     if (!this.#options.client.answerBody(content)) this.#carrier?.pauseAnswer();
   }
 
   onAnswerEnd(trailers: Fields | undefined): void {
     if (this.#state !== "answering") return;
-    this.#conclude("answered", undefined);
+    if (this.#isGrpc) this.#report.grpcStatus ??= readGrpcStatus(trailers);
+    this.#fallback?.answerEnd();
+    this.#conclude(this.#fallback?.isUsed === true ? "fallback" : "answered", undefined);
     this.#options.client.answerEnd(trailers);
   }
 
   onGivenUp(reason: FailureReason, detail: string): void {
-    this.#answerOurselves(statusOf(reason), reason, detail, new Fields());
+    this.#answerOurselves({ status: statusOf(reason), reason, text: detail });
   }
 
-  onCutShort(detail: string): void {
-    this.#cutShort("answer-cut-short", detail);
+  onCutShort(detail: string, resetCode: number | undefined): void {
+    if (this.#state === "over") return;
+    this.#conclude("answer-cut-short", detail);
+    this.#options.client.abort("reset-by-peer", detail, resetCode);
   }
 
   pauseRequest(): void {
@@ -174,26 +194,15 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (this.#state !== "over") this.#options.client.resumeRequest();
   }
 
-  // Down the layers.
+  // BoundedOwner.
 
-  #decide(): RequestDecision {
-    const { plane, facts, router, head } = this.#options;
-    return router.decide({
-      source: facts.source.workload,
-      identity: router.identity,
-      service: facts.service.key,
-      port: facts.port,
-      scheme: head.scheme,
-      method: head.method,
-      target: head.path,
-      authority: head.authority,
-      headers: head.fields,
-      random: plane.random(),
-      mirrorRandom: plane.random(),
-    });
+  onTooLarge(reason: TooLarge, detail: string): void {
+    this.#giveUp(reason, detail, GrpcStatus.resourceExhausted);
   }
 
-  #forward(decision: ForwardRequest | undefined): void {
+  // Down the layers.
+
+  #forward(decision: ForwardRequest | undefined, request: RequestFacts): void {
     const { facts, plane, head } = this.#options;
     const plan = planForward(decision, head, facts);
     this.#plan = plan;
@@ -202,25 +211,38 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     const outgoing = this.#filtered(() => outgoingRequest(head, plan, plane.requestId));
     if (outgoing === undefined) return;
     this.#outgoing = outgoing;
-    const requestMs = plan.rule?.timeouts?.requestMs;
-    if (requestMs) this.#requestTimer = plane.clock.after(requestMs, () => this.#timedOut(requestMs));
-    this.#carrier = carryRequest({ ...this.#options, plan, head: outgoing, report: this.#report, owner: this });
-    this.#admit(plan);
+    const deadlineMs = this.#boundTime(plan);
+    const own = { report: this.#report, owner: this };
+    const options = { ...this.#options, plan, head: outgoing, deadlineMs, ...own };
+    if (plan.rule?.fallback !== undefined) this.#fallback = new FallbackRequest(options, plan.rule.fallback);
+    const verdict = plane.admission?.ask({ facts, plan, head, request }, this);
+    if (verdict !== undefined && "status" in verdict) {
+      this.refused(verdict);
+      return;
+    }
+    this.#admission = verdict;
+    const { pace, mustWait = false } = verdict ?? {};
+    this.#carrier = carryRequest({ ...options, pace });
+    if (!mustWait) this.#carrier.start();
   }
 
-  #admit(plan: ForwardPlan): void {
-    const { facts, plane, head } = this.#options;
-    const verdict = plane.admission?.ask({ facts, plan, head }, this);
-    if (verdict === undefined) this.#carrier?.start();
-    else if ("status" in verdict) this.refused(verdict);
-    else {
-      this.#admission = verdict;
-      if (!verdict.mustWait) this.#carrier?.start();
-    }
+  /** The deadline that the server is told, on the monotonic clock. */
+  #boundTime({ rule }: ForwardPlan): number | undefined {
+    const { plane, head } = this.#options;
+    const bound = timeBoundOf(head, rule);
+    if (bound === undefined) return undefined;
+    this.#requestTimer = plane.clock.after(bound.ms, () => this.#timedOut(bound.ms));
+    return bound.isTold ? plane.clock.monotonicMs() + bound.ms : undefined;
   }
 
   #outgoingAnswer(response: ResponseHead): ResponseHead | undefined {
-    return this.#filtered(() => outgoingResponse(response, this.#plan?.responseHeaders ?? []));
+    const plan = this.#plan;
+    if (plan === undefined) return response;
+    const { sessions } = this.#options.plane;
+    const isFallback = this.#fallback?.isUsed === true;
+    return this.#filtered(() =>
+      answerToClient(response, { plan, isFallback, sessions, endpoint: this.#report.endpoint }),
+    );
   }
 
   /** A filter that makes no field is the operator's mistake, and answered as such. */
@@ -244,42 +266,92 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     if (head === undefined || upstream === undefined) return;
     this.#report.status = head.status;
     this.#conclude("upgraded", undefined);
-    this.#options.client.upgrade(head, upstream);
+    this.#options.client.upgrade(
+      head,
+      this.#admission === undefined ? upstream : watchedUpgrade(upstream, this.#admission),
+    );
   }
 
   // Ends.
 
-  #timedOut(requestMs: number): void {
-    const detail = `no whole answer within ${requestMs} ms`;
-    if (this.#state === "waiting") this.onGivenUp("request-timeout", detail);
-    else this.#cutShort("request-timeout", detail);
+  #timedOut(ms: number): void {
+    this.#giveUp("request-timeout", `no whole answer within ${ms} ms`, GrpcStatus.deadlineExceeded);
   }
 
-  #cutShort(reason: RequestReason, detail: string): void {
+  /** By our own doing. What a gRPC client has of an answer still gets its status. */
+  #giveUp(reason: FailureReason, detail: string, grpcStatus: number): void {
     if (this.#state === "over") return;
+    if (this.#state === "waiting") {
+      this.onGivenUp(reason, detail);
+      return;
+    }
+    if (this.#isGrpc) this.#report.grpcStatus = grpcStatus;
     this.#conclude(reason, detail);
-    this.#options.client.abort("reset-by-peer", detail);
+    if (this.#isGrpc) this.#options.client.answerEnd(grpcTrailers(grpcStatus, reason, detail));
+    else this.#options.client.abort("reset-by-peer", detail, undefined);
   }
 
   #respond(decision: RespondToRequest): void {
-    const { by, backend, code, status, reason } = decision;
-    this.#report.rule = by?.rule;
-    this.#report.backend = backend?.service;
-    const fields = this.#filtered(() => {
-      const own = fieldsOf(decision.headers);
-      changeHeaders(own, decision.responseHeaders, (value) => own.add("set-cookie", value));
-      return own;
-    });
-    if (fields === undefined) return;
-    const isFailure = code !== "redirect" && code !== "cors-preflight";
-    this.#answerOurselves(status, code, isFailure ? reason : "", fields);
+    const rule = decision.by?.rule;
+    this.#report.rule = rule;
+    this.#report.backend = decision.backend?.service;
+    const answer = this.#filtered(() => decidedAnswer(decision));
+    if (answer === undefined) return;
+    const isFailure = answer.text !== "";
+    if (isFailure && rule?.fallback !== undefined) this.#prepareFallback(rule, rule.fallback);
+    this.#answerOurselves(answer, decision.grpcStatus);
   }
 
-  #answerOurselves(status: number, reason: RequestReason, text: string, fields: Fields): void {
-    if (this.#state === "over") return;
+  /** Of a request that no backend was asked for. */
+  #prepareFallback(rule: RouteRule, fallback: Fallback): void {
+    const { plane, facts, head } = this.#options;
+    const plan = { ...planForward(undefined, head, facts), rule };
+    const outgoing = outgoingRequest(head, plan, plane.requestId);
+    this.#plan = plan;
+    const own = { report: this.#report, owner: this };
+    const deadlineMs = this.#boundTime(plan);
+    this.#fallback = new FallbackRequest({ ...this.#options, plan, head: outgoing, deadlineMs, ...own }, fallback);
+  }
+
+  /** Whether something else is answered, or asked, instead of what went wrong. */
+  #fallsBack(status: number, reason: RequestReason, text: string): boolean {
+    const fallback = this.#fallback;
+    if (fallback === undefined || this.#state !== "waiting") return false;
+    const instead = fallback.instead(status);
+    if (instead === undefined) return false;
+    this.#report.note = `${reason}: ${text}; instead, by policy ${fallback.policy}, ${instead.what}`;
+    // Whoever counts failures is told of the one that there was.
+    this.#admission?.over({ reason, status, grpcStatus: this.#report.grpcStatus });
+    this.#admission = undefined;
+    this.#requestTimer?.cancel();
+    this.#carrier?.drop();
+    if (instead.carrier === undefined) this.#answerInstead(instead.answer);
+    else {
+      this.#report.backend = instead.backend.service;
+      this.#carrier = instead.carrier;
+      if (this.#plan !== undefined) this.#boundTime(this.#plan);
+      instead.carrier.start();
+    }
+    return true;
+  }
+
+  #answerInstead({ head, body }: WholeAnswer): void {
+    const outgoing = this.#outgoingAnswer(head);
+    if (outgoing === undefined) return;
+    this.#report.status = outgoing.status;
+    this.#report.bytesReceived = body?.length ?? 0;
+    this.#conclude("fallback", undefined);
+    this.#options.client.answerWhole({ head: outgoing, body });
+  }
+
+  #answerOurselves(answer: OwnAnswer, grpcStatus?: number): void {
+    const { status, reason, text } = answer;
+    if (this.#state === "over" || this.#fallsBack(status, reason, text)) return;
+    const told = tellAnswer(answer, this.#isGrpc, grpcStatus);
     this.#report.status = status;
+    this.#report.grpcStatus = told.grpcStatus;
     this.#conclude(reason, text === "" ? undefined : text);
-    this.#options.client.answerWhole(writeOwnAnswer({ status, reason, text, fields }));
+    this.#options.client.answerWhole(told.whole);
   }
 
   #conclude(reason: RequestReason, detail: string | undefined): void {
@@ -288,12 +360,7 @@ export class Exchange implements CarrierOwner, AdmissionAsker {
     this.#requestTimer?.cancel();
     this.#carrier?.drop();
     this.#report.conclude(reason, detail);
-    this.#admission?.over({ reason, status: this.#report.status });
+    const { status, grpcStatus } = this.#report;
+    this.#admission?.over({ reason, status, grpcStatus });
   }
-}
-
-function fieldsOf(headers: readonly HeaderField[]): Fields {
-  const fields = new Fields();
-  for (const [name, value] of headers) fields.add(name, value);
-  return fields;
 }

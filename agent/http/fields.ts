@@ -20,6 +20,8 @@ export class Fields {
   /** In lower case. */
   readonly keys: string[] = [];
   readonly values: string[] = [];
+  /** Keys of those that no compression may remember (RFC 7541 section 7.1.3); nearly always none. */
+  secrets: Set<string> | undefined;
 
   get size(): number {
     return this.names.length;
@@ -97,6 +99,7 @@ export class Fields {
     copy.names.push(...this.names);
     copy.keys.push(...this.keys);
     copy.values.push(...this.values);
+    copy.secrets = this.secrets;
     return copy;
   }
 }

@@ -1,11 +1,14 @@
 /** Where a request goes, by which rule, and what is changed on the way: the decision, as the layers below need it. */
 import type { HeaderChanges, RouteMirror, RouteRule, RouteTarget } from "../../protocol/route-table.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
 import type { ForwardRequest } from "../../routing/http/request-decision.ts";
 import type { HttpFacts } from "./http-plane.ts";
 import type { RequestHead } from "./request-head.ts";
 
 export interface ForwardPlan {
   readonly target: RouteTarget;
+  /** Of the client's session; the first try goes there. */
+  readonly endpoint: Candidate | undefined;
   /** Undefined when no route has a say. */
   readonly rule: RouteRule | undefined;
   readonly authority: string;
@@ -22,6 +25,7 @@ export function planForward(decision: ForwardRequest | undefined, head: RequestH
   const authority = decision?.authority ?? head.authority;
   return {
     target: decision?.backend ?? { service: facts.service.key, port: facts.port },
+    endpoint: decision?.endpoint,
     rule: decision?.by.rule,
     // HTTP/1.0 may name nobody; HTTP/1.1 may not.
     authority: authority === "" ? facts.dialled : authority,

@@ -14,10 +14,12 @@ import type { Timer } from "../../core/clock.ts";
 import { limits } from "../limits.ts";
 import { EndpointChoice } from "./endpoint-choice.ts";
 import type { Fields } from "./fields.ts";
+import { withTimeLeft } from "./grpc/deadline.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";
 import type { CarrierOptions, RequestCarrier, UpgradedConnection } from "./request-carrier.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { ResponseHead } from "./response-head.ts";
-import { isIdempotent, retriesFailure, retriesStatus, retryDelayMs } from "./retry-rules.ts";
+import { isIdempotent, retriesAnswer, retriesFailure, retryDelayMs } from "./retry-rules.ts";
 import { isUndelivered, UpstreamFailure } from "./upstream/upstream-failure.ts";
 import type { UpstreamRequest, UpstreamUser } from "./upstream/upstream-request.ts";
 
@@ -26,6 +28,8 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
   readonly #replay = new ReplayBuffer();
   readonly #choice: EndpointChoice;
   #retries = 0;
+  /** Rather at the same endpoint than at none: a route's retries, and what was refused because its connection ended. */
+  #mayRepeat = false;
   #wasStale = false;
   #upstream: UpstreamRequest | undefined;
   /** The head is on its way to the present endpoint, and the body follows as it comes. */
@@ -110,9 +114,9 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
   onReady(): void {
     const upstream = this.#upstream;
     if (upstream === undefined) return;
-    const { head, owner } = this.#options;
+    const { owner } = this.#options;
     this.#isSending = true;
-    upstream.sendHead(head);
+    upstream.sendHead(this.#head);
     for (const content of this.#replay.chunks) upstream.sendBody(content);
     if (this.#replay.isEnded) {
       upstream.sendEnd(this.#replay.trailers);
@@ -131,8 +135,8 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
   }
 
   onHead(response: ResponseHead): void {
-    this.#choice.answered();
-    if (this.#retriesStatus(response.status)) this.#retryStatus(response.status);
+    this.#choice.answered(response);
+    if (this.#retriesAnswer(response)) this.#retryAnswer(response);
     else {
       this.#isAnswering = true;
       this.#replay.giveUp();
@@ -149,7 +153,7 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
     if (upstream === undefined) return;
     this.#timer?.cancel();
     this.#upstream = undefined;
-    this.#choice.letGo();
+    this.#choice.ended(trailers);
     // First of all: the client's next request may want the connection.
     upstream.finish();
     this.#options.owner.onAnswerEnd(trailers);
@@ -162,7 +166,7 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
     this.#timer?.cancel();
     this.#choice.failed(failure, wasOpen);
     if (this.#isAnswering) {
-      this.#options.owner.onCutShort(failure.message);
+      this.#options.owner.onCutShort(failure.message, failure.resetCode);
       return;
     }
     this.#options.report.failure = failure.message;
@@ -170,6 +174,11 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
   }
 
   // Tries.
+
+  get #head(): RequestHead {
+    const { head, deadlineMs, plane } = this.#options;
+    return deadlineMs === undefined ? head : withTimeLeft(head, deadlineMs - plane.clock.monotonicMs());
+  }
 
   /** `fresh`: not over a connection that was idle. */
   #try(fresh: boolean): void {
@@ -179,8 +188,7 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
       owner.onGivenUp("unknown-service", `there is no Service ${plan.target.service}`);
       return;
     }
-    // A route's retries go to the same endpoint rather than to none.
-    const attempt = this.#choice.pick(endpoints, this.#retries > 0);
+    const attempt = this.#choice.pick(endpoints, this.#mayRepeat);
     if (attempt === undefined) {
       owner.onGivenUp("no-endpoints", endpoints.problem ?? report.failure ?? "no endpoint is left to try");
       return;
@@ -202,6 +210,7 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
       this.#try(true);
     } else if (isUndelivered(failure) && this.#replay.isComplete && report.tries < limits.connectAttempts) {
       plane.metrics.retry();
+      this.#mayRepeat ||= failure.code === "refused-stream";
       this.#try(false);
     } else if (retry !== undefined && retriesFailure(retry, failure, method) && this.#mayRetry()) {
       this.#retryLater();
@@ -210,13 +219,13 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
     }
   }
 
-  #retriesStatus(status: number): boolean {
+  #retriesAnswer(response: ResponseHead): boolean {
     const retry = this.#options.plan.rule?.retry;
-    return retry !== undefined && retriesStatus(retry, status) && this.#mayRetry();
+    return retry !== undefined && retriesAnswer(retry, response) && this.#mayRetry();
   }
 
-  #retryStatus(status: number): void {
-    this.#options.report.failure = `answer ${status}`;
+  #retryAnswer(response: ResponseHead): void {
+    this.#options.report.failure = `answer ${response.status}`;
     this.#choice.exclude();
     this.drop();
     this.#retryLater();
@@ -226,7 +235,8 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
   #mayRetry(): boolean {
     const { plan, plane } = this.#options;
     const retry = plan.rule?.retry;
-    if (retry === undefined || this.#retries >= retry.attempts || !this.#replay.isComplete) return false;
+    if (retry === undefined || this.#options.onlyOnce === true) return false;
+    if (this.#retries >= retry.attempts || !this.#replay.isComplete) return false;
     if (plane.budgets.retry(plan.target.service, retry.budget)) return true;
     plane.metrics.limitHit("retry-budget");
     return false;
@@ -239,6 +249,7 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
     plane.metrics.retry();
     const delayMs = retryDelayMs(retry, this.#retries, plane.random);
     this.#retries += 1;
+    this.#mayRepeat = true;
     this.#timer = plane.clock.after(delayMs, () => this.#try(false));
   }
 

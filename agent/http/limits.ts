@@ -37,6 +37,24 @@ export const httpLimits = {
   rememberedTargets: 32,
   /** Services whose retries are counted; beyond, the oldest count starts again. */
   retryBudgets: 1_000,
+  /** Policies whose answers are timed for hedging; beyond, the oldest is learnt anew. */
+  hedgeScopes: 1_000,
+  /** Copies under way to one mirror. One that hangs holds them for `mirrorMs`. */
+  mirrorsPerBackend: 256,
+  /** Body that one copy may be behind its request: some round trips of a mirror's first connect. */
+  mirrorBytes: 256 * 1024,
+  /**
+   * What one of several clients that share an answer may be behind the fastest of them. An answer that is known to be
+   * longer is not shared, so that only those without a length can leave anybody behind.
+   */
+  collapsedBytes: 1024 * 1024,
+  /** Answers of one worker that are kept for `fallback.lastGood`, and what they may take together. */
+  lastGoodAnswers: 4_096,
+  lastGoodBytes: 8 * 1024 * 1024,
+  /** One of them: pages and documents, no downloads. */
+  lastGoodAnswerBytes: 64 * 1024,
+  /** Dialled addresses whose server was seen to speak first, and ports that were told of; beyond, the oldest is forgotten. */
+  detectedAddresses: 1_000,
 } as const;
 
 export type HttpLimitName = keyof typeof httpLimits;
@@ -56,6 +74,15 @@ export const httpTimers = {
   idleMarginMs: 1_000,
   /** Then a new one is used, so that tunnels with an old certificate end. */
   upstreamLifetimeMs: 600_000,
+  /** A copy of a request, from its beginning to the end of its answer. */
+  mirrorMs: 15_000,
   /** Period at which idle connections to endpoints are looked at. */
   idleSweepMs: 1_000,
+  /**
+   * For the first byte of a client whose port says nothing of its protocol. Then it may be the server's turn to speak: it waits
+   * no longer than that, and the next time not at all.
+   */
+  firstByteMs: 100,
+  /** So long it is remembered that the server speaks first. */
+  firstSpeakerMs: 600_000,
 } as const;

@@ -20,7 +20,7 @@ export interface RequestChanges {
 
 /** Throws FieldError when a change makes no field. Changes the head's fields: call once. `requestId`: for those without. */
 export function outgoingRequest(head: RequestHead, changes: RequestChanges, requestId: () => string): RequestHead {
-  const { method, scheme, fields, hasBody, length, expectsContinue, trailersWanted } = head;
+  const { version, method, scheme, fields, hasBody, length, expectsContinue, trailersWanted } = head;
   let { authority } = changes;
   if (changes.requestHeaders.length > 0) {
     changeHeaders(fields, changes.requestHeaders);
@@ -30,7 +30,19 @@ export function outgoingRequest(head: RequestHead, changes: RequestChanges, requ
   if (!fields.has("x-request-id")) fields.addParsed("x-request-id", requestId());
   const { path } = changes;
   const upgrade = offeredUpgrade(head);
-  return { method, scheme, authority, path, fields, hasBody, length, upgrade, expectsContinue, trailersWanted };
+  return {
+    version,
+    method,
+    scheme,
+    authority,
+    path,
+    fields,
+    hasBody,
+    length,
+    upgrade,
+    expectsContinue,
+    trailersWanted,
+  };
 }
 
 /** Throws as above. Changes the head's fields. */

@@ -1,11 +1,11 @@
 /** An answer that is ours: what a route says without asking a backend, or that none could be asked. */
 import { Fields } from "./fields.ts";
+import type { RequestReason } from "./request-failure.ts";
 import type { ResponseHead } from "./response-head.ts";
 
 export interface OwnAnswer {
   readonly status: number;
-  /** One of `RequestReason`. */
-  readonly reason: string;
+  readonly reason: RequestReason;
   /** One sentence; empty for answers that are no failure. */
   readonly text: string;
   /** Changed here. */

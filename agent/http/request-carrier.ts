@@ -2,6 +2,7 @@
  * The layer below an exchange: whatever gets a request answered. A `Forwarding` is one, and so is anything that stands
  * around one or several of them and speaks both sides of this.
  */
+import type { Candidate } from "../../routing/decide-connection.ts";
 import type { ByteCounters, CloseReason } from "../relay/relay.ts";
 import type { StreamHandler, TunnelStream } from "../tunnel/engine.ts";
 import type { Fields } from "./fields.ts";
@@ -9,7 +10,6 @@ import type { ForwardPlan } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import type { FailureReason } from "./request-failure.ts";
 import type { RequestHead } from "./request-head.ts";
-import type { RequestReport } from "./request-report.ts";
 import type { RequestRouter } from "./request-router.ts";
 import type { ResponseHead } from "./response-head.ts";
 
@@ -37,8 +37,8 @@ export interface CarrierOwner {
   onAnswerEnd(trailers: Fields | undefined): void;
   /** There is no answer and no other try. */
   onGivenUp(reason: FailureReason, detail: string): void;
-  /** The answer broke off. */
-  onCutShort(detail: string): void;
+  /** The answer broke off; with this error code of HTTP/2, if the endpoint has told one. */
+  onCutShort(detail: string, resetCode: number | undefined): void;
   pauseRequest(): void;
   resumeRequest(): void;
 }
@@ -50,8 +50,29 @@ export interface CarrierOptions {
   readonly plan: ForwardPlan;
   /** As it goes out; the same in every try. */
   readonly head: RequestHead;
-  readonly report: RequestReport;
+  /** When a gRPC client gives up, on the monotonic clock: the server is told what is left. */
+  readonly deadlineMs: number | undefined;
+  readonly report: TryReport;
   readonly owner: CarrierOwner;
+  /** Keys of endpoints that others try beside this one. */
+  readonly avoid?: ReadonlySet<string>;
+  /** Others try beside this one: the rule's retries are theirs. */
+  readonly onlyOnce?: boolean;
+}
+
+/** How a layer is given what is below it. */
+export type CarryRequest = (options: CarrierOptions) => RequestCarrier;
+
+/** What became of the tries: the report of the request, or of a part of it. */
+export interface TryReport {
+  /** Why the last try failed. */
+  failure: string | undefined;
+  /** What a policy did, for the log; the last one counts. */
+  note: string | undefined;
+  readonly tries: number;
+  tried(candidate: Candidate): void;
+  /** Where tries run beside each other, the last one need not be it. */
+  answeredBy(candidate: Candidate): void;
 }
 
 /** What a 101 leaves: a connection of bytes. */

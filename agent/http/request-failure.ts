@@ -3,6 +3,7 @@
  * `hawser-reason` and in the body, so that whoever sees the answer knows which part of the mesh spoke, and why.
  */
 import type { ResponseCode } from "../../routing/http/request-decision.ts";
+import type { ProtectionReason } from "./protect/refusals.ts";
 import type { H1ErrorCode } from "./h1/h1-error.ts";
 import type { UpstreamFailureCode } from "./upstream/upstream-failure.ts";
 
@@ -12,18 +13,23 @@ export type FailureReason =
   | "no-endpoints"
   | "unknown-service"
   | "request-timeout"
+  /** Bodies beyond what a policy allows. */
+  | "request-too-large"
+  | "response-too-large"
   /** CONNECT to a Service: it would be a tunnel past every route. */
   | "connect-not-supported"
   /** A filter wants a header that HTTP does not have. */
   | "bad-filter";
 
 /** Every reason that there can be: also label values of a metric. */
-export type RequestReason = FailureReason | ResponseCode | H1ErrorCode | EndReason;
+export type RequestReason = FailureReason | ResponseCode | ProtectionReason | H1ErrorCode | EndReason;
 
 /** Ends that are no answer of ours. */
 export type EndReason =
   /** The backend answered. */
   | "answered"
+  /** Something else was answered instead of an error, as the rule's fallback says. */
+  | "fallback"
   | "upgraded"
   /** The client left before the answer was complete. */
   | "client-gone"
@@ -41,6 +47,8 @@ const STATUS: Readonly<Record<FailureReason, number>> = {
   "bad-response": 502,
   "per-try-timeout": 504,
   "request-timeout": 504,
+  "request-too-large": 413,
+  "response-too-large": 502,
   "unknown-service": 500,
   "bad-filter": 500,
   "connect-not-supported": 501,

@@ -5,6 +5,8 @@
 import type { Fields } from "./fields.ts";
 
 export interface RequestHead {
+  /** Of HTTP, that the client speaks. */
+  readonly version: 1 | 2;
   readonly method: string;
   readonly scheme: "http" | "https";
   /** Whom the request is for. Empty when it names nobody, which HTTP/1.0 may. */

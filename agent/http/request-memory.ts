@@ -49,22 +49,29 @@ export class RequestMemory {
     return labels;
   }
 
-  target(candidate: Candidate, service: ServiceEntry, connectMs: number | undefined): UpstreamTarget {
+  /** `version`: of HTTP, that is spoken with the endpoint. */
+  target(version: 1 | 2, candidate: Candidate, service: ServiceEntry, connectMs: number | undefined): UpstreamTarget {
     const known = this.#targets.get(candidate);
-    if (known !== undefined && known.service === service && known.connectMs === connectMs) return known;
-    const target = this.#makeTarget(candidate, service, connectMs);
+    const isSame = known?.service === service && known.connectMs === connectMs && known.version === version;
+    if (known !== undefined && isSame) return known;
+    const target = this.#makeTarget(version, candidate, service, connectMs);
     if (this.#targets.size >= httpLimits.rememberedTargets) this.#targets.clear();
     this.#targets.set(candidate, target);
     return target;
   }
 
-  #makeTarget(candidate: Candidate, service: ServiceEntry, connectMs: number | undefined): UpstreamTarget {
+  #makeTarget(
+    version: 1 | 2,
+    candidate: Candidate,
+    service: ServiceEntry,
+    connectMs: number | undefined,
+  ): UpstreamTarget {
     const source = this.#source;
     const sourceIdentity = this.#table.identityOf(source.workload);
     const destinationIdentity = this.#identityOf(candidate.workload);
     const { key, address, transport } = candidate;
     const poolKey = `${source.address}|${key}|${address}|${transport}|${sourceIdentity}|${destinationIdentity}`;
-    return { candidate, source, service, sourceIdentity, destinationIdentity, connectMs, poolKey };
+    return { version, candidate, source, service, sourceIdentity, destinationIdentity, connectMs, poolKey };
   }
 
   #identityOf(workload: WorkloadEntry | undefined): string | undefined {

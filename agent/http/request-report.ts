@@ -6,16 +6,19 @@ import { isRequestLogged, logRequest } from "../telemetry/request-log.ts";
 import { describePeer } from "../worker/data-plane.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
+import type { TryReport } from "./request-carrier.ts";
 import type { RequestReason } from "./request-failure.ts";
 import { nameOf } from "./request-memory.ts";
 
-export class RequestReport {
+export class RequestReport implements TryReport {
   rule: RouteRule | undefined;
   /** Key of a Service. */
   backend: string | undefined;
   status: number | undefined;
-  /** Why the last try failed. */
+  /** What a gRPC client was told; undefined for other requests. */
+  grpcStatus: number | undefined;
   failure: string | undefined;
+  note: string | undefined;
   tries = 0;
   /** Of bodies. */
   bytesSent = 0;
@@ -38,11 +41,26 @@ export class RequestReport {
     this.#candidate = candidate;
   }
 
+  answeredBy(candidate: Candidate): void {
+    this.#candidate = candidate;
+  }
+
+  /** That was tried last, or has answered. */
+  get endpoint(): Candidate | undefined {
+    return this.#candidate;
+  }
+
   /** Once. */
   conclude(reason: RequestReason, detail: string | undefined): void {
     const { clock, metrics, log } = this.#plane;
     const durationMs = clock.monotonicMs() - this.#startedMs;
-    metrics.requests.add(this.#facts.memory.labels(this.rule, this.backend), this.status, reason, durationMs);
+    metrics.requests.add(
+      this.#facts.memory.labels(this.rule, this.backend),
+      this.status,
+      reason,
+      durationMs,
+      this.grpcStatus,
+    );
     if (isRequestLogged(log, reason)) this.#log(reason, detail, durationMs);
   }
 
@@ -62,8 +80,9 @@ export class RequestReport {
       endpoint: candidate === undefined ? undefined : formatHostPort(candidate.address, candidate.port),
       tries: this.tries,
       status: this.status,
+      grpcStatus: this.grpcStatus,
       reason,
-      detail,
+      detail: detail ?? this.note,
       bytesSent: this.bytesSent,
       bytesReceived: this.bytesReceived,
       durationMs,

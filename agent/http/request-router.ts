@@ -3,7 +3,7 @@
  * hands those that have one to HTTP (`HttpRouterFor`); all others stay bytes.
  */
 import type { EjectionSettings, LoadBalancerAlgorithm, ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
-import type { RouteTarget, ValueSource } from "../../protocol/route-table.ts";
+import type { RouteTarget, RulesKind, ValueSource } from "../../protocol/route-table.ts";
 import type { AddressFamily } from "../../routing/address.ts";
 import type { ChoiceSettings } from "../../routing/choice-settings.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
@@ -30,9 +30,13 @@ export interface BackendEndpoints {
 export interface RequestRouter {
   /** Of the source, as its certificate has it; absent: not known. */
   readonly identity?: string | undefined;
+  /** Of the routes that are in force there. */
+  readonly kind?: RulesKind | undefined;
   decide(facts: RequestFacts): RequestDecision;
   /** Undefined: there is no such Service. */
   endpoints(backend: RouteTarget): BackendEndpoints | undefined;
+  /** All that can take requests of sessions; the same array until something about the backend changes. */
+  sessionEndpoints(backend: RouteTarget): readonly Candidate[];
 }
 
 /** Undefined: what this pod sends to this port of this Service is not looked into. `family`: of the address it dialled. */

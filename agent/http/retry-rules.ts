@@ -1,6 +1,8 @@
 /** When another try is worth it and safe (RFC 9110 section 9.2.2), by what the route says and without it. */
 import { backoffMs } from "../../core/backoff.ts";
 import type { RetryReason, RouteRetry } from "../../protocol/route-table.ts";
+import { GrpcStatus, readGrpcStatus } from "./grpc/grpc-status.ts";
+import type { ResponseHead } from "./response-head.ts";
 import { isUndelivered, type UpstreamFailure } from "./upstream/upstream-failure.ts";
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
@@ -32,14 +34,29 @@ export function retriesFailure({ on }: RouteRetry, failure: UpstreamFailure, met
   }
 }
 
-export function retriesStatus({ on }: RouteRetry, status: number): boolean {
-  return on.some((reason) => isAbout(reason, status));
+export function retriesAnswer({ on }: RouteRetry, { status, hasBody, fields }: ResponseHead): boolean {
+  // An answer that has begun with more than its status cannot be taken back.
+  const grpcStatus = hasBody ? undefined : readGrpcStatus(fields);
+  return on.some((reason) => isAbout(reason, status, grpcStatus));
 }
 
-function isAbout(reason: RetryReason, status: number): boolean {
-  if (typeof reason === "number") return reason === status;
-  if (reason === "5xx") return status >= FIRST_SERVER_ERROR;
-  return reason === "gateway-error" && GATEWAY_ERRORS.has(status);
+function isAbout(reason: RetryReason, status: number, grpcStatus: number | undefined): boolean {
+  switch (reason) {
+    case "5xx":
+      return status >= FIRST_SERVER_ERROR;
+    case "gateway-error":
+      return GATEWAY_ERRORS.has(status);
+    case "cancelled":
+      return grpcStatus === GrpcStatus.cancelled;
+    case "deadline-exceeded":
+      return grpcStatus === GrpcStatus.deadlineExceeded;
+    case "resource-exhausted":
+      return grpcStatus === GrpcStatus.resourceExhausted;
+    case "unavailable":
+      return grpcStatus === GrpcStatus.unavailable;
+    default:
+      return reason === status;
+  }
 }
 
 /** Before retry number `count`, the first is 0: never less than the route says, and not all at the same time. */

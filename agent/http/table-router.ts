@@ -2,19 +2,28 @@
  * Routers that follow the routing table: every request is decided by the newest one, also on a connection that is older.
  * What a table says is prepared once for each entry of it; a table that changes elsewhere costs no request anything.
  */
-import type { RouteEntry, RouteSubset, RouteTarget } from "../../protocol/route-table.ts";
+import type { RouteEntry, RouteRule, RouteSubset, RouteTarget, RulesKind } from "../../protocol/route-table.ts";
 import type { MeshSettings, ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { AddressFamily } from "../../routing/address.ts";
-import { decideRequest, type RequestTable, type RouteFinder } from "../../routing/http/decide-request.ts";
+import type { Candidate } from "../../routing/decide-connection.ts";
+import {
+  type ClientSession,
+  decideRequest,
+  type RequestTable,
+  type RouteFinder,
+} from "../../routing/http/decide-request.ts";
 import type { RequestDecision } from "../../routing/http/request-decision.ts";
 import type { RequestFacts } from "../../routing/http/request-facts.ts";
 import { routeKey } from "../../routing/http/route-key.ts";
 import { RouteMatcher } from "../../routing/http/route-matcher.ts";
 import { requestCandidates, type ServiceCandidates } from "../../routing/service-candidates.ts";
+import type { PortOfService } from "../../routing/service-endpoints.ts";
+import { sessionCandidates } from "../../routing/session-candidates.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import type { BackendEndpoints, HttpRouterFor, RequestRouter } from "./request-router.ts";
+import type { Sessions } from "./session/sessions.ts";
 
-export function tableRouters(node: string, table: () => TableState | undefined): HttpRouterFor {
+export function tableRouters(node: string, table: () => TableState | undefined, sessions: Sessions): HttpRouterFor {
   // Entries are replaced whole: what is not replaced keeps its matcher.
   const matchers = new WeakMap<RouteEntry, RouteMatcher>();
   const matcherOf = (entry: RouteEntry): RouteMatcher => {
@@ -24,29 +33,37 @@ export function tableRouters(node: string, table: () => TableState | undefined):
     matchers.set(entry, matcher);
     return matcher;
   };
-  const variants = new Map<AddressFamily, WeakMap<RouteTarget, string>>();
-  const variantOf = (target: RouteTarget, family: AddressFamily): string => {
+  const variants = new Map<AddressFamily, WeakMap<RouteTarget, Variants>>();
+  const variantsOf = (target: RouteTarget, family: AddressFamily): Variants => {
     const known = variants.get(family)?.get(target);
     if (known !== undefined) return known;
-    const texts = variants.get(family) ?? new WeakMap<RouteTarget, string>();
+    const texts = variants.get(family) ?? new WeakMap<RouteTarget, Variants>();
     // With its labels: a document may change them, and a route of another Service is not what its endpoints depend on.
     const among = target.subset === undefined ? "" : ` ${JSON.stringify(target.subset)}`;
-    const text = `requests ${target.port} ${family} ${node}${among}`;
-    variants.set(family, texts.set(target, text));
-    return text;
+    const rest = `${target.port} ${family} ${node}${among}`;
+    const made = { requests: `requests ${rest}`, sessions: `sessions ${rest}` };
+    variants.set(family, texts.set(target, made));
+    return made;
   };
   return (source, service, port, family) => {
-    const router = new TableRouter({ node, table, matcherOf, variantOf, source, service, port, family });
+    const router = new TableRouter({ node, table, sessions, matcherOf, variantsOf, source, service, port, family });
     return router.isRouted ? router : undefined;
   };
+}
+
+/** Endpoints for requests as they come, and for those of a session. */
+interface Variants {
+  readonly requests: string;
+  readonly sessions: string;
 }
 
 interface TableRouterOptions {
   readonly node: string;
   readonly table: () => TableState | undefined;
+  readonly sessions: Sessions;
   readonly matcherOf: (entry: RouteEntry) => RouteMatcher;
   /** What the endpoints of a target are remembered under, besides its Service. */
-  readonly variantOf: (target: RouteTarget, family: AddressFamily) => string;
+  readonly variantsOf: (target: RouteTarget, family: AddressFamily) => Variants;
   readonly source: WorkloadEntry;
   readonly service: string;
   readonly port: number;
@@ -73,6 +90,10 @@ class TableRouter implements RequestRouter, RequestTable {
     return this.#entry !== undefined;
   }
 
+  get kind(): RulesKind | undefined {
+    return this.#entry?.kind;
+  }
+
   /** Made once, but for another trust domain. */
   get identity(): string | undefined {
     const table = this.#options.table();
@@ -92,21 +113,32 @@ class TableRouter implements RequestRouter, RequestTable {
   }
 
   endpoints(target: RouteTarget): BackendEndpoints | undefined {
+    return this.#derive("requests", target, endpointsOf);
+  }
+
+  sessionEndpoints(target: RouteTarget): readonly Candidate[] {
+    return this.#derive("sessions", target, sessionCandidates) ?? [];
+  }
+
+  findSession(rule: RouteRule, { headers }: RequestFacts): ClientSession | undefined {
+    return this.#options.sessions.find(rule, headers, (backend) => this.sessionEndpoints(backend));
+  }
+
+  /** Undefined: there is no such Service, or no such port of it. */
+  #derive<T>(
+    what: keyof Variants,
+    target: RouteTarget,
+    make: (table: TableState, node: string, about: PortOfService) => T,
+  ): T | undefined {
     const { service: key, port: number, subset } = target;
     const table = this.#options.table();
     const service = table?.service(key);
     const port = service?.ports.find((each) => each.port === number && each.protocol === "TCP");
     if (table === undefined || service === undefined || port === undefined) return undefined;
-    const { node, family, variantOf } = this.#options;
-    return table.derive(key, variantOf(target, family), (): BackendEndpoints => {
-      const about = { service, port, family, ...(subset === undefined ? {} : { subset }) };
-      return backendEndpoints(
-        table,
-        service,
-        destinationOf(key, number, subset),
-        requestCandidates(table, node, about),
-      );
-    });
+    const { node, family, variantsOf } = this.#options;
+    return table.derive(key, variantsOf(target, family)[what], () =>
+      make(table, node, { service, port, family, ...(subset === undefined ? {} : { subset }) }),
+    );
   }
 
   /** A consumer's routes stand in place of the producer's (GEP-1294). */
@@ -137,4 +169,10 @@ function backendEndpoints(
 
 function destinationOf(service: string, port: number, subset: RouteSubset | undefined): string {
   return subset === undefined ? `${service}:${port}` : `${service}:${port} ${subset.name}`;
+}
+
+function endpointsOf(table: TableState, node: string, about: PortOfService): BackendEndpoints {
+  const { service, port, subset } = about;
+  const destination = destinationOf(service.key, port.port, subset);
+  return backendEndpoints(table, service, destination, requestCandidates(table, node, about));
 }

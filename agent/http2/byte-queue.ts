@@ -31,14 +31,20 @@ export class ByteQueue {
     this.push(isSmall ? Buffer.from(slice) : slice);
   }
 
-  /** The next buffer, or undefined when the queue is empty. */
-  shift(): Buffer | undefined {
-    const chunk = this.#chunks[this.#head];
-    if (chunk === undefined) return undefined;
-    const rest = this.#offset === 0 ? chunk : chunk.subarray(this.#offset);
-    this.bytes -= rest.length;
-    this.#dropHead();
-    return rest;
+  /** Bytes of the next buffer; 0 when the queue is empty. */
+  get headBytes(): number {
+    return (this.#chunks[this.#head]?.length ?? 0) - this.#offset;
+  }
+
+  /** `count` bytes of the next buffer, at most all of them, as they are. */
+  shift(count: number): Buffer {
+    const chunk = this.#chunks[this.#head] as Buffer;
+    const from = this.#offset;
+    const to = from + count;
+    this.bytes -= count;
+    if (to === chunk.length) this.#dropHead();
+    else this.#offset = to;
+    return count === chunk.length ? chunk : chunk.subarray(from, to);
   }
 
   /** Moves `count` bytes, of which there must be as many, to `target` at `at`. */

@@ -45,6 +45,11 @@ export class FloodGuard {
     this.#credits.forgive(frames * CREDITS_PER_DATA_FRAME);
   }
 
+  /** A request was answered: as many resets as there are answers are what deadlines and hedging make. */
+  streamCompleted(): void {
+    this.#resets.forgive(1);
+  }
+
   /** WINDOW_UPDATE. */
   credit(): void {
     this.#count(this.#credits, "WINDOW_UPDATE frames", "creditFrameBurst");

@@ -1,6 +1,7 @@
 /**
  * Frames on their way out, one after the other in one buffer that is used again and again: TLS takes one buffer
- * without a copy of its own, several only after joining them.
+ * without a copy of its own, several only after joining them. For who takes several as they are, large payloads can stay
+ * where they came.
  */
 import { Flag, FRAME_HEADER_BYTES, FrameType } from "./frame-format.ts";
 
@@ -8,11 +9,17 @@ export class FrameBuffer {
   length = 0;
   /** Frames other than DATA with a payload, since `clear`. */
   controlFrames = 0;
+  /** Payload that was not copied, beside `length`. */
+  sliceBytes = 0;
+  /** Payload may be sliced: who sends this calls `take`. */
+  readonly takesSlices: boolean;
+  #slices: { readonly at: number; readonly payload: Buffer }[] = [];
   readonly #idleBytes: number;
   #bytes: Buffer;
 
   /** `idleBytes`: what it holds on to when it is empty. */
-  constructor(idleBytes: number) {
+  constructor(idleBytes: number, takesSlices = false) {
+    this.takesSlices = takesSlices;
     this.#idleBytes = idleBytes;
     this.#bytes = Buffer.allocUnsafeSlow(idleBytes);
   }
@@ -22,8 +29,30 @@ export class FrameBuffer {
     return this.#bytes.subarray(0, this.length);
   }
 
+  /** Everything in order, for good: it belongs to the caller, and is not here any more. */
+  take(): Buffer[] {
+    const own = Buffer.from(this.written);
+    const chunks: Buffer[] = [];
+    let from = 0;
+    for (const { at, payload } of this.#slices) {
+      chunks.push(own.subarray(from, at), payload);
+      from = at;
+    }
+    if (from < own.length) chunks.push(own.subarray(from));
+    this.clear();
+    return chunks;
+  }
+
+  /** A payload that is not copied: it comes after what was written so far. */
+  slice(payload: Buffer): void {
+    this.#slices.push({ at: this.length, payload });
+    this.sliceBytes += payload.length;
+  }
+
   clear(): void {
     this.length = 0;
+    this.sliceBytes = 0;
+    if (this.#slices.length > 0) this.#slices = [];
     this.controlFrames = 0;
   }
 

@@ -56,6 +56,11 @@ export class FrameParser {
     this.#prefaceFill = options.expectPreface ? 0 : PREFACE.length;
   }
 
+  /** A frame other than DATA has begun and not ended. */
+  get isAssembling(): boolean {
+    return this.#mode === "payload";
+  }
+
   /** Of a frame that is not complete. */
   get heldBytes(): number {
     return this.#assembly.length;

@@ -66,9 +66,9 @@ export class FrameReader implements FrameSink {
     this.#parser.feed(chunk);
   }
 
-  /** A header block has begun and not ended. */
+  /** A header block, or a frame that is not DATA, has begun and not ended. */
   get isReadingHeaders(): boolean {
-    return this.#headers.isOpen;
+    return this.#headers.isOpen || this.#parser.isAssembling;
   }
 
   get heldBytes(): number {
@@ -115,7 +115,6 @@ export class FrameReader implements FrameSink {
         return;
       case FrameType.rstStream:
         this.#receiver.receiveReset(streamId, onlyUint32(payload));
-        this.#flood.reset();
         return;
       case FrameType.priority:
         // Deprecated and without effect, but for its form (section 6.3).

@@ -11,6 +11,8 @@ import { huffmanDecode } from "./huffman-decode.ts";
 
 /** More bytes than any length or index of ours can need: 7 bits each. */
 const MAX_INTEGER_BYTES = 4;
+/** Of a literal without indexing: nobody behind may index it either (section 6.2.3). */
+const NEVER_INDEXED = 0x10;
 /** A block may begin with so many changes of the table's size: the least since the last block, and the present one. */
 const MAX_SIZE_UPDATES = 2;
 
@@ -64,8 +66,8 @@ export class HpackDecoder {
       return field;
     }
     if ((first & 0xe0) === 0x20) throw invalid("table size changes within a block");
-    // `0000` without indexing and `0001` never indexed are the same to a receiver.
-    return this.#literal(0x0f);
+    const field = this.#literal(0x0f);
+    return (first & NEVER_INDEXED) === 0 ? field : [field[0], field[1], true];
   }
 
   #literal(prefixMask: number): HeaderField {

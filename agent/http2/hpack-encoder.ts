@@ -24,6 +24,8 @@ export const StaticIndex = {
 const NO_DYNAMIC_TABLE = 0x20;
 /** A field that is an entry of a table (section 6.1). */
 const INDEXED = 0x80;
+/** Beside a literal without indexing (section 6.2.3). */
+const NEVER_INDEXED = 0x10;
 /** Prefixes and lengths of one field at most. */
 const FIELD_OVERHEAD_BYTES = 12;
 /** A literal with a name of the static table has the index behind a prefix of 4 bits. */
@@ -75,13 +77,14 @@ export class HpackEncoder {
     out.length = writeString(bytes, out.length + 1, value);
   }
 
-  /** `name` in lower case. */
-  field(name: string, value: string): void {
+  /** `name` in lower case. `isSecret`: must not get into a table, here or behind. */
+  field(name: string, value: string, isSecret = false): void {
     const out = this.#out as FrameBuffer;
     const prefix = this.#names.get(name) ?? this.#encodeName(name);
     const bytes = out.reserve(prefix.length + value.length + FIELD_OVERHEAD_BYTES);
     const at = out.length;
     for (let index = 0; index < prefix.length; index += 1) bytes[at + index] = prefix[index] as number;
+    if (isSecret) bytes[at] = NEVER_INDEXED | (prefix[0] as number);
     out.length = writeString(bytes, at + prefix.length, value);
   }
 

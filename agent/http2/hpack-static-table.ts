@@ -24,7 +24,8 @@ const NAMES = `accept-charset accept-encoding accept-language accept-ranges acce
   refresh retry-after server set-cookie strict-transport-security transfer-encoding user-agent vary via
   www-authenticate`.split(/\s+/);
 
-export type HeaderField = readonly [name: string, value: string];
+/** `isSecret`: whoever passes it on must not put it into a table either (RFC 7541 section 7.1.3). */
+export type HeaderField = readonly [name: string, value: string, isSecret?: true];
 
 export const STATIC_TABLE: readonly HeaderField[] = [
   ...PSEUDO_HEADERS,

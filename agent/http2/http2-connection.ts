@@ -6,7 +6,7 @@
  *   Http2Stream.write -> (this) -> SendScheduler -> TurnWriter -> FrameTarget
  *
  * Credit for the connection's window goes back on receipt, that for a stream's as it is read: a reader that stops holds
- * up nobody else. What ends the connection is thrown as Http2Error while frames are read, and leaves with GOAWAY.
+ * up nobody else, until all unread data together is too much. What ends the connection is thrown as Http2Error while frames are read, and leaves with GOAWAY.
  */
 import type { Clock } from "../../core/clock.ts";
 import { FloodGuard } from "./flood-guard.ts";
@@ -38,7 +38,7 @@ const PING_PAYLOAD = Buffer.from("hawser!\n", "latin1");
 export abstract class Http2Connection<Stream extends Http2Stream> implements FrameReceiver, FrameSource, StreamLink {
   readonly bounds: Http2Bounds;
   protected readonly isServer: boolean;
-  protected readonly encoder: HpackEncoder;
+  readonly encoder: HpackEncoder;
   protected readonly flood: FloodGuard;
   protected readonly streams = new StreamTable<Stream>();
   protected readonly writer: TurnWriter;
@@ -56,6 +56,8 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
   #lastSeenId: number | undefined;
   #unreadBytes = 0;
   #queuedBytes = 0;
+  /** Credit for the connection that is held back while too much is unread. */
+  #withheldBytes = 0;
 
   protected constructor({ target, role, clock, bounds }: Http2ConnectionOptions) {
     this.bounds = bounds;
@@ -96,7 +98,7 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
 
   // For whoever owns it.
 
-  protected open(): void {
+  protected sayHello(): void {
     writeOpening(this.writer.out, this.isServer, this.bounds);
     this.writer.request();
   }
@@ -135,7 +137,7 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
     this.#reader.stop();
     if (lastWords) this.sayGoaway(code);
     this.writer.stop(lastWords);
-    for (const stream of this.streams.takeAbove(0)) stream.lose(code, reason);
+    for (const stream of this.streams.takeAbove(0)) stream.lose(code, reason, false);
   }
 
   protected get unreadBytes(): number {
@@ -150,7 +152,7 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
     return this.#settingsCame;
   }
 
-  protected get peerMaxFrameBytes(): number {
+  get peerMaxFrameBytes(): number {
     return this.#peerMaxFrameBytes;
   }
 
@@ -170,6 +172,10 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
     return this.writer.out;
   }
 
+  sendReset(streamId: number, code: number): void {
+    this.control().rstStream(streamId, code);
+  }
+
   onQueued(stream: Http2Stream, bytes: number): void {
     this.#scheduler.add(stream);
     if (this.#scheduler.windowBytes > 0) this.writer.queued(bytes);
@@ -181,6 +187,9 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
 
   onUnread(change: number): void {
     this.#unreadBytes += change;
+    if (this.#withheldBytes === 0 || this.#unreadBytes > this.bounds.unreadBytes) return;
+    this.#giveCredit(this.#withheldBytes);
+    this.#withheldBytes = 0;
   }
 
   onReleased(stream: Http2Stream): void {
@@ -255,12 +264,12 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
     if (!this.#receiveWindow.receive(windowBytes)) {
       throw new Http2Error("flow-control-error", "Peer sends more than the connection's window");
     }
-    const credit = this.#receiveWindow.consume(windowBytes);
-    if (credit > 0) this.control().windowUpdate(0, credit);
+    if (this.#unreadBytes > this.bounds.unreadBytes) this.#withheldBytes += windowBytes;
+    else this.#giveCredit(windowBytes);
     const stream = this.streams.find(streamId);
     this.#dataStream = stream;
-    if (stream === undefined) return;
-    if (stream.peerEnded) this.failStream(stream, "stream-closed", "peer sent data after its end");
+    if (stream === undefined) this.onClosedStream(streamId, "data");
+    else if (stream.peerEnded) this.failStream(stream, "stream-closed", "peer sent data after its end");
     else if (!stream.receiveFrame(windowBytes, windowBytes - payloadBytes)) {
       this.failStream(stream, "flow-control-error", "peer sent more than the stream's window");
     } else {
@@ -276,9 +285,8 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
     if (this.#unreadBytes > this.bounds.unreadBytes) this.tooMuchUnread(stream);
   }
 
-  protected tooMuchUnread(stream: Stream): void {
-    this.failStream(stream, "enhance-your-calm", "connection holds too much unread data");
-  }
+  /** Until some of it is read the connection gives no credit. */
+  protected tooMuchUnread(_stream: Stream): void {}
 
   receiveDataEnd(endStream: boolean): void {
     const stream = this.#dataStream;
@@ -301,8 +309,12 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
       return;
     }
     const stream = this.streams.find(streamId);
-    if (stream !== undefined) this.receiveMessage(stream, endStream, fields);
+    if (stream === undefined) this.onClosedStream(streamId, "headers");
+    else this.receiveMessage(stream, endStream, fields);
   }
+
+  /** A stream that is over, on the wire or by our reset, which the peer may not know yet. */
+  protected onClosedStream(_streamId: number, _what: "data" | "headers"): void {}
 
   /** Not processed: the client may try again elsewhere. */
   protected refuseStream(streamId: number): void {
@@ -312,7 +324,7 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
   /** A stream that does not come to be. */
   protected failRequest(streamId: number, code: Http2ErrorCode): void {
     this.flood.reset();
-    this.control().rstStream(streamId, WIRE_CODE[code]);
+    this.sendReset(streamId, WIRE_CODE[code]);
   }
 
   receiveCredit(streamId: number, bytes: number): void {
@@ -332,7 +344,10 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
   }
 
   receiveReset(streamId: number, code: number): void {
-    this.streams.find(streamId)?.receiveReset(code, "stream reset by peer");
+    const stream = this.streams.find(streamId);
+    stream?.receiveReset(code, "stream reset by peer", true);
+    // A server can only reset what its client has begun.
+    if (this.isServer || stream === undefined) this.flood.reset();
   }
 
   receiveSettings(settings: PeerSettings): void {
@@ -364,9 +379,18 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
   /** Section 5.4.2. A peer that makes us reset streams is as busy as one that resets them. */
   protected failStream(stream: Stream, code: Http2ErrorCode, reason: string): void {
     this.#dataStream = undefined;
-    this.control().rstStream(stream.id, WIRE_CODE[code]);
-    stream.receiveReset(WIRE_CODE[code], reason);
-    this.flood.reset();
+    this.resetStream(stream, code, reason);
+    if (this.isServer) this.flood.reset();
+  }
+
+  protected resetStream(stream: Stream, code: Http2ErrorCode, reason: string): void {
+    this.sendReset(stream.id, WIRE_CODE[code]);
+    stream.receiveReset(WIRE_CODE[code], reason, false);
+  }
+
+  #giveCredit(bytes: number): void {
+    const credit = this.#receiveWindow.consume(bytes);
+    if (credit > 0) this.control().windowUpdate(0, credit);
   }
 
   /** Section 6.9.2: windows of streams that are open move by the difference. */

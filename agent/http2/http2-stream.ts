@@ -16,6 +16,9 @@ import type { Http2Bounds } from "./http2-bounds.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import type { Sender } from "./send-scheduler.ts";
 
+/** Less is copied: a buffer of its own in each write costs more. */
+const SLICED_BYTES = 4_096;
+
 /** What a stream needs of its connection. */
 export interface StreamLink {
   readonly bounds: Http2Bounds;
@@ -23,6 +26,7 @@ export interface StreamLink {
   readonly queuedBytes: number;
   /** Where to write frames that are sent with the turn. */
   control(): FrameBuffer;
+  sendReset(streamId: number, code: number): void;
   /** The stream has data, `bytes` of it new; sends it when the windows allow. */
   onQueued(stream: Http2Stream, bytes: number): void;
   /** What waits on the stream has changed. */
@@ -40,6 +44,7 @@ export interface StreamLink {
 interface Loss {
   readonly code: number;
   readonly reason: string;
+  readonly byPeer: boolean;
 }
 
 export abstract class Http2Stream implements Sender {
@@ -75,7 +80,8 @@ export abstract class Http2Stream implements Sender {
   protected abstract giveData(chunk: Buffer): void;
   protected abstract giveEnd(): void;
   protected abstract giveDrain(): void;
-  protected abstract giveReset(code: number, reason: string): void;
+  /** `byPeer`: it said so. */
+  protected abstract giveReset(code: number, reason: string, byPeer: boolean): void;
   /** The message ends with trailers: the last DATA frame does not end the stream. */
   protected get endsWithTrailers(): boolean {
     return false;
@@ -106,12 +112,16 @@ export abstract class Http2Stream implements Sender {
     return this.#unread?.bytes ?? 0;
   }
 
-  /** Takes the buffer. False: wait for `giveDrain`. */
-  write(chunk: Buffer): boolean {
-    if (this.#isDead || this.#isFinished || chunk.length === 0) return true;
+  /** Takes the buffer. False: wait for `giveDrain`. `isLast`: as if `finish` followed. */
+  write(chunk: Buffer, isLast = false): boolean {
+    if (this.#isDead || this.#isFinished || chunk.length === 0) {
+      if (isLast) this.finish();
+      return true;
+    }
     const { link } = this;
     link.onMoved(chunk.length);
     this.#queue.push(chunk);
+    this.#isFinished = isLast;
     link.onQueueChanged(chunk.length);
     if (this.#sendWindowBytes > 0) link.onQueued(this, chunk.length);
     const { bounds } = link;
@@ -133,7 +143,7 @@ export abstract class Http2Stream implements Sender {
     this.#lost = undefined;
     if (this.#isDead) return;
     this.#die();
-    if (this.id !== 0 && !this.#isReleased) this.link.control().rstStream(this.id, code);
+    if (this.id !== 0 && !this.#isReleased) this.link.sendReset(this.id, code);
     this.#release();
   }
 
@@ -159,7 +169,7 @@ export abstract class Http2Stream implements Sender {
   }
 
   /** Everything was said in a HEADERS frame with END_STREAM. */
-  protected finishedAtOnce(): void {
+  finishedAtOnce(): void {
     this.#isFinished = true;
     this.#endSent();
   }
@@ -202,15 +212,20 @@ export abstract class Http2Stream implements Sender {
     return this.#queue.bytes > 0 && this.#sendWindowBytes > 0;
   }
 
-  sendData(out: FrameBuffer, maxBytes: number): number {
+  writeData(out: FrameBuffer, maxBytes: number): number {
     const queue = this.#queue;
-    const length = Math.min(maxBytes, this.#sendWindowBytes, queue.bytes);
+    const isSliced = out.takesSlices && queue.headBytes >= SLICED_BYTES;
+    const length = Math.min(maxBytes, this.#sendWindowBytes, isSliced ? queue.headBytes : queue.bytes);
     const isLast = this.#isFinished && length === queue.bytes;
     const endsHere = isLast && !this.endsWithTrailers;
-    const bytes = out.reserve(FRAME_HEADER_BYTES + length);
+    const bytes = out.reserve(FRAME_HEADER_BYTES + (isSliced ? 0 : length));
     writeFrameHeader(bytes, out.length, length, FrameType.data, endsHere ? Flag.endStream : 0, this.id);
-    queue.moveTo(bytes, out.length + FRAME_HEADER_BYTES, length);
-    out.length += FRAME_HEADER_BYTES + length;
+    out.length += FRAME_HEADER_BYTES;
+    if (isSliced) out.slice(queue.shift(length));
+    else {
+      queue.moveTo(bytes, out.length, length);
+      out.length += length;
+    }
     this.#sendWindowBytes -= length;
     this.link.onQueueChanged(-length);
     if (isLast) {
@@ -255,24 +270,24 @@ export abstract class Http2Stream implements Sender {
     if (this.isReadable && this.unreadBytes === 0) this.#tellEnd();
   }
 
-  /** RST_STREAM came, or the connection has sent one. */
-  receiveReset(code: number, reason: string): void {
+  /** RST_STREAM came (`byPeer`), or the connection has sent one. */
+  receiveReset(code: number, reason: string, byPeer: boolean): void {
     if (this.#isDead) return;
     this.#die();
     this.#release();
-    this.giveReset(code, reason);
+    this.giveReset(code, reason, byPeer);
   }
 
   /** The connection is gone, or will not take the stream: told soon. */
-  lose(code: number, reason: string): void {
+  lose(code: number, reason: string, byPeer: boolean): void {
     if (this.#isDead) return;
     this.#die();
     this.#isReleased = true;
-    this.loseSoon(code, reason);
+    this.loseSoon(code, reason, byPeer);
   }
 
-  protected loseSoon(code: number, reason: string): void {
-    this.#lost = { code, reason };
+  protected loseSoon(code: number, reason: string, byPeer: boolean): void {
+    this.#lost = { code, reason, byPeer };
     this.link.callSoon(this);
   }
 
@@ -289,7 +304,7 @@ export abstract class Http2Stream implements Sender {
     const lost = this.#lost;
     if (lost !== undefined) {
       this.#lost = undefined;
-      this.giveReset(lost.code, lost.reason);
+      this.giveReset(lost.code, lost.reason, lost.byPeer);
       return;
     }
     if (this.#drainDue && !this.#isDead) {
@@ -302,7 +317,7 @@ export abstract class Http2Stream implements Sender {
   #deliverUnread(): void {
     const unread = this.#unread;
     while (unread !== undefined && unread.bytes > 0 && !this.#isPaused && !this.#isDead) {
-      const chunk = unread.shift() as Buffer;
+      const chunk = unread.shift(unread.headBytes);
       this.link.onUnread(-chunk.length);
       this.#consumed(chunk.length);
       this.giveData(chunk);

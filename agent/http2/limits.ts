@@ -52,3 +52,20 @@ export const http2Limits = {
   queuedBytes: 8 * 1024 * 1024,
   idleBufferBytes: 1_024,
 } as const satisfies Http2Bounds;
+
+export type Http2LimitName = keyof typeof http2Limits | keyof typeof http2Timers;
+
+export const http2Timers = {
+  /** From a header block's first frame to its last, and from the connection's start to SETTINGS: honest peers need none. */
+  slowHeadMs: 10_000,
+  /** Data waits and the peer gives no window, or its network takes nothing: as long as a slow body may take. */
+  windowStallMs: 60_000,
+  /** Silence after a PING that means the peer is gone. */
+  pingTimeoutMs: 20_000,
+  /** From the first GOAWAY of a graceful end to the second, when the PING between them is not answered. */
+  goawayGraceMs: 1_000,
+  /** A client that was told to go, and has all its answers, gets this long to close by itself; Go's server waits as long. */
+  closeGraceMs: 1_000,
+  /** After GOAWAY and the transport's end the peer gets this long to read and to close. */
+  lingerMs: 2_000,
+} as const;

@@ -13,6 +13,7 @@
  * answered with 400 or reset by the connection, and told to `onMalformed`.
  */
 import type { Fields } from "../http/fields.ts";
+import type { StreamHandler } from "../tunnel/engine.ts";
 import type { Http2Error } from "./http2-error.ts";
 
 /** A request without its body, received or to be sent. */
@@ -31,7 +32,7 @@ export interface RequestMessage {
    */
   readonly fields: Fields;
   /** Bytes of the body, when it was said. Received: DATA is held to it. To be sent: written as `content-length`. */
-  readonly contentLength: number | undefined;
+  readonly length: number | undefined;
   /** `te: trailers`. */
   readonly trailersWanted: boolean;
   /** `expect: 100-continue`. */
@@ -44,7 +45,7 @@ export interface ResponseMessage {
   readonly status: number;
   /** As in a request. */
   readonly fields: Fields;
-  readonly contentLength: number | undefined;
+  readonly length: number | undefined;
 }
 
 export interface StreamReset {
@@ -95,6 +96,18 @@ export interface RequestStream {
   readonly unreadBytes: number;
 }
 
+/** Where bytes go. A stream of a tunnel is one, and so is a `PlainStream` over a pod's socket. */
+export interface ByteTransport {
+  /** Takes the buffer. False: `onDrain` follows (the buffer was taken all the same). */
+  write(chunk: Buffer): boolean;
+  /** Around several writes, where one call for each would cost: sockets. */
+  cork?(): void;
+  uncork?(): void;
+  end(): void;
+  reset(code: number): void;
+  readonly queuedBytes: number;
+}
+
 /** `open -> draining -> closed`: draining takes no new stream, those that are there go on. */
 export type ConnectionState = "open" | "draining" | "closed";
 
@@ -112,7 +125,7 @@ export interface RequestConnectionEvents {
   onMalformed(error: Http2Error): void;
   /** `activeStreams` is smaller, or the peer allows more: look at `hasRoom` again. */
   onRoom(): void;
-  /** From now on no new stream: GOAWAY of the peer, no identifiers left, or our own `goaway`. Once. */
+  /** The peer, or a lack of identifiers, allows no new stream. */
   onDraining(): void;
   /** A bound was hit; a name of `http2Limits` or `http2Timers`. For `hawser_limit_hits_total`. */
   onLimit(name: string): void;
@@ -120,8 +133,11 @@ export interface RequestConnectionEvents {
   onClosed(end: ConnectionEnd): void;
 }
 
-/** What it is to its owner, either role. */
-export interface Http2RequestConnection {
+/**
+ * What it is to its owner, either role. `onData`, `onEnd`, `onDrain` and `onReset` are what its transport calls: it is the
+ * handler of a tunnel's stream but for `onResponse`, which is the owner's matter.
+ */
+export interface Http2RequestConnection extends Omit<StreamHandler, "onResponse"> {
   readonly state: ConnectionState;
   readonly isDraining: boolean;
   /** Streams that are not over on the wire. */
@@ -134,6 +150,8 @@ export interface Http2RequestConnection {
   readonly idleSinceMs: number | undefined;
   /** Memory that it makes us hold: queued, unread, and unsent. */
   readonly heldBytes: number;
+  /** Once. From then on it may write: before a tunnel has answered, what it writes is early data. */
+  start(transport: ByteTransport): void;
   /** Client: sends a request. Throws when there is no room. */
   open(request: RequestMessage, endStream: boolean, handler: RequestStreamHandler): RequestStream;
   /**

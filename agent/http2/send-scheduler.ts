@@ -16,7 +16,7 @@ export interface Sender {
   /** There is data, and room in the stream's window. */
   readonly canSend: boolean;
   /** Writes one DATA frame of at most so many bytes, which is at least one; returns how many. */
-  sendData(out: FrameBuffer, maxBytes: number): number;
+  writeData(out: FrameBuffer, maxBytes: number): number;
 }
 
 /** Less room than this at the end of a flush is left: the next one follows at once. */
@@ -58,11 +58,11 @@ export class SendScheduler {
   gather(out: FrameBuffer): number {
     let frames = 0;
     while (this.#head !== undefined && this.windowBytes > 0) {
-      const roomBytes = this.#bounds.flushBytes - out.length - FRAME_HEADER_BYTES;
+      const roomBytes = this.#bounds.flushBytes - out.length - out.sliceBytes - FRAME_HEADER_BYTES;
       if (roomBytes < LEAST_ROOM_BYTES) break;
       const sender = this.#takeHead(this.#head);
       if (!sender.canSend) continue;
-      this.windowBytes -= sender.sendData(out, Math.min(this.#frameBytes, this.windowBytes, roomBytes));
+      this.windowBytes -= sender.writeData(out, Math.min(this.#frameBytes, this.windowBytes, roomBytes));
       frames += 1;
       if (sender.canSend) this.add(sender);
     }

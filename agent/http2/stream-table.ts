@@ -52,6 +52,10 @@ export class StreamTable<Stream extends Http2Stream> {
     return stream;
   }
 
+  all(): IterableIterator<Stream> {
+    return this.#streams.values();
+  }
+
   remove(id: number): void {
     this.#streams.delete(id);
   }

@@ -24,6 +24,8 @@ export interface FrameSource {
 
 /** Where frames go. */
 export interface FrameTarget {
+  /** It takes payloads as they are, with `FrameBuffer.take`. */
+  readonly takesSlices: boolean;
   /** Has `out` until it calls `sent`, which it never does before it returns. */
   send(out: FrameBuffer, sent: () => void): void;
   /** Nothing follows. */
@@ -57,8 +59,8 @@ export class TurnWriter {
     this.#target = target;
     this.#source = source;
     this.#earlyFlushBytes = bounds.earlyFlushBytes;
-    this.out = new FrameBuffer(bounds.idleBufferBytes);
-    this.#spare = new FrameBuffer(bounds.idleBufferBytes);
+    this.out = new FrameBuffer(bounds.idleBufferBytes, target.takesSlices);
+    this.#spare = new FrameBuffer(bounds.idleBufferBytes, target.takesSlices);
   }
 
   /** Frames that are not sent yet, or being sent. */

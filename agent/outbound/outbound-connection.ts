@@ -17,7 +17,7 @@ import type { Attempt } from "../balance/attempt.ts";
 import type { Balancers } from "../balance/balancers.ts";
 import { limits, timers } from "../limits.ts";
 import { PlainStream } from "../relay/plain-stream.ts";
-import { type CloseReason, Relay } from "../relay/relay.ts";
+import { type CloseReason, type FirstSpeaker, Relay } from "../relay/relay.ts";
 import { ANY_PORT } from "../sockets/dial.ts";
 import { logConnection } from "../telemetry/connection-log.ts";
 import type { ConnectionLabels } from "../telemetry/metrics-batch.ts";
@@ -47,6 +47,16 @@ export interface OutboundFacts {
   readonly decision: ForwardDecision;
   /** By the table as it is now. */
   readonly decideAgain: () => ConnectionDecision;
+  /** Of a port whose protocol nobody said. */
+  readonly firstSpeaker?: OutboundFirstSpeaker;
+}
+
+export interface OutboundFirstSpeaker {
+  /** The pod's first bytes: whether they are not for this connection. */
+  isOthers(chunk: Buffer): boolean;
+  /** Then the socket and they are handed over, when nothing of this connection is left. */
+  handOver(chunk: Buffer): void;
+  onServer(): void;
 }
 
 export class OutboundConnection {
@@ -81,13 +91,33 @@ export class OutboundConnection {
       onResponse: (status, reason) => this.#answered(status, reason),
       onStreamLost: (code, reason) => this.#streamLost(code, reason),
       onClosed: (reason, detail) => this.#closed(reason, detail),
+      ...this.#watchFirstSpeaker(facts.firstSpeaker),
     });
   }
 
-  start(): void {
+  /** `first`: what was read of the pod's socket before. */
+  start(first?: Buffer): void {
     this.#plane.connections.add(this.#relay, this.#facts.sourceAddress);
-    this.#relay.start(this.#startedMs);
+    this.#relay.start(this.#startedMs, first);
     this.#tryNext();
+  }
+
+  #watchFirstSpeaker(watched: OutboundFirstSpeaker | undefined): { readonly firstSpeaker?: FirstSpeaker } {
+    if (watched === undefined) return {};
+    const onPod = (chunk: Buffer): boolean => {
+      if (!watched.isOthers(chunk)) return false;
+      this.#letGo();
+      watched.handOver(chunk);
+      return true;
+    };
+    return { firstSpeaker: { onPod, onFar: () => watched.onServer() } };
+  }
+
+  /** The endpoint was dialled for nothing, and is told. */
+  #letGo(): void {
+    this.#relay.letGo();
+    this.#stream = undefined;
+    this.#ended("closed");
   }
 
   #tryNext(): void {
@@ -126,7 +156,10 @@ export class OutboundConnection {
       candidates: decision.candidates,
       algorithm: decision.loadBalancer,
       ejection: decision.ejection,
+      ...(decision.choice === undefined ? {} : { choice: decision.choice }),
       sourceAddress,
+      // A connection has no other value.
+      hashValue: sourceAddress,
       exclude: this.#tried,
     });
   }
@@ -288,15 +321,19 @@ export class OutboundConnection {
   }
 
   #closed(reason: CloseReason, detail: string | undefined): void {
+    if (this.#counters === undefined) this.#plane.metrics.refused(reason);
+    this.#ended(reason);
+    this.#log(reason, detail);
+  }
+
+  #ended(reason: CloseReason): void {
     this.#over = true;
     this.#attempt?.finished();
     this.#answerTimer?.cancel();
     this.#withdraw?.();
     const { metrics, connections } = this.#plane;
     connections.remove(this.#relay);
-    if (this.#counters === undefined) metrics.refused(reason);
-    else metrics.connectionClosed(this.#counters, reason);
-    this.#log(reason, detail);
+    if (this.#counters !== undefined) metrics.connectionClosed(this.#counters, reason);
   }
 
   #log(reason: CloseReason, detail: string | undefined): void {

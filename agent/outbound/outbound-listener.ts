@@ -4,19 +4,27 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { addressFamily, formatHostPort, normalizeAddress } from "../../routing/address.ts";
-import { type ConnectionDecision, decideConnection, type RefuseDecision } from "../../routing/decide-connection.ts";
+import {
+  type ConnectionDecision,
+  decideConnection,
+  type RefusalCode,
+  type RefuseDecision,
+} from "../../routing/decide-connection.ts";
+import { choosePortProtocol } from "../../routing/port-protocol.ts";
 import type { TableState } from "../../routing/table-state.ts";
-import { H1Connection } from "../http/client/h1-connection.ts";
+import { HttpConnection } from "../http/client/http-connection.ts";
 import type { HttpPlane } from "../http/http-plane.ts";
 import { RequestMemory } from "../http/request-memory.ts";
-import type { HttpRouterFor } from "../http/request-router.ts";
+import type { HttpRouterFor, RequestRouter } from "../http/request-router.ts";
 import { timers } from "../limits.ts";
+import type { CloseReason } from "../relay/relay.ts";
 import { dialledAddress } from "../sockets/dialled-address.ts";
 import { listenOn } from "../sockets/listen-on.ts";
 import { resetSocket } from "../sockets/reset-socket.ts";
 import { logConnection } from "../telemetry/connection-log.ts";
 import { describePeer } from "../worker/data-plane.ts";
-import { OutboundConnection, type OutboundDependencies } from "./outbound-connection.ts";
+import { OutboundConnection, type OutboundDependencies, type OutboundFirstSpeaker } from "./outbound-connection.ts";
+import { ProtocolDetection } from "./protocol-detection.ts";
 
 /** For connections that are looked into: which ones, and with what. */
 export interface HttpSide {
@@ -27,12 +35,14 @@ export interface HttpSide {
 export class OutboundListener {
   readonly #plane: OutboundDependencies;
   readonly #http: HttpSide | undefined;
+  readonly #detection: ProtocolDetection;
   readonly #servers: Server[] = [];
 
   /** Without `http`, everything is bytes. */
   constructor(plane: OutboundDependencies, http?: HttpSide) {
     this.#plane = plane;
     this.#http = http;
+    this.#detection = new ProtocolDetection(plane);
   }
 
   /** `fd`: a transparent listening socket; taken over. */
@@ -83,60 +93,101 @@ export class OutboundListener {
     }
     const facts = { node: this.#plane.node, ...addresses };
     const decision = decideConnection(table, facts);
-    const http = this.#httpConnection(socket, table, decision, { ...addresses, redirected });
-    if (decision.kind === "refuse" && http === undefined) this.#refuse(socket, table, decision, addresses);
+    const arrival = { socket, table, facts, decision, redirected };
+    const router = this.#routerOf(arrival);
+    if (router === undefined && decision.kind === "refuse") this.#refuse(arrival, decision);
     else if (!this.#plane.connections.admits(sourceAddress)) reset(socket);
-    else if (http !== undefined) http.start();
-    else if (decision.kind === "forward") {
-      const decideAgain = (): ConnectionDecision => decideConnection(this.#plane.table() ?? table, facts);
-      new OutboundConnection(this.#plane, { socket, table, decision, decideAgain, redirected, ...addresses }).start();
-    }
+    else if (router === undefined) this.#relay(arrival);
+    else this.#serveOrRelay(arrival, router);
   }
 
   /** Also for a Service without endpoints: its routes may lead elsewhere, or nowhere. */
-  #httpConnection(
-    socket: Socket,
-    table: TableState,
-    { source, service, servicePort }: ConnectionDecision,
-    addresses: Addresses & { readonly redirected: boolean },
-  ): H1Connection | undefined {
+  #routerOf({ facts, decision }: Arrival): RequestRouter | undefined {
+    const { source, service, servicePort } = decision;
+    if (source === undefined || service === undefined || servicePort === undefined) return undefined;
+    return this.#http?.routerFor(source, service.key, servicePort.port, addressFamily(facts.sourceAddress));
+  }
+
+  #serveOrRelay(arrival: Arrival, router: RequestRouter): void {
+    const { socket, facts, decision } = arrival;
+    const { service, servicePort } = decision;
+    if (service === undefined || servicePort === undefined) return;
+    const { protocol } = choosePortProtocol(servicePort, router.kind);
+    if (protocol === "http") this.#serve(arrival, router, undefined);
+    else if (protocol === "bytes") this.#relay(arrival);
+    else {
+      this.#detection.begin({
+        socket,
+        sourceAddress: facts.sourceAddress,
+        dialled: formatHostPort(facts.destinationAddress, facts.destinationPort),
+        servicePort: `${service.key}:${servicePort.port}`,
+        canRelay: decision.kind === "forward",
+        serve: (first) => this.#serve(arrival, router, first),
+        relay: (first, firstSpeaker) => this.#relay(arrival, first, firstSpeaker),
+        lost: (detail) => this.#log(arrival, "reset-by-pod", detail),
+      });
+    }
+  }
+
+  #serve({ socket, table, facts: at, decision, redirected }: Arrival, router: RequestRouter, first?: Buffer): void {
+    const { source, service, servicePort } = decision;
     if (this.#http === undefined || source === undefined || service === undefined || servicePort === undefined) return;
-    const { plane, routerFor } = this.#http;
-    const { sourceAddress: address, sourcePort: port, redirected, destinationAddress, destinationPort } = addresses;
-    const router = routerFor(source, service.key, servicePort.port, addressFamily(address));
-    if (router === undefined) return undefined;
-    const httpSource = { workload: source, address, port, redirected };
+    const httpSource = { workload: source, address: at.sourceAddress, port: at.sourcePort, redirected };
     const facts = {
       source: httpSource,
       service,
       port: servicePort.port,
-      dialled: formatHostPort(destinationAddress, destinationPort),
+      dialled: formatHostPort(at.destinationAddress, at.destinationPort),
       table,
       memory: new RequestMemory(httpSource, service.key, table),
     };
-    return new H1Connection({ plane, socket, facts, router });
+    new HttpConnection({ plane: this.#http.plane, socket, facts, router }).start(first);
   }
 
-  #refuse(socket: Socket, table: TableState, decision: RefuseDecision, addresses: Addresses): void {
+  #relay(arrival: Arrival, first?: Buffer, firstSpeaker?: OutboundFirstSpeaker): void {
+    const { socket, table, facts, decision, redirected } = arrival;
+    if (decision.kind === "refuse") {
+      this.#refuse(arrival, decision);
+      return;
+    }
+    const decideAgain = (): ConnectionDecision => decideConnection(this.#plane.table() ?? table, facts);
+    const watched = firstSpeaker === undefined ? {} : { firstSpeaker };
+    const about = { socket, table, decision, decideAgain, redirected, ...facts, ...watched };
+    new OutboundConnection(this.#plane, about).start(first);
+  }
+
+  #refuse(arrival: Arrival, decision: RefuseDecision): void {
     this.#plane.metrics.refused(decision.code);
-    const dialled = formatHostPort(addresses.destinationAddress, addresses.destinationPort);
+    this.#log(arrival, decision.code, decision.reason);
+    reset(arrival.socket);
+  }
+
+  /** Of a connection that nobody has carried. */
+  #log({ table, facts, decision }: Arrival, reason: RefusalCode | CloseReason, detail: string): void {
+    const dialled = formatHostPort(facts.destinationAddress, facts.destinationPort);
+    const destination = decision.kind === "refuse" ? decision.destination : undefined;
     logConnection(this.#plane.log, {
       direction: "outbound",
-      source: describePeer(table, decision.source, formatHostPort(addresses.sourceAddress, addresses.sourcePort)),
-      destination: {
-        ...describePeer(table, decision.destination, dialled),
-        service: decision.service?.key,
-        dialled,
-      },
+      source: describePeer(table, decision.source, formatHostPort(facts.sourceAddress, facts.sourcePort)),
+      destination: { ...describePeer(table, destination, dialled), service: decision.service?.key, dialled },
       path: undefined,
       bytesSent: 0,
       bytesReceived: 0,
       durationMs: 0,
-      reason: decision.code,
-      detail: decision.reason,
+      reason,
+      detail,
     });
-    reset(socket);
   }
+}
+
+/** A pod's connection, and what the table says to it. */
+interface Arrival {
+  readonly socket: Socket;
+  readonly table: TableState;
+  readonly facts: Addresses & { readonly node: string };
+  readonly decision: ConnectionDecision;
+  /** See DialledAddress. */
+  readonly redirected: boolean;
 }
 
 interface Addresses {

@@ -37,6 +37,14 @@ export interface ByteCounters {
   receivedBytes: number;
 }
 
+/** Of a connection whose protocol nobody said: watches who speaks first. */
+export interface FirstSpeaker {
+  /** The pod does. True: the owner takes the socket and this chunk; the relay has let go of it. */
+  onPod(chunk: Buffer): boolean;
+  /** The far end does. */
+  onFar(): void;
+}
+
 export interface RelayOptions {
   readonly socket: Socket;
   readonly writes: WriteCoalescer;
@@ -46,6 +54,7 @@ export interface RelayOptions {
   readonly onResponse: (status: number, reason: string | undefined) => void;
   /** The stream died before `established`; the owner may attach another one, or `abort`. */
   readonly onStreamLost: (code: number, reason: string) => void;
+  readonly firstSpeaker?: FirstSpeaker;
   /** Once, when the pod's socket is gone. */
   readonly onClosed: (reason: CloseReason, detail: string | undefined) => void;
 }
@@ -67,23 +76,38 @@ export class Relay implements StreamHandler {
   #closed = false;
   #movedBytes = 0;
   #movedMs = 0;
+  #firstSpeaker: FirstSpeaker | undefined;
+  readonly #listeners = {
+    data: (chunk: Buffer): void => this.#podData(chunk),
+    end: (): void => this.#podEnd(),
+    drain: (): void => this.#podDrain(),
+    error: (error: Error): void => this.#podError(error),
+    close: (): void => this.#podClosed(),
+  };
 
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#socket = options.socket;
     this.#podIsSource = options.podIsSource;
+    this.#firstSpeaker = options.firstSpeaker;
   }
 
-  /** Starts reading the pod's socket. */
-  start(nowMs: number): void {
+  /** Starts reading the pod's socket. `first`: what somebody has read of it before, who may also have seen its end. */
+  start(nowMs: number, first?: Buffer): void {
     this.#movedMs = nowMs;
     const socket = this.#socket;
     resetWhenClosed(socket, true);
-    socket.on("data", (chunk: Buffer) => this.#podData(chunk));
-    socket.on("end", () => this.#podEnd());
-    socket.on("drain", () => this.#podDrain());
-    socket.on("error", (error) => this.#podError(error));
-    socket.on("close", () => this.#podClosed());
+    for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
+    if (first !== undefined) this.#podData(first);
+    if (socket.readableEnded) this.#podEnd();
+  }
+
+  /** Gives the socket up as it is, with nothing lost: nothing has gone either way. */
+  letGo(): void {
+    this.#closed = true;
+    for (const [event, listener] of Object.entries(this.#listeners)) this.#socket.off(event, listener);
+    this.#stream?.reset(ErrorCode.cancel);
+    this.#stream = undefined;
   }
 
   /** Sends through this stream from now on, first what was kept. Replaces a stream that failed. */
@@ -149,11 +173,24 @@ export class Relay implements StreamHandler {
   // Pod to stream.
 
   #podData(chunk: Buffer): void {
+    if (this.#firstSpeaker !== undefined && this.#podSpeaks(chunk)) return;
     this.#count(chunk.length, this.#podIsSource);
     if (this.#early?.keep(chunk)) this.#socket.pause();
     const stream = this.#stream;
     if (stream === undefined) return;
     if (!stream.write(chunk) && stream.queuedBytes > limits.streamBufferBytes) this.#socket.pause();
+  }
+
+  #podSpeaks(chunk: Buffer): boolean {
+    const firstSpeaker = this.#firstSpeaker;
+    this.#firstSpeaker = undefined;
+    return firstSpeaker?.onPod(chunk) === true;
+  }
+
+  #farSpeaks(): void {
+    const firstSpeaker = this.#firstSpeaker;
+    this.#firstSpeaker = undefined;
+    firstSpeaker?.onFar();
   }
 
   #podEnd(): void {
@@ -187,6 +224,7 @@ export class Relay implements StreamHandler {
   }
 
   onData(chunk: Buffer): void {
+    if (this.#firstSpeaker !== undefined) this.#farSpeaks();
     this.#count(chunk.length, !this.#podIsSource);
     if (this.#options.writes.write(this.#socket, chunk)) return;
     if (this.#streamPaused || this.#socket.writableLength <= limits.socketBufferBytes) return;
@@ -195,6 +233,7 @@ export class Relay implements StreamHandler {
   }
 
   onEnd(): void {
+    this.#firstSpeaker = undefined;
     this.#streamEnded = true;
     resetWhenClosed(this.#socket, false);
     this.#socket.end();

@@ -12,6 +12,12 @@ export const MAX_REQUEST_SERIES = 2_000;
 /** Label sets of any other counter (reasons, limits, services with ejections). */
 export const MAX_COUNTER_SERIES = 500;
 
+/** Circuit breakers that are shown. Each is of a Service, a route or a rule that a policy names. */
+export const MAX_CIRCUIT_SERIES = 1_000;
+
+/** Quotas of the mesh, which people name; as many as a worker counts. */
+export const MAX_QUOTA_SERIES = 1_000;
+
 /** A label set without an open connection that did not change for this long is dropped. */
 export const SERIES_IDLE_MS = 60 * 60_000;
 

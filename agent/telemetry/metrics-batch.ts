@@ -20,10 +20,18 @@ export interface ConnectionLabels {
 export const COUNTER_LABELS = {
   handshakes: ["result", "tls_version", "key_exchange", "resumed"],
   dials: ["result"],
-  ejections: ["service"],
+  ejections: ["service", "cause"],
+  pauses: ["service"],
   retries: [],
   refused: ["reason"],
   limitHits: ["limit"],
+  mirrored: ["backend", "result"],
+  hedges: ["event"],
+  collapsed: ["result"],
+  policyRefusals: ["policy", "reason"],
+  faults: ["policy", "fault"],
+  circuitTransitions: ["policy", "scope", "state"],
+  detections: ["outcome"],
 } as const;
 export type CounterName = keyof typeof COUNTER_LABELS;
 
@@ -79,6 +87,8 @@ export interface WorkerGauges {
   /** Connections to endpoints: all that HTTP has, and those that wait for a request. */
   upstreamsOpen: number;
   idleUpstreams: number;
+  /** Those in lines, for a place of a concurrency limit. */
+  waitingRequests: number;
   /** HTTP requests that have no end yet. */
   requestsOpen: number;
   /** Of the worker's clock, still to fire. */
@@ -88,12 +98,22 @@ export interface WorkerGauges {
   externalBytes: number;
 }
 
+/** How one circuit breaker is now. */
+export interface CircuitReading {
+  /** `namespace/name` of the TrafficPolicy. */
+  readonly policy: string;
+  /** What the policy is for. */
+  readonly scope: string;
+  readonly state: "closed" | "half-open" | "open";
+}
+
 export interface MetricsBatch {
   readonly connections: readonly ConnectionDelta[];
   readonly counters: readonly CounterDelta[];
   readonly connectDurations: readonly DurationDelta[];
   readonly requests: readonly RequestDelta[];
   readonly gauges: Readonly<WorkerGauges>;
+  readonly circuits: readonly CircuitReading[];
   /** What keeps the worker's event loop busy, by Node's names of its kinds (sockets, servers, ports). */
   readonly resources: Readonly<Record<string, number>>;
 }

@@ -4,8 +4,10 @@
  */
 import { collectDefaultMetrics } from "prom-client";
 import type { Clock } from "../../core/clock.ts";
+import { CircuitStates } from "./circuit-states.ts";
+import type { QuotaState } from "../quota/agent-quotas.ts";
 import { ConnectionSeries } from "./connection-series.ts";
-import { MAX_COUNTER_SERIES, OVERFLOW_LABEL } from "./limits.ts";
+import { MAX_COUNTER_SERIES, MAX_QUOTA_SERIES, OVERFLOW_LABEL } from "./limits.ts";
 import { createMetricSet } from "./metric-definitions.ts";
 import type { AgentMetricSet } from "./metric-definitions.ts";
 import { COUNTER_LABELS } from "./metrics-batch.ts";
@@ -40,6 +42,7 @@ const GAUGES = [
   "bufferedBytes",
   "upstreamsOpen",
   "idleUpstreams",
+  "waitingRequests",
   "requestsOpen",
   "timersOpen",
   "heapBytes",
@@ -50,14 +53,17 @@ export class AgentMetrics {
   readonly #set: AgentMetricSet = createMetricSet();
   readonly #connections: ConnectionSeries;
   readonly #requests: RequestTotals;
+  readonly #circuits: CircuitStates;
   readonly #gauges = new Map<number, Readonly<WorkerGauges>>();
   readonly #resources = new Map<number, Readonly<Record<string, number>>>();
   readonly #counterSeries = new Set<string>();
+  readonly #quotas = new Set<string>();
   #totals = { connectionsOpened: 0, sentBytes: 0, receivedBytes: 0, refused: 0 };
 
   constructor(options: AgentMetricsOptions) {
     this.#connections = new ConnectionSeries(this.#set, options.clock, options.maxConnectionSeries);
     this.#requests = new RequestTotals(this.#set);
+    this.#circuits = new CircuitStates(this.#set);
     this.#set.buildInfo.set({ version: options.version }, 1);
     this.#set.channelConnected.set(0);
     if (options.processMetrics) collectDefaultMetrics({ register: this.#set.registry });
@@ -89,6 +95,7 @@ export class AgentMetrics {
       this.#set.connectSeconds.add({ direction, path }, buckets, sumSeconds);
     }
     for (const delta of batch.requests) this.#requests.add(delta);
+    this.#circuits.merge(worker, batch.circuits);
     this.#gauges.set(worker, batch.gauges);
     this.#resources.set(worker, batch.resources);
     this.#showGauges();
@@ -97,6 +104,7 @@ export class AgentMetrics {
   /** The worker ended, in order or not: its gauges are void. Its counters stay. */
   forgetWorker(worker: number): void {
     this.#connections.forgetWorker(worker);
+    this.#circuits.merge(worker, []);
     this.#gauges.delete(worker);
     this.#resources.delete(worker);
     this.#showGauges();
@@ -104,6 +112,25 @@ export class AgentMetrics {
 
   tableApplied(sequence: number): void {
     this.#set.tableSequence.set(sequence);
+  }
+
+  quotaUsage(quota: string, admitted: number, refused: number): void {
+    const name = this.#boundedQuota(quota);
+    if (admitted > 0) this.#set.quotaRequests.inc({ quota: name, outcome: "admitted" }, admitted);
+    if (refused > 0) this.#set.quotaRequests.inc({ quota: name, outcome: "refused" }, refused);
+  }
+
+  /** Replaces what is shown: a quota that nobody asks for any more disappears. */
+  quotaStates(states: readonly QuotaState[]): void {
+    this.#set.quotaShare.reset();
+    for (const { name, standing, share } of states) {
+      this.#set.quotaShare.set({ quota: this.#boundedQuota(name), standing }, share);
+    }
+  }
+
+  /** A bound of the main thread did its work. */
+  limitHit(limit: string): void {
+    this.#set.limitHits.inc({ limit });
   }
 
   ruleRepair(): void {
@@ -125,6 +152,13 @@ export class AgentMetrics {
   /** `event` must come from a fixed set in the code. */
   controlEvent(component: ControlComponent, event: string): void {
     this.#set.controlEvents.inc({ component, event });
+  }
+
+  #boundedQuota(quota: string): string {
+    if (this.#quotas.has(quota)) return quota;
+    if (this.#quotas.size >= MAX_QUOTA_SERIES) return OVERFLOW_LABEL;
+    this.#quotas.add(quota);
+    return quota;
   }
 
   #addCounter(delta: CounterDelta): void {

@@ -5,7 +5,7 @@ import { REQUEST_SECONDS_BUCKETS, type RequestDelta, type RequestLabels } from "
 /** The numbers of one label set. */
 class Series {
   readonly #labels: RequestLabels;
-  /** By class of status, then by reason. */
+  /** By class of status, then by reason, of gRPC calls with their status behind it. */
   readonly #counts = new Map<string, Map<string, number>>();
   readonly #buckets: number[] = Array.from({ length: REQUEST_SECONDS_BUCKETS.length + 1 }, () => 0);
   #sumSeconds = 0;
@@ -60,9 +60,19 @@ export class RequestCounts {
     this.#onOverflow = onOverflow;
   }
 
-  /** `status` is undefined when the client was told nothing; `reason` comes from a fixed set in the code. */
-  add(labels: RequestLabels, status: number | undefined, reason: string, durationMs: number): void {
-    this.#of(labels).add(codeClassOf(status), reason, durationMs / MS_PER_SECOND);
+  /**
+   * `status` is undefined when the client was told nothing; `reason` comes from a fixed set in the code. `grpcStatus` is
+   * that of a gRPC call, if it has come.
+   */
+  add(
+    labels: RequestLabels,
+    status: number | undefined,
+    reason: string,
+    durationMs: number,
+    grpcStatus?: number,
+  ): void {
+    const told = grpcStatus === undefined ? reason : `${reason} ${grpcStatus}`;
+    this.#of(labels).add(codeClassOf(status), told, durationMs / MS_PER_SECOND);
   }
 
   collect(): RequestDelta[] {

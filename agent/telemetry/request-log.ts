@@ -20,8 +20,10 @@ export interface RequestRecord {
   /** `ip:port` that was tried last. */
   readonly endpoint: string | undefined;
   readonly tries: number;
-  /** What the client was told; undefined when nothing. */
+  /** What the client was told; undefined when nothing. Of an answer of ours to a gRPC client: what it would have been. */
   readonly status: number | undefined;
+  /** The same in gRPC; undefined for what is no gRPC call. */
+  readonly grpcStatus?: number | undefined;
   /** `answered`, or the code of who else ended it and why. */
   readonly reason: string;
   readonly detail: string | undefined;
@@ -45,7 +47,8 @@ export function logRequest(log: Log, record: RequestRecord): void {
   else if (record.status === undefined || record.status >= FIRST_SERVER_ERROR) {
     if (record.reason === "client-gone") log.info(requestFields(record), "Client left");
     else log.warn(requestFields(record), "Request failed");
-  } else log.info(requestFields(record), "Request refused");
+  } else if (record.reason === "fallback") log.info(requestFields(record), "Request answered by its fallback");
+  else log.info(requestFields(record), "Request refused");
 }
 
 function requestFields(record: RequestRecord): LogFields {

@@ -25,8 +25,9 @@ export class RequestTotals {
   add({ labels, counts, buckets, sumSeconds }: RequestDelta): void {
     const series = this.#seriesOf(labels);
     for (const [key, count] of Object.entries(counts)) {
-      const [codeClass = "", reason = ""] = key.split(" ");
+      const [codeClass = "", reason = "", grpcStatus] = key.split(" ");
       this.#metrics.requests.inc({ ...series, code_class: codeClass, reason }, count);
+      if (grpcStatus !== undefined) this.#metrics.grpcRequests.inc({ ...series, grpc_status: grpcStatus }, count);
     }
     this.#metrics.requestSeconds.add(series, buckets, sumSeconds);
   }

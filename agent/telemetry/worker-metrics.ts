@@ -3,9 +3,11 @@
  * thread once a second. No label is looked up after a connection was opened, no promise, no allocation per byte.
  */
 import type { Clock } from "../../core/clock.ts";
+import type { EjectionCause } from "../balance/ejection.ts";
 import { MAX_CONNECTION_SERIES, MAX_COUNTER_SERIES, OVERFLOW_LABEL, SERIES_IDLE_MS } from "./limits.ts";
 import { CONNECT_SECONDS_BUCKETS } from "./metrics-batch.ts";
 import type {
+  CircuitReading,
   ConnectionDelta,
   ConnectionLabels,
   CounterDelta,
@@ -28,6 +30,9 @@ export interface ConnectionCounters {
 export type HandshakeResult = "ok" | "failed" | "timeout" | "identity-mismatch";
 export type DialResult = "ok" | "failed" | "timeout" | "refused";
 
+/** Of a copy that a mirror got, or should have got. */
+export type MirrorResult = "answered" | "failed" | "slow" | "dropped" | "refused";
+
 export interface WorkerMetricsOptions {
   readonly clock: Clock;
   /** For tests; the default is `MAX_CONNECTION_SERIES`. */
@@ -44,11 +49,14 @@ export class WorkerMetrics {
     bufferedBytes: 0,
     upstreamsOpen: 0,
     idleUpstreams: 0,
+    waitingRequests: 0,
     requestsOpen: 0,
     timersOpen: 0,
     heapBytes: 0,
     externalBytes: 0,
   };
+  /** Likewise. */
+  circuits: readonly CircuitReading[] = [];
   /** As above, by kind. */
   resources: Readonly<Record<string, number>> = {};
   readonly requests: RequestCounts;
@@ -110,8 +118,13 @@ export class WorkerMetrics {
     this.#count("retries", []);
   }
 
-  ejection(service: string): void {
-    this.#count("ejections", [service]);
+  ejection(service: string, cause: EjectionCause): void {
+    this.#count("ejections", [service, cause]);
+  }
+
+  /** An endpoint that has asked to be left alone for a while. */
+  pause(service: string): void {
+    this.#count("pauses", [service]);
   }
 
   /** A connection that was refused on purpose, by its refusal code. */
@@ -119,9 +132,42 @@ export class WorkerMetrics {
     this.#count("refused", [reason]);
   }
 
+  mirrored(backend: string, result: MirrorResult): void {
+    this.#count("mirrored", [backend, result]);
+  }
+
+  /** A further try beside a late one. */
+  hedge(event: "sent" | "won"): void {
+    this.#count("hedges", [event]);
+  }
+
+  /** What became of a request that waited for the answer to an equal one. */
+  collapsed(result: "shared" | "alone" | "left-behind"): void {
+    this.#count("collapsed", [result]);
+  }
+
+  /** A connection to a port whose protocol nobody said, or what became of it. */
+  detection(outcome: "http" | "tls" | "bytes" | "silent" | "known-server-first" | "server-first" | "http-late"): void {
+    this.#count("detections", [outcome]);
+  }
+
   /** A bound of some `limits.ts` did its work. */
   limitHit(limit: string): void {
     this.#count("limitHits", [limit]);
+  }
+
+  /** A request that a TrafficPolicy did not let through. */
+  policyRefusal(policy: string, reason: string): void {
+    this.#count("policyRefusals", [policy, reason]);
+  }
+
+  /** A request that a TrafficPolicy made suffer on purpose. */
+  fault(policy: string, fault: "delay" | "abort" | "bandwidth"): void {
+    this.#count("faults", [policy, fault]);
+  }
+
+  circuitTransition({ policy, scope, state }: CircuitReading): void {
+    this.#count("circuitTransitions", [policy, scope, state]);
   }
 
   /** Everything since the last call. The worker posts it to the main thread. */
@@ -132,6 +178,7 @@ export class WorkerMetrics {
       connectDurations: this.#collectDurations(),
       requests: this.requests.collect(),
       gauges: { ...this.gauges },
+      circuits: this.circuits,
       resources: this.resources,
     };
   }

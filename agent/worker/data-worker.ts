@@ -6,6 +6,7 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import { getHeapStatistics } from "node:v8";
 import { systemClock } from "../../core/clock.ts";
 import { CountedClock } from "../../core/counted-clock.ts";
+import { newcomerBurst } from "../../protocol/quota.ts";
 import { TableState } from "../../routing/table-state.ts";
 import { Balancers } from "../balance/balancers.ts";
 import { createHttpPlane, type HttpPlane } from "../http/http-plane.ts";
@@ -18,6 +19,8 @@ import { WriteCoalescer } from "../relay/write-coalescer.ts";
 import { OUTBOUND_PORTS } from "../sockets/agent-address.ts";
 import { dial } from "../sockets/dial.ts";
 import { openTransparentListener } from "../sockets/transparent-listener.ts";
+import { QuotaNodeCount } from "../quota/quota-node-count.ts";
+import { WorkerQuotas } from "../quota/worker-quotas.ts";
 import { LogRelay, packLogBatch } from "../telemetry/log-relay.ts";
 import { WorkerMetrics } from "../telemetry/worker-metrics.ts";
 import type { Negotiated } from "../tunnel/h2-client-tunnel.ts";
@@ -42,6 +45,8 @@ export class DataWorker {
   readonly #log: LogRelay;
   readonly #connections: ConnectionRegistry;
   readonly #pool: TunnelPool;
+  readonly #quotas: WorkerQuotas;
+  readonly #balancers: Balancers;
   readonly #http: HttpPlane;
   readonly #outbound: OutboundListener;
   readonly #inbound: InboundListener;
@@ -62,15 +67,17 @@ export class DataWorker {
     });
     this.#connections = new ConnectionRegistry({ clock, onLimit: (name) => this.#metrics.limitHit(name) });
     this.#pool = this.#createPool();
+    this.#quotas = this.#createQuotas();
+    this.#balancers = this.#createBalancers();
     const plane = this.#createPlane();
     const outbound = {
       ...plane,
       pool: this.#pool,
-      balancers: this.#createBalancers(),
+      balancers: this.#balancers,
       traceparents: new Traceparents(),
     };
-    this.#http = createHttpPlane(outbound);
-    const routerFor = tableRouters(settings.node, () => this.#table);
+    this.#http = createHttpPlane(outbound, { workers: settings.workers, quotas: this.#quotas });
+    const routerFor = tableRouters(settings.node, () => this.#table, this.#http.sessions);
     this.#outbound = new OutboundListener(outbound, { plane: this.#http, routerFor });
     this.#inbound = new InboundListener({
       plane,
@@ -106,8 +113,14 @@ export class DataWorker {
       case "credentials":
         this.#setCredentials(message.credentials);
         return;
+      case "quota-rates":
+        this.#quotas.setRates(message.rates);
+        return;
       case "drain":
         void this.#drain(message);
+        return;
+      case "inspect":
+        this.#post({ kind: "inspected", id: message.id, endpoints: this.#balancers.read(message.service) });
         return;
     }
   }
@@ -139,15 +152,30 @@ export class DataWorker {
     });
   }
 
+  #createQuotas(): WorkerQuotas {
+    const nodes = new QuotaNodeCount(() => this.#table);
+    return new WorkerQuotas({
+      clock: this.#clock,
+      post: (usage) => this.#post({ kind: "quota-usage", usage }),
+      allowance: (requests) => newcomerBurst(requests, nodes.count, this.#settings.workers),
+      onLimit: (name) => this.#metrics.limitHit(name),
+    });
+  }
+
   #createBalancers(): Balancers {
     return new Balancers({
       clock: this.#clock,
       random: Math.random,
       events: {
-        ejected: ({ destination, candidate, failures, ejectionMs }) => {
-          this.#metrics.ejection(serviceOf(destination));
-          const facts = { event: "ejected", destination, endpoint: candidate.key, failures, ejectionMs };
-          this.#log.warn(facts, "Endpoint takes no connections for a while");
+        ejected: ({ destination, candidate, cause, detail, ejectionMs }) => {
+          this.#metrics.ejection(serviceOf(destination), cause);
+          const facts = { event: "ejected", destination, endpoint: candidate.key, cause, detail, ejectionMs };
+          this.#log.warn(facts, "Endpoint takes nothing for a while");
+        },
+        paused: ({ destination, candidate, pauseMs }) => {
+          this.#metrics.pause(serviceOf(destination));
+          const facts = { event: "paused", destination, endpoint: candidate.key, pauseMs };
+          this.#log.info(facts, "Endpoint has asked for a pause (Retry-After)");
         },
         returned: ({ destination, candidate }) => {
           this.#log.info({ event: "returned", destination, endpoint: candidate.key }, "Endpoint is back");
@@ -190,6 +218,7 @@ export class DataWorker {
     gauges.bufferedBytes = this.#connections.heldBytes;
     gauges.upstreamsOpen = this.#http.upstreams.size;
     gauges.idleUpstreams = this.#http.upstreams.idleCount;
+    this.#http.protection.report(this.#table);
     gauges.timersOpen = this.#clock.timers;
     const heap = getHeapStatistics();
     gauges.heapBytes = heap.used_heap_size;
@@ -228,6 +257,7 @@ export class DataWorker {
     this.#pool.destroy();
     for (const tunnel of this.#inbound.tunnels) tunnel.destroy("the agent is stopping");
     this.#connections.close();
+    this.#quotas.close();
     this.#postMetrics();
     this.#log.flush();
     this.#post({ kind: "drained", aborted });
@@ -239,7 +269,7 @@ export class DataWorker {
   }
 }
 
-/** `shop/catalog:80` -> `shop/catalog`: what the metric is labelled with. */
+/** `shop/catalog:80` and `shop/catalog:80 shop/v2` -> `shop/catalog`: what the metric is labelled with. */
 function serviceOf(destination: string): string {
-  return destination.replace(/:\d+$/, "");
+  return destination.replace(/:\d+(?: .*)?$/, "");
 }

@@ -4,6 +4,8 @@
  */
 import type { LogLevel } from "../../core/log.ts";
 import type { TableDelta, TableSnapshot } from "../../protocol/table.ts";
+import type { EndpointReading } from "../balance/endpoint-reading.ts";
+import type { WorkerQuotaRate, WorkerQuotaUsage } from "../quota/quota-messages.ts";
 import type { MetricsBatch } from "../telemetry/metrics-batch.ts";
 import type { EngineName } from "../tunnel/engine-name.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
@@ -11,6 +13,8 @@ import type { TlsCredentials } from "../tunnel/tls-settings.ts";
 /** Given once, as workerData. */
 export interface WorkerSettings {
   readonly index: number;
+  /** How many workers there are: what an agent may let through is divided among them. */
+  readonly workers: number;
   readonly node: string;
   readonly logLevel: LogLevel;
   /** SO_MARK of the agent's own sockets. */
@@ -40,12 +44,17 @@ export type ToWorker =
   | { readonly kind: "delta"; readonly delta: TableDelta }
   /** Replaces all credentials. */
   | { readonly kind: "credentials"; readonly credentials: readonly TlsCredentials[] }
-  | ({ readonly kind: "drain" } & DrainOrder);
+  | { readonly kind: "quota-rates"; readonly rates: readonly WorkerQuotaRate[] }
+  | ({ readonly kind: "drain" } & DrainOrder)
+  /** Answered by `inspected` with the same id. */
+  | { readonly kind: "inspect"; readonly id: number; readonly service: string };
 
 export type FromWorker =
   | { readonly kind: "listening" }
   | { readonly kind: "metrics"; readonly batch: MetricsBatch }
   /** A LogBatch, packed. */
   | { readonly kind: "logs"; readonly batch: string }
+  | { readonly kind: "quota-usage"; readonly usage: readonly WorkerQuotaUsage[] }
   /** `aborted`: connections that were still there at the deadline. */
-  | { readonly kind: "drained"; readonly aborted: number };
+  | { readonly kind: "drained"; readonly aborted: number }
+  | { readonly kind: "inspected"; readonly id: number; readonly endpoints: readonly EndpointReading[] };

@@ -5,13 +5,16 @@
 import type { Worker } from "node:worker_threads";
 import type { Clock } from "../../core/clock.ts";
 import { describeError, HawserError } from "../../core/errors.ts";
+import type { LiveEndpoint } from "../../protocol/live-state.ts";
 import type { TableSnapshot } from "../../protocol/table.ts";
 import type { TimedLog } from "../../core/pino-log.ts";
 import { timers } from "../limits.ts";
+import type { WorkerQuotaUsage } from "../quota/quota-messages.ts";
 import { threadEntry } from "../thread-entry.ts";
 import { relayToPino, unpackLogBatch } from "../telemetry/log-relay.ts";
 import type { AgentMetrics } from "../telemetry/metrics.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
+import { Inquiries } from "./inquiries.ts";
 import type { DrainOrder, FromWorker, ToWorker, WorkerSettings } from "./messages.ts";
 import { startWorkerThread } from "./start-worker-thread.ts";
 
@@ -21,6 +24,8 @@ export interface WorkerPoolOptions {
   /** The table in force, for a worker that starts late. */
   readonly table: () => TableSnapshot | undefined;
   readonly credentials: () => readonly TlsCredentials[];
+  readonly onQuotaUsage: (worker: number, usage: readonly WorkerQuotaUsage[]) => void;
+  readonly onDied: (worker: number) => void;
   readonly metrics: AgentMetrics;
   readonly log: TimedLog;
   readonly clock: Clock;
@@ -36,11 +41,13 @@ interface Slot {
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #slots: Slot[];
+  readonly #inquiries: Inquiries<readonly LiveEndpoint[]>;
   #started = false;
   #stopping = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
+    this.#inquiries = new Inquiries(options.clock);
     this.#slots = Array.from({ length: options.count }, (_, index) => ({
       index,
       worker: undefined,
@@ -63,12 +70,30 @@ export class WorkerPool {
     for (const slot of this.#slots) slot.worker?.postMessage(message);
   }
 
+  /** Nothing happens when that worker is just not there. */
+  post(worker: number, message: ToWorker): void {
+    this.#slots[worker]?.worker?.postMessage(message);
+  }
+
   /** Lets every worker finish what it has; resolves with the number of connections cut at the deadline. */
   async drain(order: DrainOrder): Promise<number> {
     this.#stopping = true;
     const aborted = await Promise.all(this.#slots.map((slot) => this.#drainOne(slot, order)));
     for (const { worker } of this.#slots) await worker?.terminate();
     return aborted.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** What the workers know of a Service's endpoints; of one that does not answer in time nothing. */
+  async inspect(service: string): Promise<readonly LiveEndpoint[]> {
+    const answers = await this.#inquiries.ask(
+      this.#slots.map(({ index }) => index),
+      (index, id) => {
+        const worker = this.#slots[index]?.worker;
+        if (worker !== undefined) post(worker, { kind: "inspect", id, service });
+        return worker !== undefined;
+      },
+    );
+    return answers.flat();
   }
 
   #startOne(slot: Slot): Promise<void> {
@@ -105,20 +130,30 @@ export class WorkerPool {
       case "logs":
         relayToPino(unpackLogBatch(message.batch), log, slot.index);
         return;
+      case "quota-usage":
+        this.#options.onQuotaUsage(slot.index, message.usage);
+        return;
       case "drained":
         slot.drained?.(message.aborted);
         return;
+      case "inspected": {
+        const endpoints = message.endpoints.map((reading) => ({ worker: slot.index, ...reading }));
+        this.#inquiries.answer(message.id, slot.index, endpoints);
+        return;
+      }
     }
   }
 
   #died(slot: Slot, error: unknown, reject: (error: unknown) => void): void {
     if (slot.worker === undefined) return;
-    const { metrics, log, clock } = this.#options;
+    const { metrics, log, clock, onDied } = this.#options;
     const wasListening = slot.listening;
     slot.worker = undefined;
     slot.listening = false;
     slot.drained?.(0);
+    this.#inquiries.forget(slot.index);
     metrics.forgetWorker(slot.index);
+    onDied(slot.index);
     if (this.#stopping) return;
     const facts = { event: "worker-died", worker: slot.index, error: describeError(error), stack: stackOf(error) };
     log.error(facts, "A data worker died, its connections are lost, starting another");

@@ -57,6 +57,7 @@ async function main(): Promise<void> {
 
 function startWorker(): Worker {
   const settings: WorkerSettings = {
+    workers: 1,
     index: 0,
     node,
     logLevel: "error",

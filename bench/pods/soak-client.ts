@@ -3,7 +3,7 @@
  * many of each there were, and of each error, as JSON. Usage: `node soak-client.ts <host> <port> <seconds>`.
  */
 import { once } from "node:events";
-import { Agent, request } from "node:http";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -18,7 +18,7 @@ const body = Buffer.alloc(LARGEST_BODY_BYTES, "x");
 const counts: Record<string, number> = {};
 
 /** Loops of each kind at once. */
-const KINDS: readonly (readonly [name: string, loops: number, once: (agent: Agent) => Promise<unknown>])[] = [
+const KINDS: readonly (readonly [name: string, loops: number, act: (agent: Agent) => Promise<unknown>])[] = [
   ["bodies", 4, (agent) => post("/upload", "length", agent)],
   ["chunkedBodies", 2, (agent) => post("/app/upload", "chunked", agent)],
   ["leftWaiting", 4, () => leave(`GET /app/slow HTTP/1.1\r\nhost: soak\r\n\r\n`)],
@@ -30,14 +30,14 @@ const KINDS: readonly (readonly [name: string, loops: number, once: (agent: Agen
   ["sentAhead", 1, () => sendAhead()],
 ];
 
-await Promise.all(KINDS.flatMap(([name, loops, once]) => Array.from({ length: loops }, () => repeat(name, once))));
+await Promise.all(KINDS.flatMap(([name, loops, act]) => Array.from({ length: loops }, () => repeat(name, act))));
 console.log(JSON.stringify(counts));
 
-async function repeat(name: string, once: (agent: Agent) => Promise<unknown>): Promise<void> {
+async function repeat(name: string, act: (agent: Agent) => Promise<unknown>): Promise<void> {
   const agent = new Agent({ keepAlive: true });
   while (performance.now() < endMs) {
     try {
-      await once(agent);
+      await act(agent);
       counts[name] = (counts[name] ?? 0) + 1;
     } catch (error) {
       const what = `error ${name}: ${error instanceof Error ? error.message : String(error)}`;
@@ -53,7 +53,7 @@ async function post(path: string, framing: "length" | "chunked", agent: Agent): 
   const headers = framing === "length" ? { "content-length": bytes } : {};
   const asked = request({ host, port, path, method: "POST", headers, agent });
   asked.end(body.subarray(0, bytes));
-  const [answer] = (await once(asked, "response")) as [import("node:http").IncomingMessage];
+  const [answer] = (await once(asked, "response")) as [IncomingMessage];
   answer.resume();
   await once(answer, "end");
   if (answer.statusCode !== 200)

@@ -18,6 +18,17 @@ export interface ReplicaStatus {
   readonly converged: { readonly samples: number; readonly p50Ms?: number; readonly p99Ms?: number };
   readonly settled: boolean;
   readonly problems: readonly string[];
+  /** Absent: a controller of an older version. */
+  readonly quotas?: { readonly leases: readonly QuotaReport[] };
+}
+
+/** A quota that requests want of now, as the replica tells that leases it. */
+export interface QuotaReport {
+  readonly name: string;
+  readonly requests: number;
+  readonly perMs: number;
+  /** In requests per `perMs`. */
+  readonly agents: readonly { readonly node: string; readonly wanted: number; readonly leased: number }[];
 }
 
 export interface AgentReport {
@@ -47,6 +58,7 @@ export interface MeshStatus {
   /** A former root must stay trusted as long as there are any. */
   readonly formerIssuer: readonly string[];
   readonly problems: readonly string[];
+  readonly quotas: readonly QuotaReport[];
   /** Every agent has its replica's newest table in force. */
   readonly converged: boolean;
   readonly p99Ms: number | undefined;
@@ -73,6 +85,7 @@ export function meshStatus(replicas: readonly Replica[], leader: string | undefi
     stragglers,
     formerIssuer: union(answers.map((one) => one.formerIssuer)),
     problems: union(answers.map((one) => one.problems)),
+    quotas: answers.flatMap(({ quotas }) => quotas?.leases ?? []),
     converged: answers.length > 0 && stragglers.length + missing.length === 0 && answers.every((one) => one.settled),
     p99Ms: slowest.length === 0 ? undefined : Math.max(...slowest),
   };

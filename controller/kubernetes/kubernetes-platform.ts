@@ -10,6 +10,7 @@ import type { Platform } from "../platform.ts";
 import { AuthoritySecret } from "./authority-secret.ts";
 import { KubernetesSource } from "./kubernetes-source.ts";
 import { LeaderLease } from "./leader-lease.ts";
+import { LeaderWatch } from "./leader-watch.ts";
 import { NodeCare } from "./node-care.ts";
 import { PresenceConfigMap } from "./presence-config-map.ts";
 import type { SourceMetrics } from "./source-metrics.ts";
@@ -33,7 +34,14 @@ export interface KubernetesPlatformOptions {
 
 export function kubernetesPlatform(options: KubernetesPlatformOptions): Platform {
   const { metrics, sourceMetrics } = options;
-  const lease = new LeaderLease({ ...options, onChange: (isLeader) => metrics.leader.set(isLeader ? 1 : 0) });
+  const lease = new LeaderLease({
+    ...options,
+    onChange: (isLeader) => {
+      metrics.leader.set(isLeader ? 1 : 0);
+      leader.look();
+    },
+  });
+  const leader: LeaderWatch = new LeaderWatch({ ...options, lease });
   const source = new KubernetesSource({ ...options, isLeader: () => lease.isLeader, metrics: sourceMetrics });
   const presence = new PresenceConfigMap({
     ...options,
@@ -56,13 +64,15 @@ export function kubernetesPlatform(options: KubernetesPlatformOptions): Platform
       countFailure: (object) => metrics.apiFailures.inc({ object }),
     }),
     presence,
-    start: () => {
+    start: (onLeader) => {
       lease.start();
+      leader.start(onLeader);
       care.start();
     },
     setNodes: async (nodes) => care.setNodes(nodes),
     status: () => ({ identity: options.identity, leader: lease.isLeader, holder: lease.holder }),
     close: async () => {
+      leader.close();
       await care.close();
       await lease.close();
     },

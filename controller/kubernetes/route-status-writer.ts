@@ -18,7 +18,6 @@ import type { RouteStatus } from "../../protocol/route-status.ts";
 import type { RouteKind } from "../../protocol/route-table.ts";
 import { CompileProblems } from "../../routing/compile-problems.ts";
 import { compileRoutes, routeInput } from "../../routing/http/compile-routes.ts";
-import { unservedRoutes } from "../../routing/http/not-in-force.ts";
 import { limits } from "./limits.ts";
 import { reduceRoute, type Route } from "./route-objects.ts";
 import { wantedParents } from "./route-status.ts";
@@ -153,8 +152,7 @@ export class RouteStatusWriter {
 /** By the same compiler that makes the table, which tells the problems. */
 function statusesOf(routes: readonly Route[], backends: readonly BackendDocument[]): ReadonlyMap<string, RouteStatus> {
   const documents = routes.map(({ document }) => document).filter((document) => document !== undefined);
-  const input = { ...routeInput([...documents, ...backends]), unserved: unservedRoutes(documents) };
-  const { statuses } = compileRoutes(input, new CompileProblems());
+  const { statuses } = compileRoutes(routeInput([...documents, ...backends]), new CompileProblems());
   return new Map(statuses.map((status) => [nameOf(status), status]));
 }
 

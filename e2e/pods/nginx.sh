@@ -1,4 +1,4 @@
-# nginx for a story: a page, a place to upload to, and /whoami, which says who the client is as nginx sees it.
+# nginx for a story ("http2": with prior knowledge, and nothing else): a page, a place to upload to, and /whoami, which says who the client is as nginx sees it.
 set -e
 mkdir -p "$POD_DATA/www"
 echo "hello from $POD_NAME" > "$POD_DATA/www/index.html"
@@ -18,8 +18,8 @@ http {
   uwsgi_temp_path $POD_DATA/uwsgi;
   scgi_temp_path $POD_DATA/scgi;
   server {
-    listen 8080;
-    listen [::]:8080;
+    listen 8080 $1;
+    listen [::]:8080 $1;
     root $POD_DATA/www;
     location = /whoami { return 200 "\$remote_addr \$remote_port"; }
     location = /connection { return 200 "\$connection \$connection_requests\n"; }

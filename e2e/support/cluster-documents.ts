@@ -28,6 +28,8 @@ export interface StoryService {
   /** Absent: its endpoints are those of its slices. */
   readonly selector?: Readonly<Record<string, string>>;
   readonly ports: readonly number[];
+  /** Of all its ports. */
+  readonly appProtocol?: string;
   /** What else is said of it. */
   readonly spec?: object;
 }
@@ -74,7 +76,7 @@ export function clientPod(name: string, node: NodeNumber): LabPod {
   return pod({ name, node, command: ["sleep", "infinity"] });
 }
 
-export function service({ name, number, selector, ports, spec = {} }: StoryService): object {
+export function service({ name, number, selector, ports, appProtocol, spec = {} }: StoryService): object {
   return {
     apiVersion: "v1",
     kind: "Service",
@@ -82,7 +84,11 @@ export function service({ name, number, selector, ports, spec = {} }: StoryServi
     spec: {
       clusterIPs: [`10.96.0.${number}`, `fd10:96::${number}`],
       ...(selector === undefined ? {} : { selector }),
-      ports: ports.map((port) => ({ name: `port-${port}`, port })),
+      ports: ports.map((port) => ({
+        name: `port-${port}`,
+        port,
+        ...(appProtocol === undefined ? {} : { appProtocol }),
+      })),
       ...spec,
     },
   };
@@ -128,9 +134,18 @@ export function trafficPolicy(serviceName: string, spec: object): object {
 
 /** Of the Service of the same name. */
 export function httpRoute(serviceName: string, spec: object): object {
+  return route("HTTPRoute", serviceName, spec);
+}
+
+/** Of the Service of the same name. */
+export function grpcRoute(serviceName: string, spec: object): object {
+  return route("GRPCRoute", serviceName, spec);
+}
+
+function route(kind: "HTTPRoute" | "GRPCRoute", serviceName: string, spec: object): object {
   return {
     apiVersion: "gateway.networking.k8s.io/v1",
-    kind: "HTTPRoute",
+    kind,
     metadata: { name: serviceName, namespace: STORY_NAMESPACE },
     spec: { parentRefs: [{ group: "", kind: "Service", name: serviceName }], ...spec },
   };

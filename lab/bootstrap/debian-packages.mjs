@@ -20,6 +20,7 @@ const PROGRAMS = {
 const TEST_PROGRAMS = {
   conntrack: "conntrack",
   curl: "curl",
+  h2load: "nghttp2-client",
   wrk: "wrk",
   mariadbd: "mariadb-server-core",
   mariadb: "mariadb-client-core",

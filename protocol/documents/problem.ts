@@ -27,9 +27,7 @@ export type ProblemCode =
   | "conflicting-policy"
   | "conflicting-route"
   | "not-permitted"
-  | "unknown-extension"
-  // Correct, and not in force
-  | "not-supported";
+  | "unknown-extension";
 
 /** Keys and list positions from the document's root. */
 export type ProblemPath = readonly (string | number)[];

@@ -24,7 +24,7 @@ import { compileUnrouted } from "./compile-unrouted.ts";
 import { nearestOf } from "./nearest-of.ts";
 import { RequestPolicies } from "./request-policies.ts";
 import { BackendResolver } from "./resolve-backends.ts";
-import { attachRoutes, byKey, type RouteDocument, type RouteParent, type UnservedRoutes } from "./route-parents.ts";
+import { attachRoutes, byKey, type RouteDocument, type RouteParent } from "./route-parents.ts";
 import { routeKey } from "./route-key.ts";
 import { routeStatuses } from "./route-statuses.ts";
 
@@ -36,8 +36,6 @@ export interface RouteInput {
   readonly requestMatches: readonly RequestMatchDocument[];
   /** Given: Services of other namespaces may be used only where one of these says so. */
   readonly grants?: readonly ReferenceGrantDocument[];
-  /** Absent: all are served. */
-  readonly unserved?: UnservedRoutes;
 }
 
 /** What of all documents is about routes. Grants are not asked for (GEP-1294, Namespace boundaries). */
@@ -61,7 +59,7 @@ export interface CompiledRoutes {
 export function compileRoutes(input: RouteInput, problems: CompileProblems): CompiledRoutes {
   const services = byKey(input.services);
   const routes = inOrder(input.routes);
-  const parents = attachRoutes(routes, services, input.unserved ?? new Map());
+  const parents = attachRoutes(routes, services);
   const resolver = new BackendResolver({ services, subsets: input.subsets, grants: input.grants });
   const policies = new RequestPolicies({ policies: inOrder(input.policies), routes, resolver }, problems);
   const attached = new Set(parents.map(({ route }) => route));
@@ -70,6 +68,7 @@ export function compileRoutes(input: RouteInput, problems: CompileProblems): Com
   const parts = new Map([...attached].map((route) => [route, compileRules(route, references, problems)]));
   for (const parent of parents) reportParent(parent, services, problems);
   const ofRoutes = toEntries(parents, parts, policies);
+  for (const entry of ofRoutes) reportBytes(entry, policies.ofServices.get(entry.service), problems);
   const ofPolicies = compileUnrouted(policies, services, ofRoutes, problems);
   const entries = [...ofRoutes, ...ofPolicies].sort((a, b) => compareText(a.key, b.key));
   return { entries, statuses: routeStatuses(parents, parts) };
@@ -138,6 +137,18 @@ function toMatch({ path, method, headers, query, when }: SpecificMatch, rule: nu
     ...(query === undefined ? {} : { query }),
     ...(when === undefined ? {} : { when }),
   };
+}
+
+/** Of two documents that contradict each other, the policy is the one that says it of the protocol itself. */
+function reportBytes(
+  { service, port, kind, rules }: RouteEntry,
+  policy: TrafficPolicyDocument | undefined,
+  problems: CompileProblems,
+): void {
+  if (policy?.spec.protocol !== "tcp") return;
+  const found = `protocol tcp for Service ${service}, whose port ${port} has ${kind} ${rules[0]?.route ?? ""}`;
+  const expected = "a protocol with requests, or no route: with tcp nobody looks for them";
+  problems.add(policy, { code: "conflicting-route", path: ["spec", "protocol"], found, expected });
 }
 
 function reportParent(

@@ -1,10 +1,11 @@
 /**
- * Ports without routes of Services whose TrafficPolicy says something of requests: one rule sends everything to the
- * Service itself, so that agents handle it request by request.
+ * Ports without routes of Services whose TrafficPolicy says something of requests, or chooses endpoints by requests: one
+ * rule sends everything to the Service itself, so that agents handle it request by request.
  */
 import type { ServiceDocument, TrafficPolicyDocument } from "../../protocol/documents/document.ts";
 import type { RouteEntry } from "../../protocol/route-table.ts";
 import type { CompileProblems } from "../compile-problems.ts";
+import { choosePortProtocol } from "../port-protocol.ts";
 import { nameOfPolicy, type RequestPolicies, type RequestPolicy } from "./request-policies.ts";
 import { routeKey } from "./route-key.ts";
 import { whyUndialled } from "./route-parents.ts";
@@ -20,7 +21,7 @@ export function compileUnrouted(
   return [...policies.ofServices].flatMap(([key, document]) => {
     const service = services.get(key);
     const policy = policies.compileService(key);
-    if (service === undefined || Object.keys(policy).length === 0) return [];
+    if (service === undefined || (Object.keys(policy).length === 0 && !choosesByRequests(document))) return [];
     const ports = portsOfRequests(service, document);
     const why = whyUndialled(service) ?? (ports.length === 0 ? "has no TCP port that could carry HTTP" : undefined);
     if (why !== undefined) {
@@ -47,14 +48,17 @@ function toEntry(service: string, port: number, document: TrafficPolicyDocument,
   };
 }
 
-/** Of appProtocol: what is HTTP and in clear (KEP-3726). */
-const HTTP: ReadonlySet<string> = new Set(["http", "http2", "grpc", "h2c", "kubernetes.io/h2c", "kubernetes.io/ws"]);
+/** Slow start, spill-over and shares that grow again are as good for connections that nobody looks into. */
+function choosesByRequests({ spec: { loadBalancer, ejection } }: TrafficPolicyDocument): boolean {
+  const { consecutiveErrors, successShare, latency } = ejection ?? {};
+  return [loadBalancer?.hash, consecutiveErrors, successShare, latency].some((part) => part !== undefined);
+}
 
 /** All TCP ports, but those that say that they are something else, where the policy does not know better. */
 function portsOfRequests({ spec }: ServiceDocument, policy: TrafficPolicyDocument): readonly number[] {
   const known = policy.spec.protocol !== undefined;
   return spec.ports
     .filter(({ protocol }) => protocol === "TCP")
-    .filter(({ appProtocol }) => known || appProtocol === undefined || HTTP.has(appProtocol.toLowerCase()))
+    .filter((port) => known || choosePortProtocol(port, undefined).protocol !== "bytes")
     .map(({ port }) => port);
 }

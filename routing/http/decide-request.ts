@@ -7,11 +7,13 @@
  *   under a rule:  unknown filter  -------------->  respond 500
  *                  preflight under CORS  -------->  respond 204
  *                  redirect  -------------------->  respond 3xx
- *                  a backend by weight:  none, or invalid  ->  respond 500
+ *                  the client's session, else a backend by weight:
+ *                                        none, or invalid  ->  respond 500
  *                                        without endpoints ->  respond 503
  *                                        else  ----------->  forward
  */
-import type { HeaderField, RouteBackend, RouteMirror, RouteTarget } from "../../protocol/route-table.ts";
+import type { HeaderField, RouteBackend, RouteMirror, RouteRule, RouteTarget } from "../../protocol/route-table.ts";
+import type { Candidate } from "../decide-connection.ts";
 import { changePath } from "./change-path.ts";
 import { corsChanges, isPreflight, preflightHeaders } from "./cors.ts";
 import type { RankedMatch } from "./match-list.ts";
@@ -33,6 +35,14 @@ export interface RequestTable {
   readonly routes: RouteFinder;
   /** Whether anything behind this port of the Service, or of the subset of it, may take a request. */
   hasEndpoints(target: RouteTarget): boolean;
+  /** Of a rule that keeps sessions: where this client's is. Absent: nobody keeps any. */
+  findSession?(rule: RouteRule, facts: RequestFacts): ClientSession | undefined;
+}
+
+/** Its backend is one of the rule's, whatever its weight. */
+export interface ClientSession {
+  readonly backend: RouteBackend;
+  readonly endpoint: Candidate;
 }
 
 const NOT_ROUTED: NotRouted = { kind: "not-routed" };
@@ -92,14 +102,20 @@ class Decider {
     const { rule } = this.#found;
     const answer = this.#answerByFilters(rule.filters, undefined);
     if (answer !== undefined) return answer;
+    const session = this.#session(rule.rule);
+    if (session !== undefined) return this.#toBackend(rule.inForce(session.backend), session.endpoint);
     const choice = rule.chooseBackend(this.#facts.random);
     if (choice === undefined) {
       return this.#fail("no-backend", 500, "the rule has no backend with a weight above 0", undefined);
     }
-    return this.#toBackend(choice);
+    return this.#toBackend(choice, undefined);
   }
 
-  #toBackend({ backend, filters }: BackendInForce): RequestDecision {
+  #session(rule: RouteRule): ClientSession | undefined {
+    return rule.session === undefined ? undefined : this.#table.findSession?.(rule, this.#facts);
+  }
+
+  #toBackend({ backend, filters }: BackendInForce, endpoint: Candidate | undefined): RequestDecision {
     const { service, port, subset, problem } = backend;
     const name = `backend ${service}:${port}${subset === undefined ? "" : ` (subset ${subset.name})`}`;
     if (problem !== undefined) return this.#fail("invalid-backend", 500, `${name} is invalid: ${problem}`, backend);
@@ -108,7 +124,7 @@ class Decider {
     if (!this.#table.hasEndpoints(backend)) {
       return this.#fail("no-endpoints", 503, `${name} has no endpoint that could take a request`, backend);
     }
-    return this.#forward(backend, filters);
+    return this.#forward(backend, filters, endpoint);
   }
 
   #answerByFilters(filters: FiltersInForce, backend: RouteBackend | undefined): RespondToRequest | undefined {
@@ -125,13 +141,14 @@ class Decider {
     return this.#respond("redirect", redirect.status, `redirected to ${location}`, [["location", location]], filters);
   }
 
-  #forward(backend: RouteBackend, filters: FiltersInForce): ForwardRequest {
+  #forward(backend: RouteBackend, filters: FiltersInForce, endpoint: Candidate | undefined): ForwardRequest {
     const { rewrite, cors } = filters;
     const changes = cors === undefined ? undefined : corsChanges(cors, this.#facts);
     return {
       kind: "forward",
       by: this.#found.by,
       backend,
+      ...(endpoint === undefined ? {} : { endpoint }),
       authority: rewrite?.hostname ?? this.#facts.authority,
       target: this.#target(filters),
       requestHeaders: filters.requestHeaders,

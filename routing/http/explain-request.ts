@@ -5,14 +5,13 @@
 import type { Document, TrafficPolicyDocument } from "../../protocol/documents/document.ts";
 import type { Position } from "../../protocol/documents/problem.ts";
 import type { RouteTarget } from "../../protocol/route-table.ts";
-import type { ServicePort, WorkloadEntry } from "../../protocol/table.ts";
+import type { ServiceEntry, ServicePort, WorkloadEntry } from "../../protocol/table.ts";
 import type { CheckedDocuments } from "../check-documents.ts";
 import { chooseEndpoints, endpointsOfPort, type ServiceEndpoint } from "../service-endpoints.ts";
 import { TableState } from "../table-state.ts";
 import { isKind } from "../is-kind.ts";
 import { decideRequest } from "./decide-request.ts";
-import { unservedRoutes } from "./not-in-force.ts";
-import type { RequestDecision, RoutedBy } from "./request-decision.ts";
+import type { NotRouted, RequestDecision, RoutedBy } from "./request-decision.ts";
 import type { RequestFacts, RequestHeaders } from "./request-facts.ts";
 import type { RouteDocument } from "./route-parents.ts";
 import { RouteIndex } from "./route-index.ts";
@@ -26,14 +25,18 @@ export interface RequestQuestion {
   readonly service: string;
   readonly port: number;
   readonly namespace: string;
-  /** The pod that asks; undefined when the documents have no pods. */
+  /** The pod that asks; undefined when there are no pods. */
   readonly source: WorkloadEntry | undefined;
+  /** Of its verified token. */
+  readonly claims?: RequestFacts["claims"];
 }
 
 export interface Outcome {
   /** How much of equal requests, 0..1. */
   readonly share: number;
   readonly decision: RequestDecision;
+  /** Behind which the endpoints are. */
+  readonly service: ServiceEntry | undefined;
   /** Behind the backend, when the request is forwarded. */
   readonly endpoints: readonly ExplainedEndpoint[];
 }
@@ -51,29 +54,28 @@ export interface Explanation {
   /** Where in the documents the rule is. */
   readonly place: (Position & { readonly file: string }) | undefined;
   readonly outcomes: readonly Outcome[];
-  /** Why agents of this version do not carry the route out. */
-  readonly notInForce: string | undefined;
 }
 
-export function explainRequest(
-  checked: CheckedDocuments,
-  documents: readonly Document[],
-  question: RequestQuestion,
-): Explanation {
-  const table = new TableState({ ...checked.contents, epoch: "explain", sequence: 1 });
-  const explainer = new Explainer(table, new RouteIndex(checked.routes), question);
+/** What is explained. Checked documents fit. */
+export interface ExplainedWorld extends Pick<CheckedDocuments, "contents" | "routes"> {
+  /** For the places of rules. */
+  readonly documents?: readonly Document[];
+}
+
+export function explainRequest(world: ExplainedWorld, question: RequestQuestion): Explanation {
+  const { contents, routes, documents = [] } = world;
+  const table = new TableState({ ...contents, epoch: "explain", sequence: 1 });
+  const explainer = new Explainer(table, new RouteIndex(routes), question);
   const outcomes = explainer.outcomes();
   const first = outcomes[0]?.decision;
   const by = first === undefined || first.kind === "not-routed" ? undefined : first.by;
   const document = by === undefined ? undefined : findDocument(documents, by);
-  const route = document?.kind === "TrafficPolicy" ? undefined : document;
   return {
     question,
     servicePort: table.service(question.service)?.ports.find(({ port }) => port === question.port),
     by,
     place: document === undefined ? undefined : placeOfRule(document, by?.rule.index ?? 0),
     outcomes,
-    notInForce: route === undefined ? undefined : unservedRoutes([route]).get(route),
   };
 }
 
@@ -91,24 +93,37 @@ class Explainer {
   /** One for each backend with a weight, when that is what chance decides. */
   outcomes(): readonly Outcome[] {
     const first = this.#decide(0);
-    const backend = first.kind === "not-routed" ? undefined : first.backend;
-    if (backend === undefined || first.kind === "not-routed") return [{ share: 1, decision: first, endpoints: [] }];
+    if (first.kind === "not-routed") return [this.#connection(first)];
+    if (first.backend === undefined) return [{ share: 1, decision: first, service: undefined, endpoints: [] }];
     const weighty = (first.by?.rule.backends ?? []).filter(({ weight }) => weight > 0);
     const total = weighty.reduce((sum, { weight }) => sum + weight, 0);
     let passed = 0;
     return weighty.map(({ weight }) => {
       const decision = this.#decide((passed + weight / 2) / total);
       passed += weight;
-      const endpoints = decision.kind === "forward" ? this.#endpoints(decision.backend) : [];
-      return { share: weight / total, decision, endpoints };
+      const backend = decision.kind === "forward" ? decision.backend : undefined;
+      return {
+        share: weight / total,
+        decision,
+        service: backend === undefined ? undefined : this.#table.service(backend.service),
+        endpoints: backend === undefined ? [] : this.#endpoints(backend),
+      };
     });
   }
 
+  /** Among all endpoints of the Service, as bytes. */
+  #connection(decision: NotRouted): Outcome {
+    const { service, port } = this.#question;
+    const endpoints = this.#endpoints({ service, port });
+    return { share: 1, decision, service: this.#table.service(service), endpoints };
+  }
+
   #decide(random: number): RequestDecision {
-    const { namespace, headers, ...request } = this.#question;
+    const { namespace, headers, source, ...request } = this.#question;
     const facts: RequestFacts = {
       ...request,
-      source: { namespace },
+      source: source ?? { namespace },
+      identity: source === undefined ? undefined : this.#table.identityOf(source),
       scheme: "http",
       headers,
       random,

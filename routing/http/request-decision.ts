@@ -8,6 +8,7 @@ import type {
   RouteMirror,
   RouteRule,
 } from "../../protocol/route-table.ts";
+import type { Candidate } from "../decide-connection.ts";
 
 /** What led to a decision. Timeouts, retries and session persistence are the rule's. */
 export interface RoutedBy {
@@ -25,6 +26,8 @@ export interface ForwardRequest {
   readonly kind: "forward";
   readonly by: RoutedBy;
   readonly backend: RouteBackend;
+  /** The client's session is there. */
+  readonly endpoint?: Candidate;
   /** As they are to be sent. */
   readonly authority: string;
   readonly target: string;

@@ -11,7 +11,7 @@ export interface RequestFacts {
   /** Of the caller, as its certificate has it. */
   readonly identity?: string | undefined;
   /** Of a JWT that was verified; absent: none was. */
-  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
   /** Key of the Service that was dialled, and its port. */
   readonly service: string;
   readonly port: number;
@@ -32,15 +32,18 @@ export interface RequestFacts {
  * The header's value; of one that came several times, the values with commas between (RFC 9110 section 5.3), cookies with
  * semicolons (RFC 9113 section 8.2.3). `Host` is the authority, whichever version of HTTP it came with.
  */
-export function headerValue(facts: RequestFacts, name: string): string | undefined {
+export function headerValue(facts: Pick<RequestFacts, "authority" | "headers">, name: string): string | undefined {
   if (name === "host") return facts.authority;
   const value = facts.headers.get(name);
   if (value === undefined || typeof value === "string") return value;
   return value.join(name === "cookie" ? "; " : ",");
 }
 
-/** By its content type (gRPC over HTTP/2, section Requests). */
 export function isGrpc(facts: RequestFacts): boolean {
-  const type = headerValue(facts, "content-type");
-  return type !== undefined && /^application\/grpc([+;]|$)/i.test(type);
+  return isGrpcType(headerValue(facts, "content-type"));
+}
+
+/** By the content type of a request (gRPC over HTTP/2, section Requests). */
+export function isGrpcType(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/grpc([+;]|$)/i.test(contentType);
 }

@@ -4,8 +4,11 @@ import { cookieValue } from "./cookie-value.ts";
 import { queryValue } from "./query-value.ts";
 import { headerValue, type RequestFacts } from "./request-facts.ts";
 
+/** What values are taken from. */
+export type ValueFacts = Pick<RequestFacts, "source" | "identity" | "target" | "authority" | "headers">;
+
 /** Undefined: the request has none. */
-export function requestValue(facts: RequestFacts, source: ValueSource): string | undefined {
+export function requestValue(facts: ValueFacts, source: ValueSource): string | undefined {
   if (source.from === "source") return facts.source.uid;
   if (source.from === "identity") return facts.identity;
   if (source.from === "header") return headerValue(facts, source.name);

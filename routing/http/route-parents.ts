@@ -29,30 +29,18 @@ export interface RouteParent {
   readonly wrongKey?: "name" | "port" | "sectionName";
 }
 
-/** Routes that no forwarder could carry out as they are written, with what it could not do. They hold nowhere. */
-export type UnservedRoutes = ReadonlyMap<RouteDocument, string>;
-
 /** References to Services only: the others are not the mesh's. */
 export function attachRoutes(
   routes: readonly RouteDocument[],
   services: ReadonlyMap<string, ServiceDocument>,
-  unserved: UnservedRoutes,
 ): readonly RouteParent[] {
   const parents = routes.flatMap((route) =>
     route.spec.parentRefs.flatMap((ref, index) =>
-      ref.kind === "Service" && ref.group === ""
-        ? [withoutUnserved(attach(route, index, toRef(ref), services), unserved)]
-        : [],
+      ref.kind === "Service" && ref.group === "" ? [attach(route, index, toRef(ref), services)] : [],
     ),
   );
   const grpcPorts = new Set(parents.filter(({ route }) => route.kind === "GRPCRoute").flatMap(groupsOf));
   return parents.map((parent) => (parent.route.kind === "GRPCRoute" ? parent : withoutGrpc(parent, grpcPorts)));
-}
-
-function withoutUnserved(parent: RouteParent, unserved: UnservedRoutes): RouteParent {
-  const message = unserved.get(parent.route);
-  if (message === undefined || parent.reason !== "Accepted") return parent;
-  return { ...parent, ports: [], reason: "UnsupportedValue", message };
 }
 
 /** What routes of one kind share. */

@@ -40,6 +40,12 @@ export class RuleInForce {
     }
     return undefined;
   }
+
+  /** One of the rule's backends, also without a weight. */
+  inForce(backend: RouteBackend): BackendInForce {
+    const known = this.#backends.find((each) => each.backend === backend);
+    return known ?? { backend, filters: together(this.rule.filters, backend.filters) };
+  }
 }
 
 function together(rule: RouteFilters = {}, backend: RouteFilters = {}): FiltersInForce {

@@ -5,8 +5,14 @@
 import { once } from "node:events";
 import { connect, type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Balancers } from "../../agent/balance/balancers.ts";
-import { H1Connection } from "../../agent/http/client/h1-connection.ts";
-import { createHttpPlane, type HttpPlane } from "../../agent/http/http-plane.ts";
+import type { BalancerEvents } from "../../agent/balance/endpoint-judge.ts";
+import { HttpConnection } from "../../agent/http/client/http-connection.ts";
+import {
+  createHttpPlane,
+  type HttpPlane,
+  type HttpPlaneOptions,
+  type UpstreamPlane,
+} from "../../agent/http/http-plane.ts";
 import { RequestMemory } from "../../agent/http/request-memory.ts";
 import type { BackendEndpoints, RequestRouter } from "../../agent/http/request-router.ts";
 import { Traceparents } from "../../agent/outbound/traceparents.ts";
@@ -34,11 +40,19 @@ export interface HttpWorldOptions {
   /** Ports on 127.0.0.1 of the origins behind Service shop/catalog:80. */
   readonly origins?: readonly number[];
   readonly candidates?: readonly Candidate[];
+  /** The same of other Services, by their keys. */
+  readonly others?: Readonly<Record<string, readonly number[]>>;
   readonly decide?: (facts: RequestFacts) => RequestDecision;
   readonly clock?: Clock;
   readonly ejection?: EjectionSettings;
+  /** What else is to be known of the backends. */
+  readonly backend?: Partial<BackendEndpoints>;
   readonly pool?: TunnelPool;
   readonly random?: () => number;
+  /** Absent: nothing is ever used up. */
+  readonly quotas?: HttpPlaneOptions["quotas"];
+  /** Of the Service's port. */
+  readonly appProtocol?: string;
   /** Where lines go instead of `log`. */
   readonly otherLog?: Log;
 }
@@ -53,8 +67,10 @@ export class HttpWorld {
   /** Sockets of accepted clients and of dialled origins that are not closed. */
   readonly sockets = new Set<Socket>();
   dials = 0;
+  /** What the balancer did. */
+  readonly balancerEvents: string[] = [];
   readonly #options: HttpWorldOptions;
-  readonly #endpoints: BackendEndpoints;
+  readonly #endpoints: Map<string, BackendEndpoints>;
   readonly #table = new TableState(testTable({ workloads: [testWorkload("shop/client")] }));
   readonly #listener: Server;
 
@@ -64,13 +80,11 @@ export class HttpWorld {
     this.metrics = new WorkerMetrics({ clock: this.clock });
     this.connections = new ConnectionRegistry({ clock: this.clock, onLimit: (name) => this.metrics.limitHit(name) });
     this.plane = this.#createPlane();
-    this.#endpoints = {
-      service: catalog,
-      candidates: options.candidates ?? (options.origins ?? []).map(localCandidate),
-      loadBalancer: "round-robin",
-      destination: `${catalog.key}:80`,
-      ejection: options.ejection ?? NO_EJECTION,
-    };
+    const all = Object.entries({ [catalog.key]: options.origins ?? [], ...options.others });
+    this.#endpoints = new Map(all.map(([key, ports]) => [key, this.#endpointsOf(key, ports.map(localCandidate))]));
+    if (options.candidates !== undefined) {
+      this.#endpoints.set(catalog.key, this.#endpointsOf(catalog.key, options.candidates));
+    }
     this.#listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#serve(socket));
   }
 
@@ -89,6 +103,11 @@ export class HttpWorld {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** Of a Service. */
+  endpoints(service: string): readonly Candidate[] {
+    return this.#endpoints.get(service)?.candidates ?? [];
+  }
+
   /** A client's end, half-open allowed. */
   async connect(): Promise<Socket> {
     const socket = connect({ host: "127.0.0.1", port: this.port, allowHalfOpen: true, noDelay: true });
@@ -104,6 +123,14 @@ export class HttpWorld {
       for (const [key, count] of Object.entries(counts)) sums[key] = (sums[key] ?? 0) + count;
     }
     return sums;
+  }
+
+  /** `mirrored shop/mirror answered` -> 3 and so on, likewise. */
+  counters(): Record<string, number> {
+    const { counters } = this.metrics.collect();
+    return Object.fromEntries(
+      counters.map(({ name, labelValues, value }) => [[name, ...labelValues].join(" "), value]),
+    );
   }
 
   /** The next line of this kind that the data plane leaves. */
@@ -144,18 +171,25 @@ export class HttpWorld {
       table: this.#table,
       memory: new RequestMemory(source, catalog.key, this.#table),
     };
-    new H1Connection({ plane: this.plane, socket, facts, router: this.#router }).start();
+    new HttpConnection({ plane: this.plane, socket, facts, router: this.#router }).start();
   }
 
   get #router(): RequestRouter {
     return {
       decide: (facts) => this.#options.decide?.(facts) ?? forward(facts),
-      endpoints: (backend: RouteTarget) => (backend.service === catalog.key ? this.#endpoints : undefined),
+      endpoints: ({ service }: RouteTarget) => this.#endpoints.get(service),
+      sessionEndpoints: ({ service }: RouteTarget) => this.#endpoints.get(service)?.candidates ?? [],
     };
   }
 
+  #endpointsOf(key: string, candidates: readonly Candidate[]): BackendEndpoints {
+    const { ejection = NO_EJECTION, backend, appProtocol } = this.#options;
+    const service = { ...catalogSpeaking(appProtocol), key };
+    return { service, destination: `${key}:80`, candidates, loadBalancer: "round-robin", ejection, ...backend };
+  }
+
   #createPlane(): HttpPlane {
-    const plane = createHttpPlane({
+    const plane: UpstreamPlane = {
       node: "node-1",
       clock: this.clock,
       log: this.#options.otherLog ?? this.log,
@@ -167,10 +201,21 @@ export class HttpWorld {
       table: () => this.#table,
       limitHit: (name) => this.metrics.limitHit(name),
       pool: this.#options.pool ?? ({} as TunnelPool),
-      balancers: new Balancers({ clock: this.clock, random: () => 0 }),
+      balancers: new Balancers({ clock: this.clock, random: () => 0, events: this.#balancerEvents }),
       traceparents: new Traceparents(),
-    });
-    return { ...plane, random: this.#options.random ?? (() => 0) };
+    };
+    const { quotas = { admit: () => undefined }, random = () => 0 } = this.#options;
+    return { ...createHttpPlane(plane, { workers: 1, quotas, random }), drawShare: random };
+  }
+
+  get #balancerEvents(): BalancerEvents {
+    const told = (what: string) => this.balancerEvents.push(what);
+    return {
+      ejected: ({ cause, detail }) => told(`ejected ${cause}: ${detail}`),
+      returned: () => told("returned"),
+      paused: ({ pauseMs }) => told(`paused ${pauseMs}`),
+      limitHit: (limit) => told(`limit ${limit}`),
+    };
   }
 
   #dial({ address, port }: DialOptions): Socket {
@@ -184,6 +229,11 @@ export class HttpWorld {
     this.sockets.add(socket);
     socket.once("close", () => this.sockets.delete(socket));
   }
+}
+
+function catalogSpeaking(appProtocol: string | undefined): ServiceEntry {
+  if (appProtocol === undefined) return catalog;
+  return { ...catalog, ports: catalog.ports.map((port) => ({ ...port, appProtocol })) };
 }
 
 const catalog: ServiceEntry = {

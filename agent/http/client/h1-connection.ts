@@ -29,16 +29,10 @@ import { writeOwnAnswer, type WholeAnswer } from "../own-answer.ts";
 import type { UpgradedConnection } from "../request-carrier.ts";
 import type { RequestRouter } from "../request-router.ts";
 import type { ResponseHead } from "../response-head.ts";
+import type { ClientConnectionOptions } from "./http-connection.ts";
 import { logClientConnection } from "./log-client-connection.ts";
 import { relayUpgraded } from "./relay-upgraded.ts";
 import { Stillness } from "./stillness.ts";
-
-export interface HttpConnectionOptions {
-  readonly plane: HttpPlane;
-  readonly socket: Socket;
-  readonly facts: HttpFacts;
-  readonly router: RequestRouter;
-}
 
 type State = "serving" | "lingering" | "upgraded" | "closed";
 /** What a sweep finds it waiting for. */
@@ -78,19 +72,21 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     close: (): void => this.#closed(),
   };
 
-  constructor({ plane, socket, facts, router }: HttpConnectionOptions) {
+  constructor({ plane, socket, facts, router, startedMs }: ClientConnectionOptions) {
     this.#plane = plane;
     this.#socket = socket;
     this.#facts = facts;
     this.#router = router;
     this.#parser = createRequestParser(this);
-    this.#startedMs = plane.clock.monotonicMs();
+    this.#startedMs = startedMs;
   }
 
-  start(): void {
+  /** `first`: what was read to tell the version. */
+  start(first: Buffer): void {
     this.#plane.connections.add(this, this.#facts.source.address);
     resetWhenClosed(this.#socket, true);
     for (const [event, listener] of Object.entries(this.#listeners)) this.#socket.on(event, listener);
+    this.#data(first);
   }
 
   // LiveConnection.

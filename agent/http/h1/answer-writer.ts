@@ -8,13 +8,14 @@ import { httpLimits } from "../limits.ts";
 import type { WholeAnswer } from "../own-answer.ts";
 import type { ResponseHead } from "../response-head.ts";
 import { BodyWriter, type WriteBytes } from "./body-writer.ts";
-import { type Framing, framingFor } from "./framing.ts";
+import { type Framing, framingFor, NO_BODY } from "./framing.ts";
 import type { H1RequestHead } from "./request-head.ts";
 import { writeResponseHead } from "./write-head.ts";
 
 const CONTINUE = 100;
 const NO_CONTENT = 204;
-const NO_BODY: Framing = { body: "none", length: undefined };
+const NOT_MODIFIED = 304;
+const EMPTY: Framing = { body: "none", length: 0 };
 /** HTTP/1.0 has no chunks. */
 const UNTIL_CLOSE: Framing = { body: "until-close", length: undefined };
 
@@ -89,7 +90,13 @@ export class AnswerWriter {
 
   #framingFor(response: ResponseHead): Framing {
     const framing = framingFor(response);
+    // In HTTP/2 an end without a body needs no length; here, without one, the client would wait for the connection's end.
+    if (framing === NO_BODY && this.#mayHaveBody(response.status)) return EMPTY;
     return framing.body === "chunked" && this.#request?.minor === 0 ? UNTIL_CLOSE : framing;
+  }
+
+  #mayHaveBody(status: number): boolean {
+    return status !== NO_CONTENT && status !== NOT_MODIFIED && this.#request?.method !== "HEAD";
   }
 
   /** What is said about the connection: nothing when the client expects it so. */

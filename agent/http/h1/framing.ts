@@ -13,7 +13,7 @@ export interface Framing {
   readonly length: number | undefined;
 }
 
-const NO_BODY: Framing = { body: "none", length: undefined };
+export const NO_BODY: Framing = { body: "none", length: undefined };
 const CHUNKED: Framing = { body: "chunked", length: undefined };
 const UNTIL_CLOSE: Framing = { body: "until-close", length: undefined };
 /** Digits alone: no sign, no list, no other base. More of them than this is a number that no reader counts to. */

@@ -35,6 +35,7 @@ export function readRequestHead(line: string, fields: Fields): H1RequestHead {
   const host = readHost(minor, own);
   const framing = requestFraming(minor, own);
   return {
+    version: 1,
     method,
     scheme: "http",
     path: target.path,

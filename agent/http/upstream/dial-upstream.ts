@@ -8,12 +8,14 @@ import { connectHeaders } from "../../outbound/connect-headers.ts";
 import { dialSource } from "../../outbound/dial-source.ts";
 import { PlainStream } from "../../relay/plain-stream.ts";
 import { ANY_PORT } from "../../sockets/dial.ts";
-import type { ClientTunnel } from "../../tunnel/engine.ts";
+import type { ClientTunnel, StreamHandler, TunnelStream } from "../../tunnel/engine.ts";
 import { PoolError } from "../../tunnel/tunnel-pool.ts";
 import type { HttpSource, UpstreamPlane } from "../http-plane.ts";
-import type { H1Upstream } from "./h1-upstream.ts";
+import type { UpstreamFailureCode } from "./upstream-failure.ts";
 
 export interface UpstreamTarget {
+  /** Of HTTP, that is spoken with the endpoint. */
+  readonly version: 1 | 2;
   readonly candidate: Candidate;
   readonly source: HttpSource;
   readonly sourceIdentity: string;
@@ -22,12 +24,24 @@ export interface UpstreamTarget {
   /** The Service that it is reached for. */
   readonly service: ServiceEntry;
   readonly connectMs: number | undefined;
-  /** The same for all requests that one connection may carry. */
+  /** What may share connections: a server must never see one pod's request come from another pod's address. */
   readonly poolKey: string;
 }
 
+/** A connection that is being dialled, and the handler of its stream. */
+export interface DialledUpstream extends StreamHandler {
+  /** Bytes went into a tunnel: they count as delivered, unless the answer says otherwise. */
+  readonly mayHaveDelivered: boolean;
+  /** Stops what is under way; undefined when nothing is. */
+  cancelDial: (() => void) | undefined;
+  /** The stream that was opened with this as its handler. */
+  attach(stream: TunnelStream): void;
+  /** The connect took too long, or could not be begun. */
+  fail(code: UpstreamFailureCode, why: string): void;
+}
+
 /** Reports through the connection: `attach`, then its answer, or `fail`. */
-export function dialUpstream(plane: UpstreamPlane, target: UpstreamTarget, upstream: H1Upstream): void {
+export function dialUpstream(plane: UpstreamPlane, target: UpstreamTarget, upstream: DialledUpstream): void {
   const connectMs = target.connectMs ?? timers.connectAnswerMs;
   const timer = plane.clock.after(connectMs, () => {
     const code = upstream.mayHaveDelivered ? "connect-timeout" : "connect-failure";
@@ -38,7 +52,7 @@ export function dialUpstream(plane: UpstreamPlane, target: UpstreamTarget, upstr
   else withoutTunnel(plane, target, upstream);
 }
 
-function throughTunnel(plane: UpstreamPlane, target: UpstreamTarget, upstream: H1Upstream): void {
+function throughTunnel(plane: UpstreamPlane, target: UpstreamTarget, upstream: DialledUpstream): void {
   const { candidate, sourceIdentity, destinationIdentity } = target;
   if (destinationIdentity === undefined) {
     upstream.fail("connect-failure", "no pod has this address, so no identity can be asked for");
@@ -64,7 +78,7 @@ function throughTunnel(plane: UpstreamPlane, target: UpstreamTarget, upstream: H
 function openStream(
   plane: UpstreamPlane,
   { candidate, source, service }: UpstreamTarget,
-  upstream: H1Upstream,
+  upstream: DialledUpstream,
   tunnel: ClientTunnel,
 ): void {
   const request = {
@@ -84,7 +98,7 @@ function openStream(
   }
 }
 
-function withoutTunnel(plane: UpstreamPlane, { candidate, source }: UpstreamTarget, upstream: H1Upstream): void {
+function withoutTunnel(plane: UpstreamPlane, { candidate, source }: UpstreamTarget, upstream: DialledUpstream): void {
   try {
     const socket = plane.dial({
       address: candidate.address,

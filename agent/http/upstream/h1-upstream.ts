@@ -25,6 +25,7 @@ import { writeRequestHead } from "../h1/write-head.ts";
 import { httpTimers } from "../limits.ts";
 import type { UpgradedConnection } from "../request-carrier.ts";
 import type { RequestHead } from "../request-head.ts";
+import type { DialledUpstream } from "./dial-upstream.ts";
 import { UpstreamFailure, type UpstreamFailureCode } from "./upstream-failure.ts";
 import type { UpstreamRequest, UpstreamUser } from "./upstream-request.ts";
 
@@ -41,12 +42,11 @@ export interface UpstreamOptions {
   readonly onClosed: (upstream: H1Upstream, reason: CloseReason) => void;
 }
 
-export class H1Upstream implements StreamHandler, UpstreamRequest, UpgradedConnection {
+export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedConnection {
   readonly candidate: Candidate;
   readonly startedMs: number;
   /** When the pool gives it up. */
   idleUntilMs = 0;
-  /** Stops what is under way to dial it. */
   cancelDial: (() => void) | undefined;
   readonly #options: UpstreamOptions;
   readonly #parser: MessageParser<H1ResponseHead>;
@@ -102,7 +102,6 @@ export class H1Upstream implements StreamHandler, UpstreamRequest, UpgradedConne
     return this.#parser.heldBytes + this.queuedBytes + (this.#stream?.unreadBytes ?? 0);
   }
 
-  /** Bytes went into a tunnel: they count as delivered, unless the answer says otherwise. */
   get mayHaveDelivered(): boolean {
     return this.#isOpen || (this.candidate.transport === "tunnel" && this.#counters.sentBytes > 0);
   }
@@ -118,7 +117,6 @@ export class H1Upstream implements StreamHandler, UpstreamRequest, UpgradedConne
     if (this.#stream !== undefined) user.onReady();
   }
 
-  /** The stream that was opened with this as its handler. */
   attach(stream: TunnelStream): void {
     this.#stream = stream;
     this.#user?.onReady();
@@ -199,7 +197,6 @@ export class H1Upstream implements StreamHandler, UpstreamRequest, UpgradedConne
     else this.#dropStream();
   }
 
-  /** The connect took too long, or could not be begun. */
   fail(code: UpstreamFailureCode, why: string): void {
     const user = this.#user;
     if (this.#isClosed) return;

@@ -18,7 +18,15 @@ export type UpstreamFailureCode =
   | "bad-response"
   | "per-try-timeout";
 
-export class UpstreamFailure extends HawserError<UpstreamFailureCode> {}
+export class UpstreamFailure extends HawserError<UpstreamFailureCode> {
+  /** Of HTTP/2, with which the endpoint reset its stream (RFC 9113 section 7): the client gets the same. */
+  readonly resetCode: number | undefined;
+
+  constructor(code: UpstreamFailureCode, message: string, resetCode?: number) {
+    super(code, message);
+    this.resetCode = resetCode;
+  }
+}
 
 /** The server has not acted on the request, whatever it is. */
 export function isUndelivered({ code }: UpstreamFailure): boolean {

@@ -52,7 +52,7 @@ export class Connection extends Http2Connection<FramingStream> {
   }
 
   start(): void {
-    this.open();
+    this.sayHello();
     this.#socket.on("data", (chunk: Buffer) => this.receive(chunk));
   }
 
@@ -123,7 +123,7 @@ export class Connection extends Http2Connection<FramingStream> {
     if (this.isServer) return;
     const reason = "peer is closing the tunnel";
     const refused = this.streams.takeAbove(lastStreamId);
-    for (const stream of refused) stream.lose(ErrorCode.refusedStream, reason);
+    for (const stream of refused) stream.lose(ErrorCode.refusedStream, reason, true);
     const waiting = this.#loseWaiting(ErrorCode.refusedStream, reason);
     for (let count = refused.length + waiting; count > 0; count -= 1) this.#events.onStreamGone();
   }
@@ -151,6 +151,10 @@ export class Connection extends Http2Connection<FramingStream> {
     else this.failStream(stream, "protocol-error", "peer sent headers within a stream");
   }
 
+  protected override tooMuchUnread(stream: FramingStream): void {
+    this.failStream(stream, "enhance-your-calm", "tunnel holds too much unread data");
+  }
+
   #response(stream: FramingStream, endStream: boolean, fields: readonly HeaderField[] | undefined): void {
     const response = fields === undefined ? undefined : readResponse(fields);
     const isInterim = response !== undefined && response.status < 200;
@@ -172,13 +176,14 @@ export class Connection extends Http2Connection<FramingStream> {
 
   #loseWaiting(code: number, reason: string): number {
     const waiting = this.#waiting.splice(0);
-    for (const { stream } of waiting) stream.lose(code, reason);
+    for (const { stream } of waiting) stream.lose(code, reason, false);
     return waiting.length;
   }
 }
 
 /** TLS takes one buffer without a copy of its own, and says when it is used up. */
 class SocketTarget implements FrameTarget {
+  readonly takesSlices = false;
   readonly #socket: Duplex;
 
   constructor(socket: Duplex) {

@@ -29,7 +29,7 @@ export class FramingStream extends Http2Stream implements TunnelStream {
 
   accept(headers: Headers, handler: StreamHandler): void {
     this.#handler = handler;
-    if (this.isDead) this.loseSoon(ErrorCode.cancel, "stream was reset before it was accepted");
+    if (this.isDead) this.loseSoon(ErrorCode.cancel, "stream was reset before it was accepted", true);
     else {
       this.#isAnswered = true;
       this.#connection.sendResponse(this.id, 200, headers, false);

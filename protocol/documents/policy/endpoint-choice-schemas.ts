@@ -21,13 +21,17 @@ export const serviceLoadBalancer = z
     hash: hashSource
       .optional()
       .describe(
-        "With algorithm hash: requests with equal values go to one endpoint. Connections go by their source; absent: none.",
+        "With algorithm hash: requests with equal values go to one endpoint, those without a value to one with little to do. A client without the cookie gets one; absent: none.",
       ),
-    slowStart: slowStart.optional().describe("New endpoints get their share little by little; absent: at once."),
+    slowStart: slowStart
+      .optional()
+      .describe("Endpoints that join others get their share little by little; absent: at once."),
     honorRetryAfter: z
       .boolean()
       .optional()
-      .describe("An endpoint that answers 429 or 503 with Retry-After gets less until then; absent: true."),
+      .describe(
+        "An endpoint that answers 429 or 503 with Retry-After gets nothing until then (for a minute at most) while others can; absent: true.",
+      ),
   })
   .superRefine(({ algorithm, hash }, context) => {
     const wrong = (message: string) => context.addIssue({ code: "custom", path: ["hash"], message });
@@ -59,14 +63,18 @@ export const serviceEjection = z
           .number({ error: FACTOR })
           .min(1.1, FACTOR)
           .max(100, FACTOR)
-          .describe("More than so many times the median of the Service's endpoints."),
+          .describe("More than so many times the median of the Service's other endpoints."),
         ...judged,
       })
       .optional()
-      .describe("Ejects an endpoint whose answers (the median of an interval) take too long; absent: off."),
+      .describe(
+        "Ejects an endpoint whose answers (the median of an interval) take too long, and 10 ms longer than the others'; absent: off.",
+      ),
     return: durationBetween("1s", "1h")
       .optional()
-      .describe("Over this time an endpoint's share grows again after an ejection; absent: at once."),
+      .describe(
+        "Over this time an endpoint's share grows again after an ejection or a pause; absent: at once, after a pause for as long as that was and 10 s at most.",
+      ),
   })
   .superRefine(longestEjection);
 

@@ -71,5 +71,9 @@ export const quota = z.strictObject({
   requests: countOf("requests", 1, 100 * MAX_REQUESTS).describe(
     "In each period, for all agents together; beyond: 429 with Retry-After.",
   ),
-  per: durationBetween("1s", "1h").prefault("1s").describe("The period."),
+  per: durationBetween("1s", "1h")
+    .prefault("1s")
+    .describe(
+      "The period. A quota is a rate with bursts of some percent of `requests`: the longer the period, the longer the bursts.",
+    ),
 });

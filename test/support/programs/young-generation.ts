@@ -10,7 +10,7 @@ const ALIVE = 5_000;
 
 if (isMainThread) {
   const worker = startWorkerThread(new URL(import.meta.url), {} as WorkerSettings);
-  worker.once("message", (bytes: number) => console.log(bytes));
+  worker.once("message", (bytes: number) => process.stdout.write(`${bytes}\n`));
 } else parentPort?.postMessage(fill());
 
 function fill(): number {

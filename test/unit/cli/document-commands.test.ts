@@ -1,14 +1,16 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
-import { explain, type ExplainFlags } from "../../../cli/explain-command.ts";
+import { explain } from "../../../cli/explain-command.ts";
 import { validate } from "../../../cli/validate-command.ts";
 
 const SHOP = "test/unit/cli/shop";
 const WRONG = "test/unit/cli/wrong";
 
-const ask = (to: string, flags: Partial<ExplainFlags> = {}) =>
-  explain({ from: "shop/web", to, method: "GET", header: [], file: [SHOP], ...flags });
+type Flags = Partial<Parameters<typeof explain>[0]>;
+
+const ask = (to: string, flags: Flags = {}) =>
+  explain({ from: "shop/web", to, method: "GET", header: [], claim: [], file: [SHOP], ...flags });
 
 /** Written anew with UPDATE_GOLDEN=1, and then read in the difference. */
 function golden(t: ExecutionContext, name: string, text: string): void {
@@ -39,7 +41,7 @@ test("explain --json has the decision as agents make it", (t) => {
 });
 
 test("explain says what was probably meant", (t) => {
-  const wrong = (to: string, flags: Partial<ExplainFlags> = {}) => t.throws(() => ask(to, flags)).message;
+  const wrong = (to: string, flags: Flags = {}) => t.throws(() => ask(to, flags)).message;
   t.is(wrong("http://catalogue.shop/"), "catalogue.shop is no Service in the documents, did you mean shop/catalog");
   t.is(wrong("http://catalog.warehouse/"), "catalog.warehouse is no Service in the documents, there is shop/catalog");
   t.is(wrong("http://catalog:81/"), "Service shop/catalog has no TCP port 81: it has 80");
@@ -52,9 +54,21 @@ test("explain says what was probably meant", (t) => {
   t.regex(wrong("catalog", { file: [WRONG] }), /^The documents have problems:\n.*text\.yaml:5:16/);
 });
 
+test("explain says what policies make of a request, by whom and for what", (t) => {
+  const asked = { file: ["test/unit/cli/policies"], from: "shop/web" };
+  const texts = [
+    ask("http://catalog/", asked),
+    ask("http://catalog/", { ...asked, claim: ["role=tester", "role=boss"] }),
+    ask("http://cart/", asked),
+  ];
+  // What is in force already is no matter of this.
+  const lines = texts.join("\n\n").split("\n");
+  golden(t, "explain-policies", `${lines.filter((line) => !line.startsWith("note")).join("\n")}\n`);
+});
+
 test("explain needs no pods: the namespace is enough for routes", (t) => {
   const text = ask("http://catalog.shop/", { from: "team/any", file: [`${WRONG}/routes.yaml`] });
-  t.regex(text, /^from {7}a caller in namespace team$/m);
+  t.regex(text, /^from {8}a caller in namespace team$/m);
 });
 
 test("validate has nothing against correct documents, and says what is not in force", (t) => {

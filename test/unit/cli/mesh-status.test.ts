@@ -87,3 +87,24 @@ test("a replica that does not answer, agents that are away or behind, refused do
 test("nobody answers: nothing is converged", (t) => {
   t.false(meshStatus([], undefined).converged);
 });
+
+test("a quota that requests want of: how much of it, and who is leased what, by the one who leads", (t) => {
+  const agents = [
+    { node: "node-1", wanted: 700.4, leased: 295.2 },
+    { node: "node-2", wanted: 150, leased: 149.8 },
+  ];
+  const status = meshStatus(
+    [
+      { name: "c-a", status: replica("node-1", { quotas: { leases: [] } }) },
+      {
+        name: "c-b",
+        status: replica("node-2", { quotas: { leases: [{ name: "shop/web", requests: 500, perMs: 1_000, agents }] } }),
+      },
+    ],
+    "c-b",
+  );
+  t.deepEqual(renderStatus(status).split("\n").slice(-2), [
+    "QUOTA     REQUESTS    WANTED  LEASED",
+    "shop/web  500 in 1 s  850     node-1 295, node-2 150",
+  ]);
+});

@@ -66,6 +66,7 @@ function bench(signed: Promise<{ chain: string; roots: string }> = Promise.rejec
     epoch: "epoch-1",
     nextMessage: (have) => history.nextMessage(have),
     snapshotMessage: () => history.snapshotMessage(),
+    quotaReported: () => {},
     roots: () => ({ kind: "roots", roots: "roots", issuer: "issuer" }),
     sign: () => signed,
     greeted: () => {},

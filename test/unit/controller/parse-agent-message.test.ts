@@ -9,6 +9,9 @@ const valid = [
   { kind: "refused", epoch: "e", sequence: 3, problems: ["does not fit"] },
   { kind: "sign", requestId: 1, csr: "csr" },
   { kind: "report", ready: true, counters: { connections: 3 } },
+  { kind: "quota-report", sequence: 1, quotas: [] },
+  { kind: "quota-report", sequence: 2, quotas: [usage("shop/catalog")] },
+  { kind: "quota-report", sequence: 3, quotas: [{ ...usage("shop/catalog"), idle: true }] },
   { kind: "goodbye", removed: false },
   { kind: "ping" },
 ];
@@ -35,6 +38,9 @@ test("what is no message is refused", (t) => {
     { kind: 7 },
     { kind: "hello" },
     { kind: "applied", epoch: "e", sequence: -1 },
+    { kind: "quota-report", sequence: 1, quotas: [{ ...usage("q"), wanted: -1 }] },
+    { kind: "quota-report", sequence: 1, quotas: [{ ...usage("q"), share: 1e300 }] },
+    { kind: "quota-report", sequence: 1, quotas: [{ name: "q" }] },
   ]) {
     t.throws(() => parseAgentMessage(JSON.stringify(value)), { instanceOf: InvalidMessageError });
   }
@@ -49,13 +55,19 @@ test("texts and lists beyond their bounds are refused", (t) => {
     { kind: "sign", requestId: 1, csr: long },
     { kind: "refused", epoch: "e", sequence: 1, problems: Array.from({ length: 100 }, () => "x") },
     { kind: "report", ready: true, counters },
+    { kind: "quota-report", sequence: 1, quotas: Array.from({ length: 300 }, () => usage("q")) },
+    { kind: "quota-report", sequence: 1, quotas: [usage(long)] },
   ]) {
     t.throws(() => parseAgentMessage(JSON.stringify(value)), { instanceOf: InvalidMessageError });
   }
 });
 
+function usage(name: string) {
+  return { name, overMs: 200, wanted: 12, admitted: 10, unused: 0.5, lease: 7, share: 49.5 };
+}
+
 test("any text gives a message, nothing, or an InvalidMessageError", (t) => {
-  const kinds = fc.constantFrom("hello", "applied", "refused", "sign", "report", "goodbye", "ping");
+  const kinds = fc.constantFrom("hello", "applied", "refused", "sign", "report", "quota-report", "goodbye", "ping");
   const text = fc.oneof(
     fc.string(),
     fc.json(),

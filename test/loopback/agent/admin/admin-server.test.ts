@@ -53,6 +53,23 @@ test("the admin port answers liveness, metrics and the dump without secrets", as
   await server.close();
 });
 
+test("the admin port tells what is known of one Service's endpoints", async (t) => {
+  const endpoints = (service: string) => Promise.resolve({ node: "node-1", service, endpoints: [] });
+  const { server } = setUp({ endpoints });
+  server.start();
+  const url = await listening(server);
+  const told = await get(`${url}/endpoints?service=${encodeURIComponent("shop/catalog")}`);
+  t.deepEqual(JSON.parse(told.body), { node: "node-1", service: "shop/catalog", endpoints: [] });
+  for (const path of ["/endpoints", "/endpoints?service=catalog", "/endpoints?service=a/b/c"]) {
+    t.is((await get(`${url}${path}`)).status, 400, path);
+  }
+  await server.close();
+  const { server: older } = setUp();
+  older.start();
+  t.is((await get(`${await listening(older)}/endpoints?service=a/b`)).status, 404);
+  await older.close();
+});
+
 test("readiness is 503 with what is pending, then 200", async (t) => {
   const { server, pending } = setUp();
   pending.push("routing table", "netfilter rules");

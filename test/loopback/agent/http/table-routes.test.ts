@@ -51,9 +51,12 @@ async function open(t: ExecutionContext, routes: (port: number) => string) {
     table: () => table,
     dial: (options: Parameters<typeof world.plane.dial>[0]) => world.plane.dial({ ...options, address: "127.0.0.1" }),
   };
-  const http = createHttpPlane(plane);
+  const http = createHttpPlane(plane, { workers: 1, quotas: { admit: () => undefined } });
   t.teardown(() => http.upstreams.drain());
-  const listener = new OutboundListener(plane, { plane: http, routerFor: tableRouters("node-1", () => table) });
+  const listener = new OutboundListener(plane, {
+    plane: http,
+    routerFor: tableRouters("node-1", () => table, http.sessions),
+  });
   server.on("connection", (socket) => {
     accepted.add(socket);
     listener.accept(socket);

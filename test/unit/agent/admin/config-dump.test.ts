@@ -17,6 +17,7 @@ const PARTS = {
   instance: "i1",
   settings: { workers: 2 },
   interception: { backend: "nft" },
+  quotas: [],
   table: undefined,
   certificates: [BUNDLE],
 };

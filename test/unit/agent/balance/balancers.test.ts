@@ -26,8 +26,9 @@ function setUp(candidates: readonly Candidate[], overrides: Partial<PickRequest>
     random: seededRandom(42),
     maxDestinations,
     events: {
-      ejected: (event) => events.push(`ejected ${event.candidate.key} ${event.failures} ${event.ejectionMs}`),
+      ejected: ({ candidate: { key }, cause, ejectionMs }) => events.push(`ejected ${key} ${cause} ${ejectionMs}`),
       returned: (event) => events.push(`returned ${event.candidate.key}`),
+      paused: (event) => events.push(`paused ${event.candidate.key} ${event.pauseMs}`),
       limitHit: (limit) => events.push(`limit ${limit}`),
     },
   });
@@ -67,6 +68,17 @@ test("a pick from no candidates gives nothing", (t) => {
   t.is(balancers.pick(request), undefined);
 });
 
+test("a pick of one endpoint only gets that one, and counts for it, unless it is ejected or unknown", (t) => {
+  const candidates = candidatesWithWeights([100, 100]);
+  const { balancers, request, pick } = setUp(candidates, { algorithm: "least-request" });
+  const [only, other] = candidates as [Candidate, Candidate];
+  for (let count = 0; count < 5; count += 1) t.is(pick({ only }).candidate, only);
+  t.is(pick().candidate, other, "the other one has less to do");
+  for (let count = 0; count < EJECTION.consecutiveFailures; count += 1) pick({ only: other }).failed();
+  t.is(balancers.pick({ ...request, only: other }), undefined);
+  t.is(balancers.pick({ ...request, only: { ...only, address: "10.0.0.9" } }), undefined);
+});
+
 test("a pick from candidates that are all excluded gives nothing", (t) => {
   const { balancers, request } = setUp(candidatesWithWeights([1, 1]));
   t.is(balancers.pick({ ...request, exclude: new Set([A, B]) }), undefined);
@@ -89,7 +101,7 @@ test("a failing endpoint is ejected after the failures the settings name, and ge
   const { run, events } = setUp(candidatesWithWeights([100, 100]));
   run(4, new Set());
   run(4, new Set([A]));
-  t.deepEqual(events, [`ejected ${A} 2 1000`]);
+  t.deepEqual(events, [`ejected ${A} connect-failures 1000`]);
   t.deepEqual(new Set(run(20, new Set([A]))), new Set([B]));
 });
 
@@ -118,7 +130,7 @@ test("a probe that fails ejects at once and for twice as long", (t) => {
   run(4, new Set([A]));
   clock.advance(1_000);
   t.is(run(10, new Set([A])).filter((key) => key === A).length, 1);
-  t.regex(events.at(-1) ?? "", /ejected shop\/pod-0:8080 \d+ 2000/);
+  t.regex(events.at(-1) ?? "", /ejected shop\/pod-0:8080 connect-failures 2000/);
   clock.advance(1_999);
   t.false(run(10, new Set()).includes(A));
   clock.advance(1);

@@ -1,6 +1,8 @@
 import test from "ava";
-import { retriesFailure, retriesStatus, retryDelayMs } from "../../../../agent/http/retry-rules.ts";
+import { retriesAnswer, retriesFailure, retryDelayMs } from "../../../../agent/http/retry-rules.ts";
 import { UpstreamFailure, type UpstreamFailureCode } from "../../../../agent/http/upstream/upstream-failure.ts";
+import type { ResponseHead } from "../../../../agent/http/response-head.ts";
+import { Fields } from "../../../../agent/http/fields.ts";
 import type { RetryReason, RouteRetry } from "../../../../protocol/route-table.ts";
 
 function retryOn(...on: RetryReason[]): RouteRetry {
@@ -27,6 +29,28 @@ for (const [code, method, on, expected] of FAILURES) {
   });
 }
 
+function answer(status: number, grpcStatus?: string, hasBody = false): ResponseHead {
+  const fields = new Fields();
+  if (grpcStatus !== undefined) fields.add("grpc-status", grpcStatus);
+  return { status, reason: undefined, fields, hasBody, length: undefined, upgrade: undefined };
+}
+
+const GRPC: readonly [string, RetryReason, boolean, boolean][] = [
+  ["14", "unavailable", false, true],
+  ["14", "cancelled", false, false],
+  ["1", "cancelled", false, true],
+  ["4", "deadline-exceeded", false, true],
+  ["8", "resource-exhausted", false, true],
+  ["14", "unavailable", true, false],
+  ["0", "5xx", false, false],
+];
+for (const [grpcStatus, on, hasBody, expected] of GRPC) {
+  const what = `gRPC status ${grpcStatus}${hasBody ? " beside messages" : ""}`;
+  test(`${what} is ${expected ? "" : "not "}retried on ${on}`, (t) => {
+    t.is(retriesAnswer(retryOn(on), answer(200, grpcStatus, hasBody)), expected);
+  });
+}
+
 const STATUSES: readonly [number, RetryReason, boolean][] = [
   [503, 503, true],
   [503, 500, false],
@@ -38,7 +62,7 @@ const STATUSES: readonly [number, RetryReason, boolean][] = [
 ];
 for (const [status, on, expected] of STATUSES) {
   test(`${status} is ${expected ? "" : "not "}retried on ${on}`, (t) => {
-    t.is(retriesStatus(retryOn(on), status), expected);
+    t.is(retriesAnswer(retryOn(on), answer(status)), expected);
   });
 }
 

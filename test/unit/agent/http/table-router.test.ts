@@ -1,9 +1,11 @@
 /** What the data plane is told of requests, by a table and its changes. */
 import test from "ava";
+import { Sessions } from "../../../../agent/http/session/sessions.ts";
 import { tableRouters } from "../../../../agent/http/table-router.ts";
 import type { RouteEntry } from "../../../../protocol/route-table.ts";
 import type { RequestFacts } from "../../../../routing/http/request-facts.ts";
 import { TableState } from "../../../../routing/table-state.ts";
+import { FakeClock } from "../../../support/fake-clock.ts";
 import {
   endpointEntry,
   nodeEntry,
@@ -13,6 +15,7 @@ import {
   workloadEntry,
 } from "../../routing/sample-table.ts";
 
+const sessions = new Sessions(new FakeClock());
 const PORTS = [{ name: "http", port: 80, protocol: "TCP" }] as const;
 const web = workloadEntry("shop/web", "n1", { addresses: ["10.0.1.1"] });
 const stranger = workloadEntry("team/job", "n1", { addresses: ["10.0.1.2"] });
@@ -63,9 +66,8 @@ function facts(random: number, source = web): RequestFacts {
 }
 
 test("only what has a route for the caller has a router", (t) => {
-  const routers = tableRouters("n1", () =>
-    tableWith(weighted(1, 1, { consumer: "team", key: "shop/catalog:80@team" })),
-  );
+  const table = tableWith(weighted(1, 1, { consumer: "team", key: "shop/catalog:80@team" }));
+  const routers = tableRouters("n1", () => table, sessions);
   t.is(routers(web, "shop/catalog", 80, 4), undefined);
   t.is(routers(stranger, "shop/catalog", 81, 4), undefined);
   t.is(routers(stranger, "shop/v1", 80, 4), undefined);
@@ -74,7 +76,7 @@ test("only what has a route for the caller has a router", (t) => {
 
 test("a consumer's routes stand in place of the producer's", (t) => {
   const table = tableWith(weighted(1, 0), weighted(0, 1, { consumer: "team", key: "shop/catalog:80@team" }));
-  const routers = tableRouters("n1", () => table);
+  const routers = tableRouters("n1", () => table, sessions);
   const backendOf = (source: typeof web) => {
     const decision = routers(source, "shop/catalog", 80, 4)?.decide(facts(0, source));
     return decision?.kind === "forward" ? decision.backend.service : undefined;
@@ -84,7 +86,7 @@ test("a consumer's routes stand in place of the producer's", (t) => {
 
 test("a router follows the table: weights move under it, and without the route it says so", (t) => {
   let table = tableWith(weighted(1, 0));
-  const router = tableRouters("n1", () => table)(web, "shop/catalog", 80, 4);
+  const router = tableRouters("n1", () => table, sessions)(web, "shop/catalog", 80, 4);
   const backend = () => {
     const decision = router?.decide(facts(0.5));
     return decision?.kind === "forward" ? decision.backend.service : decision?.kind;
@@ -98,7 +100,7 @@ test("a router follows the table: weights move under it, and without the route i
 
 test("endpoints of this node are candidates as well, dialled directly, and the list stays the same one", (t) => {
   const table = tableWith(weighted(1, 1));
-  const router = tableRouters("n1", () => table)(web, "shop/catalog", 80, 4);
+  const router = tableRouters("n1", () => table, sessions)(web, "shop/catalog", 80, 4);
   const endpoints = router?.endpoints({ service: "shop/v2", port: 80 });
   t.deepEqual(
     endpoints?.candidates.map(({ address, port, transport }) => [address, port, transport]),
@@ -112,7 +114,7 @@ test("endpoints of this node are candidates as well, dialled directly, and the l
 
 test("endpoints are of the family that was dialled; without any, requests are answered with 503", (t) => {
   const table = tableWith(weighted(1, 0));
-  const router = tableRouters("n1", () => table)(web, "shop/catalog", 80, 6);
+  const router = tableRouters("n1", () => table, sessions)(web, "shop/catalog", 80, 6);
   t.deepEqual(
     router?.endpoints({ service: "shop/v2", port: 80 })?.candidates.map(({ address }) => address),
     ["fd00::4"],
@@ -134,7 +136,7 @@ test("a subset has endpoints, a list and statistics of its own, also after its l
     { ...far, labels: { version: "v2" } },
   ];
   table.apply({ epoch: "epoch-1", sequence: 2, upserts: { workload }, removals: {} });
-  const router = tableRouters("n1", () => table)(web, "shop/catalog", 80, 4);
+  const router = tableRouters("n1", () => table, sessions)(web, "shop/catalog", 80, 4);
   const v1 = labelled("v1");
   const ofV1 = router?.endpoints({ service: "shop/v2", port: 80, subset: v1 });
   t.deepEqual(
@@ -153,7 +155,7 @@ test("a request to a subset without endpoints is answered with 503, and the reas
   const subset = { name: "shop/v3", labels: { version: "v3" } };
   const backends = [{ service: "shop/v2", port: 80, weight: 1, subset }];
   const table = tableWith(routeEntry("shop/catalog", { rules: [{ route: "shop/r", index: 0, backends }] }));
-  const router = tableRouters("n1", () => table)(web, "shop/catalog", 80, 4);
+  const router = tableRouters("n1", () => table, sessions)(web, "shop/catalog", 80, 4);
   const decision = router?.decide(facts(0));
   t.like(decision, { kind: "respond", status: 503, code: "no-endpoints" });
   t.regex(decision?.kind === "respond" ? decision.reason : "", /shop\/v2:80 \(subset shop\/v3\)/);
@@ -170,7 +172,7 @@ test("what a Service's policy says of the choice is told with the endpoints", (t
   } as const;
   const service = [serviceEntry("shop/v2", { ports: PORTS, ...policy })];
   table.apply({ epoch: "epoch-1", sequence: 2, upserts: { service }, removals: {} });
-  const router = tableRouters("n1", () => table)(web, "shop/catalog", 80, 4);
+  const router = tableRouters("n1", () => table, sessions)(web, "shop/catalog", 80, 4);
   const endpoints = router?.endpoints({ service: "shop/v2", port: 80 });
   t.like(endpoints, { loadBalancer: "hash", hash: policy.hash });
   t.deepEqual(endpoints?.choice, {

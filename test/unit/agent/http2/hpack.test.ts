@@ -76,7 +76,7 @@ test("decodes the representations of appendix C.2", (t) => {
   t.deepEqual(decodeAll(decoder, blocks), [
     [["custom-key", "custom-header"]],
     [[":path", "/sample/path"]],
-    [["password", "secret"]],
+    [["password", "secret", true]],
     [[":method", "GET"]],
   ]);
 });
@@ -207,7 +207,7 @@ test("what our encoder writes, our decoder reads", (t) => {
       encoder.begin(out, 5);
       encoder.indexed(StaticIndex.get);
       encoder.named(StaticIndex.authority, authority);
-      for (const field of list) encoder.field(...field);
+      for (const [at, [key, text]] of list.entries()) encoder.field(key, text, at % 2 === 1);
       encoder.end(endStream, maxFrameBytes);
       const frames = new WireReader().push(Buffer.from(out.written));
       t.true(frames.every(({ payload, streamId }) => payload.length <= maxFrameBytes && streamId === 5));
@@ -217,7 +217,11 @@ test("what our encoder writes, our decoder reads", (t) => {
       );
       t.is(frames[0]?.flags ?? 0, (endStream ? 1 : 0) | (frames.length === 1 ? 4 : 0));
       const block = Buffer.concat(frames.map(({ payload }) => payload));
-      t.deepEqual(decoder.decode(block), [[":method", "GET"], [":authority", authority], ...list]);
+      t.deepEqual(decoder.decode(block), [
+        [":method", "GET"],
+        [":authority", authority],
+        ...list.map((field, at) => (at % 2 === 1 ? [...field, true] : field)),
+      ]);
     }),
   );
 });

@@ -20,7 +20,7 @@ class FakeSender implements Sender {
     return this.bytes > 0;
   }
 
-  sendData(out: FrameBuffer, maxBytes: number): number {
+  writeData(out: FrameBuffer, maxBytes: number): number {
     const length = Math.min(this.bytes, maxBytes);
     this.bytes -= length;
     out.reserve(9 + length);

@@ -16,6 +16,7 @@ function setUp() {
     },
   });
   const target: FrameTarget = {
+    takesSlices: false,
     send: (out, sent) => socket.write(Buffer.from(out.written), sent),
     end: () => socket.end(),
   };

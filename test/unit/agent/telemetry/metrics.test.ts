@@ -89,7 +89,7 @@ test("counters of workers carry their label names", async (t) => {
   workers[0].handshake("ok", "TLSv1.3", "X25519MLKEM768", true);
   workers[0].dial("failed");
   workers[1].retry();
-  workers[1].ejection("shop/catalog");
+  workers[1].ejection("shop/catalog", "latency");
   workers[1].refused("no-agent");
   workers[1].limitHit("lanesPerKey");
   collect();
@@ -98,7 +98,7 @@ test("counters of workers carry their label names", async (t) => {
   t.is(valueOf(text, `hawser_tunnel_handshakes_total{${handshake}}`), 1);
   t.is(valueOf(text, 'hawser_dials_total{result="failed"}'), 1);
   t.is(valueOf(text, "hawser_retries_total"), 1);
-  t.is(valueOf(text, 'hawser_ejections_total{service="shop/catalog"}'), 1);
+  t.is(valueOf(text, 'hawser_ejections_total{service="shop/catalog",cause="latency"}'), 1);
   t.is(valueOf(text, 'hawser_refused_total{reason="no-agent"}'), 1);
   t.is(valueOf(text, 'hawser_limit_hits_total{limit="lanesPerKey"}'), 1);
   t.is(metrics.totals().refused, 1);
@@ -141,7 +141,7 @@ test("label sets of all workers together stay within the bound", async (t) => {
 test("counters of unexpected variety stay within the bound over time", async (t) => {
   const { metrics, workers, collect } = setUp();
   for (let index = 0; index < MAX_COUNTER_SERIES * 2; index += 1) {
-    workers[0].ejection(`shop/service-${index}`);
+    workers[0].ejection(`shop/service-${index}`, "latency");
     if (index % 100 === 0) collect();
   }
   collect();
@@ -149,7 +149,7 @@ test("counters of unexpected variety stay within the bound over time", async (t)
   t.true(
     text.split("\n").filter((line) => line.startsWith("hawser_ejections_total{")).length <= MAX_COUNTER_SERIES + 1,
   );
-  t.is(valueOf(text, 'hawser_ejections_total{service="other"}'), MAX_COUNTER_SERIES);
+  t.is(valueOf(text, 'hawser_ejections_total{service="other",cause="other"}'), MAX_COUNTER_SERIES);
 });
 
 test("a label set that went quiet disappears from the text", async (t) => {

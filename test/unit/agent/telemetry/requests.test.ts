@@ -81,6 +81,8 @@ for (const [reason, status, level] of [
   ["answered", 503, "debug"],
   ["redirect", 302, "debug"],
   ["no-match", 404, "info"],
+  ["fallback", 200, "info"],
+  ["fallback", 503, "warn"],
   ["client-gone", undefined, "info"],
   ["no-endpoints", 503, "warn"],
   ["answer-cut-short", undefined, "warn"],

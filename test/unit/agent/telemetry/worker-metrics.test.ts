@@ -49,12 +49,14 @@ test("a batch holds only what changed since the last one", (t) => {
       bufferedBytes: 0,
       upstreamsOpen: 0,
       idleUpstreams: 0,
+      waitingRequests: 0,
       requestsOpen: 0,
       timersOpen: 0,
       heapBytes: 0,
       externalBytes: 0,
     },
     resources: {},
+    circuits: [],
   });
   counters.sentBytes += 5;
   t.like(metrics.collect().connections[0], { opened: 0, openChange: 0, sentBytes: 5, receivedBytes: 0 });
@@ -75,14 +77,14 @@ test("every counter carries the labels of its definition", (t) => {
   metrics.dial("timeout");
   metrics.retry();
   metrics.retry();
-  metrics.ejection("shop/catalog");
+  metrics.ejection("shop/catalog", "connect-failures");
   metrics.refused("no-agent");
   metrics.limitHit("streamsPerTunnel");
   const batch = metrics.collect();
   t.is(counterValue(batch, "handshakes", "ok", "TLSv1.3", "X25519MLKEM768", "false"), 1);
   t.is(counterValue(batch, "dials", "timeout"), 1);
   t.is(counterValue(batch, "retries"), 2);
-  t.is(counterValue(batch, "ejections", "shop/catalog"), 1);
+  t.is(counterValue(batch, "ejections", "shop/catalog", "connect-failures"), 1);
   t.is(counterValue(batch, "refused", "no-agent"), 1);
   t.is(counterValue(batch, "limitHits", "streamsPerTunnel"), 1);
 });
@@ -133,10 +135,10 @@ test("a label set that went quiet makes room, one with an open connection stays"
 
 test("counters of unexpected variety stay within their bound", (t) => {
   const metrics = new WorkerMetrics({ clock: new FakeClock() });
-  for (let index = 0; index < MAX_COUNTER_SERIES * 3; index += 1) metrics.ejection(`shop/service-${index}`);
+  for (let index = 0; index < MAX_COUNTER_SERIES * 3; index += 1) metrics.ejection(`shop/service-${index}`, "latency");
   const batch = metrics.collect();
   t.is(batch.counters.length, MAX_COUNTER_SERIES + 1);
-  t.is(counterValue(batch, "ejections", OVERFLOW_LABEL), MAX_COUNTER_SERIES * 2);
+  t.is(counterValue(batch, "ejections", OVERFLOW_LABEL, OVERFLOW_LABEL), MAX_COUNTER_SERIES * 2);
 });
 
 test("the sum of all batches is what happened, wherever the batches are cut", (t) => {

@@ -181,6 +181,13 @@ test("where no request can be read, a policy that speaks of requests is told so"
   );
 });
 
+test("a Service that speaks tcp, as its policy has it, has no use for a route", (t) => {
+  const text = service("catalog") + route("  rules: [{}]") + policy("  protocol: tcp");
+  t.deepEqual(new RequestWorld(text).told, [
+    "test.yaml:21:13 spec.protocol: expected a protocol with requests, or no route: with tcp nobody looks for them, found protocol tcp for Service shop/catalog, whose port 80 has HTTPRoute shop/catalog",
+  ]);
+});
+
 test("a quota has one size, however many policies name it", (t) => {
   const two = (requests: number) =>
     service("catalog") +
@@ -244,5 +251,26 @@ test("what a policy says of endpoints is the Service's", (t) => {
       returnMs: 30_000,
     },
   });
-  t.deepEqual(contents.routes, [], "nothing of it is about requests");
+});
+
+test("a choice by what requests are or say needs them looked into, any other does not", (t) => {
+  const routesOf = (spec: string) => {
+    const { documents } = parseDocuments(service("catalog") + policy(spec), "f");
+    return compileTable({ documents, agentNodes: new Set() }).contents.routes.map(({ key, kind }) => `${kind} ${key}`);
+  };
+  for (const part of [
+    "loadBalancer: { algorithm: hash, hash: { header: x-user } }",
+    "ejection: { consecutiveErrors: 5 }",
+    "ejection: { successShare: { percent: 80 } }",
+    "ejection: { latency: { factor: 3 } }",
+  ]) {
+    t.deepEqual(routesOf(`  ${part}`), ["TrafficPolicy shop/catalog:80"], part);
+  }
+  for (const part of [
+    "loadBalancer: { slowStart: { window: 10s }, honorRetryAfter: true }",
+    "ejection: { consecutiveFailures: 1, return: 10s }",
+    "spillOver: { minHealthyPercent: 70 }",
+  ]) {
+    t.deepEqual(routesOf(`  ${part}`), [], part);
+  }
 });

@@ -1,32 +1,26 @@
 /**
- * Connections to endpoints that wait for their next request, per endpoint and source pod: a server must never see one
- * pod's request come from another pod's address.
+ * HTTP/1.1 connections to endpoints that wait for their next request, per endpoint and source pod: a server must never see
+ * one pod's request come from another pod's address.
  *
  *   take: the youngest idle one, which its server is the least likely to close now; else a new one
  *   give: kept until its idle time is over, or the server's own, whichever comes first
  */
 import type { Timer } from "../../../core/clock.ts";
-import type { CloseReason } from "../../relay/relay.ts";
-import type { ConnectionLabels } from "../../telemetry/metrics-batch.ts";
-import type { ConnectionCounters } from "../../telemetry/worker-metrics.ts";
 import type { UpstreamPlane } from "../http-plane.ts";
 import { type HttpLimitName, httpLimits, httpTimers } from "../limits.ts";
+import { ConnectionAccount } from "./connection-account.ts";
 import { dialUpstream, type UpstreamTarget } from "./dial-upstream.ts";
 import { H1Upstream } from "./h1-upstream.ts";
 import type { UpstreamUser } from "./upstream-request.ts";
 
 const MS_PER_SECOND = 1_000;
 
-interface Entry {
-  readonly key: string;
-  counters: ConnectionCounters | undefined;
-}
-
-export class UpstreamPool {
+export class H1Pool {
   readonly #plane: UpstreamPlane;
   /** The youngest at the end. */
   readonly #idle = new Map<string, H1Upstream[]>();
-  readonly #open = new Map<H1Upstream, Entry>();
+  /** By the key that each is kept under. */
+  readonly #open = new Map<H1Upstream, string>();
   #idleCount = 0;
   #sweep: Timer | undefined;
   #draining = false;
@@ -69,48 +63,35 @@ export class UpstreamPool {
   }
 
   #create(key: string, target: UpstreamTarget): H1Upstream {
-    const { metrics, clock } = this.#plane;
-    const entry: Entry = { key, counters: undefined };
+    const account = new ConnectionAccount(this.#plane, target);
     const upstream = new H1Upstream({
       candidate: target.candidate,
-      clock,
-      onOpen: () => {
-        const labels = labelsOf(target);
-        metrics.dial("ok");
-        metrics.connectDuration(labels, clock.monotonicMs() - upstream.startedMs);
-        entry.counters = metrics.connectionOpened(labels);
-        return entry.counters;
-      },
+      clock: this.#plane.clock,
+      onOpen: () => account.opened(),
       onFinished: (finished) => this.#give(finished),
       onIdleLost: (lost) => this.#forgetIdle(key, lost),
-      onClosed: (closed, reason) => this.#closed(closed, entry, reason),
+      onClosed: (closed, reason) => {
+        this.#open.delete(closed);
+        account.closed(reason);
+      },
     });
-    this.#open.set(upstream, entry);
+    this.#open.set(upstream, key);
     return upstream;
   }
 
   /** The request is over, as far as its user is concerned. */
   #give(upstream: H1Upstream): void {
     if (!upstream.release()) return;
-    const entry = this.#open.get(upstream);
-    if (entry === undefined) return;
+    const key = this.#open.get(upstream);
+    if (key === undefined) return;
     const nowMs = this.#plane.clock.monotonicMs();
     upstream.idleUntilMs = nowMs + idleMs(upstream);
     const isOld = nowMs - upstream.startedMs > httpTimers.upstreamLifetimeMs;
-    if (this.#draining || isOld || upstream.idleUntilMs <= nowMs || !this.#hasRoom(entry.key)) {
+    if (this.#draining || isOld || upstream.idleUntilMs <= nowMs || !this.#hasRoom(key)) {
       upstream.close("closed");
       return;
     }
-    this.#keep(entry.key, upstream);
-  }
-
-  #closed(upstream: H1Upstream, entry: Entry, reason: CloseReason): void {
-    this.#open.delete(upstream);
-    const { metrics } = this.#plane;
-    if (entry.counters !== undefined) metrics.connectionClosed(entry.counters, reason);
-    else if (reason === "connect-failed") metrics.dial("failed");
-    // Else the client left before there was a verdict, or the far agent has refused.
-    else if (reason === "reset-by-peer") metrics.dial("refused");
+    this.#keep(key, upstream);
   }
 
   #takeIdle(key: string): H1Upstream | undefined {
@@ -170,16 +151,4 @@ export class UpstreamPool {
 function idleMs({ keepAliveSeconds }: H1Upstream): number {
   if (keepAliveSeconds === undefined) return httpTimers.idleUpstreamMs;
   return Math.min(httpTimers.idleUpstreamMs, keepAliveSeconds * MS_PER_SECOND - httpTimers.idleMarginMs);
-}
-
-function labelsOf({ candidate, source, service }: UpstreamTarget): ConnectionLabels {
-  return {
-    direction: "outbound",
-    sourceWorkload: source.workload.workload,
-    sourceNamespace: source.workload.namespace,
-    destinationService: service.key,
-    destinationWorkload: candidate.workload?.workload ?? "",
-    destinationNamespace: candidate.workload?.namespace ?? "",
-    path: candidate.transport,
-  };
 }

@@ -1,0 +1,146 @@
+/**
+ * One of the requests that may share an answer (collapsed-requests.ts).
+ *
+ *   new --start--> member of a group --its answer--> answering: what it does not take in time is kept for it
+ *             \-----------\---------------------> alone: carried like any other request
+ */
+import type { Fields } from "../fields.ts";
+import { httpLimits } from "../limits.ts";
+import type { CarrierOptions, CarryRequest, RequestCarrier, UpgradedConnection } from "../request-carrier.ts";
+import type { ResponseHead } from "../response-head.ts";
+import type { CollapsedGroup } from "./collapsed-requests.ts";
+
+export class CollapsedRequest implements RequestCarrier {
+  readonly options: CarrierOptions;
+  readonly below: CarryRequest;
+  readonly #join: (member: CollapsedRequest) => CollapsedGroup | undefined;
+  #group: CollapsedGroup | undefined;
+  #alone: RequestCarrier | undefined;
+  /** Its client does not take more, for now. */
+  #isBehind = false;
+  readonly #behind: Buffer[] = [];
+  #behindBytes = 0;
+  #end: { readonly trailers: Fields | undefined } | undefined;
+
+  constructor(
+    options: CarrierOptions,
+    below: CarryRequest,
+    join: (member: CollapsedRequest) => CollapsedGroup | undefined,
+  ) {
+    this.options = options;
+    this.below = below;
+    this.#join = join;
+  }
+
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
+  // RequestCarrier.
+
+  get heldBytes(): number {
+    return this.#behindBytes + (this.#alone?.heldBytes ?? this.#group?.heldBytesOf(this) ?? 0);
+  }
+
+  start(): void {
+    this.#group = this.#join(this);
+    if (this.#group === undefined) {
+      this.options.plane.metrics.limitHit("collapse-waiting");
+      this.goAlone();
+    } else if (this.#group.isLedBy(this)) this.#group.start();
+  }
+
+  /** There is no body. */
+  requestBody(_content: Buffer): void {}
+
+  requestEnd(_trailers: Fields | undefined): void {}
+
+  pauseAnswer(): void {
+    if (this.#alone !== undefined) this.#alone.pauseAnswer();
+    else this.#setBehind(true);
+  }
+
+  resumeAnswer(): void {
+    if (this.#alone !== undefined) this.#alone.resumeAnswer();
+    else this.#catchUp();
+  }
+
+  drop(): void {
+    this.#alone?.drop();
+    const group = this.#group;
+    this.#group = undefined;
+    this.#behind.length = 0;
+    this.#behindBytes = 0;
+    group?.leave(this);
+  }
+
+  handOver(): UpgradedConnection | undefined {
+    return undefined;
+  }
+
+  // From its group.
+
+  answer(head: ResponseHead): void {
+    if (this.#group?.isLedBy(this) === false) {
+      const { plane, report, plan } = this.options;
+      plane.metrics.collapsed("shared");
+      report.note = `shares the answer to an equal request, by policy ${plan.rule?.collapsing?.policy ?? ""}`;
+    }
+    this.options.owner.onAnswer(head);
+  }
+
+  body(content: Buffer): void {
+    if (!this.#isBehind) {
+      this.options.owner.onBody(content);
+      return;
+    }
+    this.#behind.push(content);
+    this.#behindBytes += content.length;
+    if (this.#behindBytes <= httpLimits.collapsedBytes) return;
+    this.options.plane.metrics.limitHit("collapsedBytes");
+    this.options.plane.metrics.collapsed("left-behind");
+    this.cutShort(`its client is ${this.#behindBytes} bytes behind others that share the answer`);
+  }
+
+  end(trailers: Fields | undefined): void {
+    this.#end = { trailers };
+    this.#endWhenDone();
+  }
+
+  cutShort(detail: string): void {
+    this.options.owner.onCutShort(detail, undefined);
+  }
+
+  /** Nothing was told to the client yet. */
+  goAlone(): void {
+    if (this.#group !== undefined) this.options.plane.metrics.collapsed("alone");
+    this.#group = undefined;
+    this.#alone = this.below(this.options);
+    this.#alone.start();
+    this.#alone.requestEnd(undefined);
+  }
+
+  #catchUp(): void {
+    this.#isBehind = false;
+    while (!this.#isBehind) {
+      const content = this.#behind.shift();
+      if (content === undefined) break;
+      this.#behindBytes -= content.length;
+      this.options.owner.onBody(content);
+    }
+    this.#group?.paceChanged();
+    this.#endWhenDone();
+  }
+
+  #endWhenDone(): void {
+    const end = this.#end;
+    if (end === undefined || this.#behind.length > 0 || this.#group === undefined) return;
+    this.#end = undefined;
+    this.options.owner.onAnswerEnd(end.trailers);
+  }
+
+  #setBehind(isBehind: boolean): void {
+    this.#isBehind = isBehind;
+    this.#group?.paceChanged();
+  }
+}
