@@ -14,6 +14,8 @@ const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET = "GET / HTTP/1.1\r\nHost: c\r\n\r\n";
 const post = (length: number, body: string): string =>
   `POST / HTTP/1.1\r\nHost: c\r\nContent-Length: ${length}\r\n\r\n${body}`;
+/** Clients at once: a busy pod's, to one endpoint. */
+const MANY = 200;
 /** A port that nobody listens on. */
 const NOBODY = 1;
 
@@ -303,6 +305,21 @@ test("an answer before the rest of a small body: the rest is thrown away, and th
   await eventually("another answer", () => probe.text.split("HTTP/1.1 200").length === 3);
   t.deepEqual(world.requests(), { "2xx answered": 2 });
   client.end();
+  await world.settle();
+});
+
+test("as many clients as there are at once find their connections again", async (t) => {
+  const origin = await rawOrigin(t, answering(OK));
+  const world = await HttpWorld.create(t, { origins: [origin.port] });
+  const clients = await Promise.all(Array.from({ length: MANY }, () => world.connect()));
+  const probes = clients.map((client) => new PodProbe(client));
+  for (let round = 1; round <= 3; round += 1) {
+    for (const client of clients) client.write(GET);
+    await eventually(`${round} answers each`, () => probes.every(({ text }) => text.split("ok").length === round + 1));
+  }
+  // Fewer, when some have their answers before others ask.
+  t.true(origin.accepted <= MANY, `${origin.accepted}`);
+  for (const client of clients) client.end();
   await world.settle();
 });
 
