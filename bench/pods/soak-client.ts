@@ -57,7 +57,7 @@ async function post(path: string, framing: "length" | "chunked", agent: Agent): 
   answer.resume();
   await once(answer, "end");
   if (answer.statusCode !== 200)
-    throw new Error(`answer ${answer.statusCode} ${answer.headers["hawser-reason"] ?? ""}`);
+    throw new Error(`answer ${answer.statusCode} ${String(answer.headers["hawser-reason"] ?? "")}`);
 }
 
 /** Sends, and is gone before there can be an answer. */

@@ -25,7 +25,7 @@ const never = new AbortController().signal;
 test("so many tasks run at once, the others in their order, and one too many is turned away", async (t) => {
   const turns = new Turns({ atOnce: 1, waiting: 2 });
   const [first, second, third] = [task(), task(), task()];
-  const results = [first, second, third].map((each) => turns.take(each.run, never));
+  const results = [first, second, third].map(async (each) => await turns.take(each.run, never));
   t.is(turns.take(task().run, never), undefined);
   t.deepEqual([first.isRunning, second.isRunning, third.isRunning], [true, false, false]);
   first.end("a");
