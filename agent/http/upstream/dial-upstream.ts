@@ -40,6 +40,25 @@ export interface DialledUpstream extends StreamHandler {
   fail(code: UpstreamFailureCode, why: string): void;
 }
 
+/**
+ * What the far end's answer to a dial says against it; undefined: the application has accepted. 503: it did not accept.
+ * Anything else is a verdict on us, which another endpoint would repeat.
+ */
+export function dialRefusal(
+  status: number,
+  reason: string | undefined,
+): { readonly code: UpstreamFailureCode; readonly why: string } | undefined {
+  if (status === 200) return undefined;
+  const why = reason ?? `answer ${status}`;
+  if (status === 503) return { code: "connect-failure", why };
+  return { code: "refused", why: `refused with ${status}: ${why}` };
+}
+
+/** How a connection ends that failed like this, for the metrics. */
+export function closeReasonOf(code: UpstreamFailureCode): "connect-failed" | "reset-by-peer" {
+  return code === "connect-failure" || code === "connect-timeout" ? "connect-failed" : "reset-by-peer";
+}
+
 /** Reports through the connection: `attach`, then its answer, or `fail`. */
 export function dialUpstream(plane: UpstreamPlane, target: UpstreamTarget, upstream: DialledUpstream): void {
   const connectMs = target.connectMs ?? timers.connectAnswerMs;

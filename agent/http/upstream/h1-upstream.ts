@@ -25,7 +25,7 @@ import { writeRequestHead } from "../h1/write-head.ts";
 import { httpTimers } from "../limits.ts";
 import type { UpgradedConnection } from "../request-carrier.ts";
 import type { RequestHead } from "../request-head.ts";
-import type { DialledUpstream } from "./dial-upstream.ts";
+import { closeReasonOf, type DialledUpstream, dialRefusal } from "./dial-upstream.ts";
 import { UpstreamFailure, type UpstreamFailureCode } from "./upstream-failure.ts";
 import type { UpstreamRequest, UpstreamUser } from "./upstream-request.ts";
 
@@ -200,7 +200,7 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
   fail(code: UpstreamFailureCode, why: string): void {
     const user = this.#user;
     if (this.#isClosed) return;
-    this.#gone(code === "connect-failure" || code === "connect-timeout" ? "connect-failed" : "reset-by-peer");
+    this.#gone(closeReasonOf(code));
     this.#dropStream();
     user?.onFailed(new UpstreamFailure(code, `${this.candidate.key}: ${why}`));
   }
@@ -209,11 +209,9 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
 
   onResponse(status: number, reason: string | undefined): void {
     if (this.#isClosed) return;
-    const why = reason ?? `answer ${status}`;
-    // 503: the application did not accept. Anything else is a verdict on us, which another endpoint would repeat.
-    if (status === 503) this.fail("connect-failure", why);
-    else if (status !== 200) this.fail("refused", `refused with ${status}: ${why}`);
-    else this.#opened();
+    const refusal = dialRefusal(status, reason);
+    if (refusal === undefined) this.#opened();
+    else this.fail(refusal.code, refusal.why);
   }
 
   onData(chunk: Buffer): void {

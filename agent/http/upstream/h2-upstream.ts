@@ -24,7 +24,7 @@ import type {
 } from "../../http2/request-stream.ts";
 import type { ByteCounters, CloseReason } from "../../relay/relay.ts";
 import { ErrorCode, type TunnelStream } from "../../tunnel/engine.ts";
-import type { DialledUpstream } from "./dial-upstream.ts";
+import { closeReasonOf, type DialledUpstream, dialRefusal } from "./dial-upstream.ts";
 import { H2Request } from "./h2-request.ts";
 import { UpstreamFailure, type UpstreamFailureCode } from "./upstream-failure.ts";
 import type { UpstreamUser } from "./upstream-request.ts";
@@ -112,8 +112,7 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
 
   fail(code: UpstreamFailureCode, why: string): void {
     this.#lossCode = code;
-    const isConnect = code === "connect-failure" || code === "connect-timeout";
-    this.#lose(isConnect ? "connect-failed" : "reset-by-peer", why);
+    this.#lose(closeReasonOf(code), why);
   }
 
   /** Takes no more requests, and closes after the last one. */
@@ -200,11 +199,9 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
 
   onResponse(status: number, reason: string | undefined): void {
     if (this.#isClosed) return;
-    const why = reason ?? `answer ${status}`;
-    // 503: the application did not accept. Anything else is a verdict on us, which another endpoint would repeat.
-    if (status === 503) this.fail("connect-failure", why);
-    else if (status !== 200) this.fail("refused", `refused with ${status}: ${why}`);
-    else this.#opened();
+    const refusal = dialRefusal(status, reason);
+    if (refusal === undefined) this.#opened();
+    else this.fail(refusal.code, refusal.why);
   }
 
   onData(chunk: Buffer): void {
