@@ -11,6 +11,7 @@ import { eventually } from "./support/eventually.ts";
 import { labStories, podsAreBridged } from "./support/lab-stories.ts";
 import { converged, metricOf } from "./support/mesh-processes.ts";
 import { eventuallyLogged } from "./support/process-log.ts";
+import { addressesOf } from "./support/addresses-of.ts";
 
 const PORT = 7000;
 const EXCLUDED_PORT = 7100;
@@ -255,11 +256,6 @@ function served(t: ExecutionContext, record: ConnectionRecord, what: string): vo
 /** Of `address port`. */
 function addressOf(text = ""): string | undefined {
   return text.split(" ")[0];
-}
-
-async function addressesOf(lab: Lab, name: string): Promise<readonly string[]> {
-  const { pods } = await lab.status();
-  return pods.find((one) => one.name === name)?.ips ?? [];
 }
 
 function elsewhere(document: LabPod): LabPod {

@@ -1,7 +1,6 @@
 /** A cluster that gets its first agents: what they do to a node, what they let through before they know anything. */
 import { rmSync } from "node:fs";
 import path from "node:path";
-import type { Lab } from "../lab/lab-client.ts";
 import type { ConnectionLoadOptions } from "./pods/connection-load.ts";
 import { askOnce } from "./support/ask-once.ts";
 import { captured } from "./support/captured.ts";
@@ -11,6 +10,7 @@ import { eventually } from "./support/eventually.ts";
 import { labStories } from "./support/lab-stories.ts";
 import { leavesNoTrace, leavesNoTraceAfterCrash } from "./support/leaves-no-trace.ts";
 import { agentReady, killController, startReadyAgent, startReadyController } from "./support/mesh-processes.ts";
+import { addressesOf } from "./support/addresses-of.ts";
 
 const PORT = 7000;
 const NAME_SERVER = ["node", "e2e/pods/name-server.ts", `${PORT}`];
@@ -86,8 +86,3 @@ const OLDER: ConnectionLoadOptions = {
   requestsPerConnection: 600,
   pauseMs: 100,
 };
-
-async function addressesOf(lab: Lab, name: string): Promise<readonly string[]> {
-  const { pods } = await lab.status();
-  return pods.find((one) => one.name === name)?.ips ?? [];
-}

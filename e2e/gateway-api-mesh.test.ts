@@ -4,8 +4,8 @@
  * namespace. Requests come from the first server's own pod, which is a backend at the same time.
  */
 import { mesh, pod, STORY_NAMESPACE } from "./support/cluster-documents.ts";
+import { addressesOf } from "./support/addresses-of.ts";
 import {
-  addressesOf,
   answers,
   apply,
   ask,

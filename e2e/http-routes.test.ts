@@ -18,6 +18,8 @@ import {
 import { eventually } from "./support/eventually.ts";
 import { labStories } from "./support/lab-stories.ts";
 import { runProgram } from "./support/run-program.ts";
+import { addressesOf } from "./support/addresses-of.ts";
+import { answeredBy } from "./support/answered-by.ts";
 
 const PORT = 7000;
 const CHANGE = { timeoutMs: 5_000 };
@@ -207,13 +209,11 @@ async function ask(lab: Lab, path: string, headers: Readonly<Record<string, stri
 /** Pod -> requests that it answered; none may fail. */
 async function count(t: ExecutionContext, lab: Lab, requests: HttpRequests): Promise<Readonly<Record<string, number>>> {
   const outcomes = await run(lab, requests);
-  const counts: Record<string, number> = {};
-  for (const { seen } of outcomes) if (seen !== undefined) counts[seen.pod] = (counts[seen.pod] ?? 0) + 1;
   t.deepEqual(
     outcomes.filter(({ status }) => status !== 200),
     [],
   );
-  return counts;
+  return answeredBy(outcomes);
 }
 
 async function run(lab: Lab, requests: HttpRequests): Promise<readonly HttpOutcome[]> {
@@ -226,9 +226,4 @@ function agentLog(lab: Lab): string {
 
 function server(name: string, node: NodeNumber): LabPod {
   return pod({ name, node, command: ["node", "e2e/pods/http-server.ts", `${PORT}`], port: PORT });
-}
-
-async function addressesOf(lab: Lab, name: string): Promise<readonly string[]> {
-  const { pods } = await lab.status();
-  return pods.find((one) => one.name === name)?.ips ?? [];
 }

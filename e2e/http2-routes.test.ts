@@ -15,6 +15,8 @@ import {
 import { eventually } from "./support/eventually.ts";
 import { labStories } from "./support/lab-stories.ts";
 import { runProgram } from "./support/run-program.ts";
+import { addressesOf } from "./support/addresses-of.ts";
+import { answeredBy } from "./support/answered-by.ts";
 
 const PORT = 7000;
 const NGINX_PORT = 8080;
@@ -148,13 +150,11 @@ async function ask(lab: Lab, path: string): Promise<HttpOutcome> {
 /** Pod -> requests that it answered; none may fail. */
 async function count(t: ExecutionContext, lab: Lab, requests: HttpRequests): Promise<Readonly<Record<string, number>>> {
   const outcomes = await run(lab, requests);
-  const counts: Record<string, number> = {};
-  for (const { seen } of outcomes) if (seen !== undefined) counts[seen.pod] = (counts[seen.pod] ?? 0) + 1;
   t.deepEqual(
     outcomes.filter(({ status }) => status !== 200),
     [],
   );
-  return counts;
+  return answeredBy(outcomes);
 }
 
 async function run(lab: Lab, requests: HttpRequests): Promise<readonly HttpOutcome[]> {
@@ -163,9 +163,4 @@ async function run(lab: Lab, requests: HttpRequests): Promise<readonly HttpOutco
 
 function server(name: string, program: string, node: NodeNumber): LabPod {
   return pod({ name, node, command: ["node", `e2e/pods/${program}`, `${PORT}`], port: PORT });
-}
-
-async function addressesOf(lab: Lab, name: string): Promise<readonly string[]> {
-  const { pods } = await lab.status();
-  return pods.find((one) => one.name === name)?.ips ?? [];
 }

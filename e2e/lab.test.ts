@@ -11,16 +11,13 @@ import { LeftoverSearch } from "../lab/launcher/leftovers.ts";
 import { findLab } from "../lab/launcher/state-directory.ts";
 import { askWho } from "./support/ask-who.ts";
 import { story } from "./support/story.ts";
+import { addressesOf } from "./support/addresses-of.ts";
 
 const PROJECT_ROOT = path.resolve(import.meta.dirname, "..");
 const FILE = path.join(import.meta.dirname, "support/two-nodes.yaml");
 
 function startSmallLab(options: Parameters<typeof startLab>[0] = {}): Promise<Lab> {
   return startLab({ file: FILE, mesh: false, ...options });
-}
-
-async function addressesOf(lab: Lab, pod: string): Promise<readonly string[]> {
-  return (await lab.status()).pods.find((one) => one.name === pod)?.ips ?? [];
 }
 
 /** What a host looks like from outside of every lab. */

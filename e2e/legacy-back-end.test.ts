@@ -1,5 +1,4 @@
 /** The same promises on a host whose rules are in legacy iptables. */
-import type { Lab } from "../lab/lab-client.ts";
 import { askOnce } from "./support/ask-once.ts";
 import { captured } from "./support/captured.ts";
 import { clientPod, mesh, pod, service } from "./support/cluster-documents.ts";
@@ -7,6 +6,7 @@ import { eventually } from "./support/eventually.ts";
 import { labStories } from "./support/lab-stories.ts";
 import { leavesNoTrace, leavesNoTraceAfterCrash } from "./support/leaves-no-trace.ts";
 import { metricOf } from "./support/mesh-processes.ts";
+import { addressesOf } from "./support/addresses-of.ts";
 
 const PORT = 7000;
 const NAME_SERVER = ["node", "e2e/pods/name-server.ts", `${PORT}`];
@@ -61,8 +61,3 @@ story("legacy iptables: an agent that starts and stops leaves the node as it was
 story("legacy iptables: an agent that was killed, started and stopped leaves the node as it was", async (t, lab) => {
   await leavesNoTraceAfterCrash(t, lab, "node-3", "iptablesLegacy");
 });
-
-async function addressesOf(lab: Lab, name: string): Promise<readonly string[]> {
-  const { pods } = await lab.status();
-  return pods.find((one) => one.name === name)?.ips ?? [];
-}

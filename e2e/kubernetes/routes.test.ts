@@ -16,6 +16,7 @@ import { eventually } from "../support/eventually.ts";
 import { kubectl, kubeObject } from "../support/kubectl.ts";
 import { kubernetesStories } from "../support/kubernetes-stories.ts";
 import { runProgram } from "../support/run-program.ts";
+import { answeredBy } from "../support/answered-by.ts";
 
 const PORT = 7000;
 const CHANGE = { timeoutMs: 10_000 };
@@ -129,9 +130,7 @@ async function count(lab: Lab, requests: number, more: object = {}): Promise<Rea
   const outcomes = await run(lab, { url: `http://catalog:${PORT}/shop`, requests, ...more });
   const failed = outcomes.filter(({ status }) => status !== 200);
   if (failed.length > 0) throw new Error(`${failed.length} requests failed: ${JSON.stringify(failed[0])}`);
-  const counts: Record<string, number> = {};
-  for (const { seen } of outcomes) if (seen !== undefined) counts[seen.pod] = (counts[seen.pod] ?? 0) + 1;
-  return counts;
+  return answeredBy(outcomes);
 }
 
 async function run(lab: Lab, requests: HttpRequests): Promise<readonly HttpOutcome[]> {

@@ -136,8 +136,3 @@ export async function ask(
 export async function run(lab: Lab, from: string, requests: HttpRequests): Promise<readonly HttpOutcome[]> {
   return await runProgram<readonly HttpOutcome[]>(lab, from, "http-requests.ts", [JSON.stringify(requests)]);
 }
-
-export async function addressesOf(lab: Lab, name: string): Promise<readonly string[]> {
-  const { pods } = await lab.status();
-  return pods.find((one) => one.name === name)?.ips ?? [];
-}
