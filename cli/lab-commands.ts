@@ -1,4 +1,4 @@
-/** `hawser lab ...`: looks into a lab while it runs. */
+/** `hawser lab ...`: looks into a lab while it runs, and changes it. */
 import type { Command } from "commander";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,6 +9,7 @@ import type { Lab } from "../lab/lab-client.ts";
 import type { LabPodStatus, LabStatus } from "../lab/lab-status.ts";
 import type { AdminPort } from "./explain/admin-port.ts";
 import { type ExplainFlags, explainLive, withQuestionOptions } from "./explain-command.ts";
+import { applyInLab, deleteInLab, startInLab, stopInLab } from "./lab-changes.ts";
 import { renderLabStatus } from "./render-lab-status.ts";
 
 interface CommonFlags {
@@ -21,7 +22,7 @@ const NAME = ["--name <name>", "which lab, when several are running"] as const;
 export function addLabCommands(program: Command): void {
   const lab = program
     .command("lab")
-    .description("Look into the lab that `npm run up` started.")
+    .description("Look into the lab that `npm run up` started, and change it.")
     .enablePositionalOptions();
   lab
     .command("status")
@@ -37,6 +38,35 @@ export function addLabCommands(program: Command): void {
     .option(...NAME)
     .passThroughOptions()
     .action((target: string, argv: string[], flags: CommonFlags) => withLab(flags, (one) => exec(one, target, argv)));
+  lab
+    .command("apply")
+    .description("Put documents in force (routes, policies, Services ...), and run their Pods.")
+    .argument("<files...>", "YAML files; one of the same name replaces the one before")
+    .option(...NAME)
+    .action((files: string[], flags: CommonFlags) => withLab(flags, (one) => eachInTurn(one, files, applyInLab)));
+  lab
+    .command("delete")
+    .description("Take back what files that were applied have brought.")
+    .argument("<files...>")
+    .option(...NAME)
+    .action((files: string[], flags: CommonFlags) => withLab(flags, (one) => eachInTurn(one, files, deleteInLab)));
+  lab
+    .command("stop")
+    .description("End a node's agent or the controller, in order or not: see what becomes of traffic.")
+    .argument("<who>", "a node, whose agent is meant, or `controller`")
+    .option("--signal <signal>", "SIGKILL for a crash", "SIGTERM")
+    .option(...NAME)
+    .action((who: string, flags: CommonFlags & { signal: string }) =>
+      withLab(flags, async (one) => console.log(await stopInLab(one, who, flags.signal))),
+    );
+  lab
+    .command("start")
+    .description("Start what was stopped.")
+    .argument("<who>", "a node, whose agent is meant, or `controller`")
+    .option(...NAME)
+    .action((who: string, flags: CommonFlags) =>
+      withLab(flags, async (one) => console.log(await startInLab(one, who))),
+    );
   lab
     .command("kubectl")
     .description("kubectl as the admin of the lab's API server: hawser lab kubectl -- get pods -A")
@@ -70,6 +100,14 @@ export function addLabCommands(program: Command): void {
 async function withLab(flags: CommonFlags, use: (lab: Lab) => Promise<void>): Promise<void> {
   await using lab = await connectLab(flags.name);
   await use(lab);
+}
+
+async function eachInTurn(
+  lab: Lab,
+  files: readonly string[],
+  change: (lab: Lab, file: string) => Promise<string>,
+): Promise<void> {
+  for (const file of files) console.log(await change(lab, file));
 }
 
 async function printStatus(lab: Lab, flags: CommonFlags): Promise<void> {
@@ -134,7 +172,8 @@ function logFile(status: LabStatus, source: string): string {
   const byName = status.kubernetes === undefined ? undefined : meshPod(status, source);
   if (byName !== undefined) return podLog(byName);
   if (source === "controller" || source === "cluster") return `${source}.log`;
-  if (status.nodes.some((node) => node.name === source)) return `agent-${source}.log`;
+  const node = source.replace(/^agent-/, "");
+  if (status.nodes.some(({ name }) => name === node)) return `agent-${node}.log`;
   const pods = status.pods.filter((pod) => pod.uid === source || pod.name === source);
   const [pod] = pods;
   if (pod === undefined || pods.length > 1) {

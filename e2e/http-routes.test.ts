@@ -1,5 +1,7 @@
 /** HTTPRoutes in force, for a client on another node than most of the backends: what it meets, and what servers see. */
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ExecutionContext } from "ava";
 import type { Lab } from "../lab/lab-client.ts";
@@ -21,6 +23,7 @@ import { runProgram } from "./support/run-program.ts";
 import { addressesOf } from "./support/addresses-of.ts";
 import { answeredBy } from "./support/answered-by.ts";
 
+const CLI = path.resolve(import.meta.dirname, "../cli/main.ts");
 const PORT = 7000;
 const CHANGE = { timeoutMs: 5_000 };
 const SHARES = { v1: 90, v2: 10 };
@@ -137,6 +140,47 @@ story("without its route, the Service is carried as a connection again", async (
   await inForce(lab);
 });
 
+story("documents and pods of a file are put in force, refused and taken back from a terminal", async (t, lab) => {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), "hawser-apply-")), "mine.yaml");
+  const write = (hostname: string): void => {
+    const requestRedirect = { hostname };
+    const rule = { matches: [{}], filters: [{ type: "RequestRedirect", requestRedirect }] };
+    const mine = httpRoute("near", { rules: [rule] });
+    writeFileSync(file, documentsText([server("mine-1", 3), mine]));
+  };
+  const location = async (): Promise<string | undefined> => {
+    const [outcome] = await run(lab, { url: `http://near:${PORT}/`, headers: {} });
+    return outcome?.headers["location"];
+  };
+  write("first.example");
+  const applied = hawserLab(lab, "apply", file);
+  t.is(applied.status, 0, applied.text);
+  t.regex(applied.text, /mine\.yaml: in force at 3 agents \(table \d+\), after \d+\.\d\d s$/);
+  t.is(await location(), `http://first.example:${PORT}/`);
+  t.true((await lab.status()).pods.some(({ name }) => name === "mine-1"));
+  write("not a name");
+  const refused = hawserLab(lab, "apply", file);
+  t.is(refused.status, 1);
+  t.regex(refused.text, /Nothing of .*mine\.yaml is applied:\napplied\.mine\.yaml:\d+:\d+ .*hostname/);
+  t.is(await location(), `http://first.example:${PORT}/`);
+  const deleted = hawserLab(lab, "delete", file);
+  t.is(deleted.status, 0, deleted.text);
+  t.is(await location(), undefined);
+  t.false((await lab.status()).pods.some(({ name }) => name === "mine-1"));
+});
+
+story("an agent is ended and started from a terminal", async (t, lab) => {
+  const isReady = async (): Promise<boolean> =>
+    (await lab.status()).agents.some(({ node, state, ready }) => node === "node-3" && state === "running" && ready);
+  t.is(hawserLab(lab, "stop", "node-3", "--signal", "SIGKILL").status, 0);
+  await eventually("the agent to be gone", CHANGE, async () => !(await isReady()));
+  t.is(hawserLab(lab, "start", "node-3").status, 0);
+  await eventually("the agent to serve again", CHANGE, isReady);
+  const unknown = hawserLab(lab, "stop", "node-9");
+  t.is(unknown.status, 1);
+  t.regex(unknown.text, /node-9/);
+});
+
 function routes({ v1, v2 }: { readonly v1: number; readonly v2: number }): readonly object[] {
   const to = (name: string, weight = 1) => ({ name, port: PORT, weight });
   const under = (value: string) => ({ matches: [{ path: { type: "PathPrefix", value } }] });
@@ -187,6 +231,14 @@ function routes({ v1, v2 }: { readonly v1: number; readonly v2: number }): reado
     },
   ];
   return [httpRoute("catalog", { rules }), trafficPolicy("catalog", { timeouts: { request: "300ms" } })];
+}
+
+/** As a person at a terminal. */
+function hawserLab(lab: Lab, ...args: readonly string[]): { readonly status: number | null; readonly text: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, "lab", ...args, "--name", lab.name], {
+    encoding: "utf8",
+  });
+  return { status, text: `${stdout}${stderr}`.trim() };
 }
 
 /** In a file of their own, which has nothing else. */

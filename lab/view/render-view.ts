@@ -95,7 +95,7 @@ function flowRows(model: ViewModel): readonly (readonly string[])[] {
       ...[
         row.from,
         row.to,
-        row.path,
+        pathOf(row),
         row.crossNode ? "other" : "same",
         formatCount(row.connections),
         perSecond.toFixed(1),
@@ -108,6 +108,11 @@ function flowRows(model: ViewModel): readonly (readonly string[])[] {
       ],
     ];
   });
+}
+
+/** Agents count a connection within a second: until a call has gone across, nobody can say which way. */
+function pathOf({ path, crossNode, requests }: FlowRow): string {
+  return crossNode && path === "direct" && requests === 0 ? "-" : path;
 }
 
 /** Not the path: a flow that has just been found to be tunnelled is still the same. */
