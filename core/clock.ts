@@ -17,11 +17,14 @@ export interface Clock {
   every(periodMs: number, callback: () => void): Timer;
 }
 
+/** 24 days: a timer that is set for longer fires at once, so it is set for this. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs).unref();
+    const timer = setTimeout(callback, Math.min(delayMs, LONGEST_MS)).unref();
     return { cancel: () => clearTimeout(timer) };
   },
   every(periodMs, callback) {

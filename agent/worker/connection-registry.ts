@@ -77,10 +77,12 @@ export class ConnectionRegistry {
 
   /** Resolves when the last connection has ended. */
   async empty(): Promise<void> {
-    if (this.#live.size === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-    });
+    // One that is handed from one owner to the next is for a moment with none.
+    while (this.#live.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onEmpty = resolve;
+      });
+    }
   }
 
   abortAll(reason: CloseReason): void {

@@ -17,6 +17,9 @@ import type { CarrierOptions, RequestCarrier } from "../request-carrier.ts";
 import type { ResponseHead } from "../response-head.ts";
 import type { AnswerRecorder, AskedTwice, GoodAnswer } from "./last-good-answers.ts";
 
+/** Their heads end the answer (RFC 9110 section 6.4.1). */
+const BODILESS: ReadonlySet<number> = new Set([204, 304]);
+
 export type Instead =
   /** Not started; it has what came of the body. */
   | { readonly what: string; readonly carrier: RequestCarrier; readonly backend: RouteTarget }
@@ -123,8 +126,9 @@ export class FallbackRequest {
 }
 
 function wholeAnswer({ status, reason, fields, body }: GoodAnswer): WholeAnswer {
-  const hasBody = body.length > 0;
-  const head = { status, reason, fields, hasBody, length: body.length, upgrade: undefined };
+  const mayHaveBody = !BODILESS.has(status);
+  const hasBody = mayHaveBody && body.length > 0;
+  const head = { status, reason, fields, hasBody, length: mayHaveBody ? body.length : undefined, upgrade: undefined };
   return { head, body: hasBody ? body : undefined };
 }
 

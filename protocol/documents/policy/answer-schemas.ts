@@ -23,7 +23,11 @@ const fixedHeader = z
 const response = z.strictObject({
   status: z.int({ error: STATUS }).min(200, STATUS).max(599, STATUS).default(200).describe("Its status."),
   headers: z.array(fixedHeader).max(MAX_HEADERS, `at most ${MAX_HEADERS} headers`).default([]).describe("Its headers."),
-  body: z.string({ error: BODY }).max(MAX_FALLBACK_BODY_CHARACTERS, BODY).default("").describe("Its body."),
+  body: z
+    .string({ error: BODY })
+    .max(MAX_FALLBACK_BODY_CHARACTERS, BODY)
+    .default("")
+    .describe("Its body; statuses 204 and 304 have none."),
 });
 
 export const fallback = z

@@ -7,6 +7,7 @@ import { h2Call } from "../../../support/h2-call.ts";
 import { h2Client } from "../../../support/h2-client.ts";
 import { httpOrigin, rawOrigin } from "../../../support/http-origin.ts";
 import { forward, HttpWorld, type HttpWorldOptions } from "../../../support/http-world.ts";
+import { PodProbe } from "../../../support/socket-pair.ts";
 
 const PART = { policy: "shop/softly", scope: "Service shop/catalog", on: [502, 503, 504] };
 const SORRY: Fallback = {
@@ -56,6 +57,24 @@ test("a response to HEAD has no body", async (t) => {
   const world = await worldWith(t, SORRY, { origins: [NOBODY] });
   const response = await fetch(world.url, { method: "HEAD" });
   t.deepEqual([response.status, await response.text()], [200, ""]);
+});
+
+test("nor has one whose status allows none: what followed its head would be taken for the next answer", async (t) => {
+  for (const status of [204, 304]) {
+    const silent: Fallback = { ...PART, response: { status, headers: [], body: "HTTP/1.1 200 smuggled" } };
+    const world = await worldWith(t, silent, { origins: [NOBODY] });
+    const client = await world.connect();
+    const probe = new PodProbe(client);
+    client.write("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    await probe.saw("end");
+    t.is(probe.text.split(`HTTP/1.1 ${status} `).length - 1, 2);
+    t.notRegex(probe.text, /smuggled/);
+    client.destroy();
+    const session = await h2Client(t, world);
+    const answer = await h2Call(session, { ":path": "/" });
+    t.deepEqual([answer.status, answer.body.length], [status, 0]);
+    session.close();
+  }
 });
 
 test("after all tries of the route", async (t) => {
