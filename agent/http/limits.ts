@@ -33,6 +33,11 @@ export const httpLimits = {
   idlePerEndpoint: 1_024,
   /** Idle connections of one worker, about 10 kB each. */
   idleUpstreams: 4_096,
+  /**
+   * Requests that we reset on one HTTP/2 connection to an endpoint, before others go over a new one. Servers end a connection, with
+   * all that is under way on it, for many: nghttp2's (Node, Apache) after 1,000 beyond 33 a second, Envoy when they are half of 500.
+   */
+  resetsPerUpstream: 200,
   /** Endpoints that a client's connection remembers how to reach; beyond, all are worked out anew. */
   rememberedTargets: 32,
   /** Services whose retries are counted; beyond, the oldest count starts again. */

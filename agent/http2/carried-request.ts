@@ -66,7 +66,8 @@ export class CarriedRequest extends Http2Stream implements RequestStream {
   }
 
   sendData(chunk: Buffer, endStream: boolean): boolean {
-    if (!this.#headSent) throw new Http2Error("internal-error", "Cannot send a body before its head");
+    // Its user may not know yet that the stream is lost: then the head was not sent either, and nothing of it matters.
+    if (!this.#headSent && !this.isDead) throw new Http2Error("internal-error", "Cannot send a body before its head");
     return this.write(chunk, endStream);
   }
 

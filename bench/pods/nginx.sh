@@ -1,5 +1,5 @@
 # nginx for small calls: one worker that answers a few bytes from memory, so that what is measured is the way there and
-# back. /status counts requests, for the measuring of a window within a load.
+# back. /status counts requests, for the measuring of a window within a load. Port 8081 is HTTP/2 with prior knowledge.
 set -e
 cat > "$POD_DATA/nginx.conf" <<CONF
 daemon off;
@@ -22,6 +22,11 @@ http {
   server {
     listen 8080 backlog=4096;
     location = /status { stub_status; }
+    location / { return 200 "hello\n"; }
+  }
+  server {
+    listen 8081 http2 backlog=4096;
+    keepalive_timeout ${KEEPALIVE_HTTP2:-1h};
     location / { return 200 "hello\n"; }
   }
 }

@@ -1,51 +1,46 @@
 /**
- * The traffic of a soak that wrk does not make: bodies, clients that leave in the middle, requests sent ahead. Prints how
- * many of each there were, and of each error, as JSON. Usage: `node soak-client.ts <host> <port> <seconds>`.
+ * The traffic of HTTP/1.1 of a soak that wrk does not make: bodies, clients that leave in the middle, requests sent ahead. Prints
+ * how many of each there were, and of each error, as JSON. Usage: `node soak-client.ts <host> <port> <seconds>`.
  */
 import { once } from "node:events";
 import { Agent, type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { runSoakKinds, type SoakLoop } from "./soak-kinds.ts";
 
 const [host = "", port = "", seconds = ""] = process.argv.slice(2);
-const endMs = performance.now() + Number(seconds) * 1_000;
 const LARGEST_BODY_BYTES = 256 * 1024;
 /** What of a body is sent before the client leaves. */
 const PART_BYTES = 2_000;
 const LEAVES_AFTER_MS = 20;
 const AHEAD = 8;
 const body = Buffer.alloc(LARGEST_BODY_BYTES, "x");
-const counts: Record<string, number> = {};
 
-/** Loops of each kind at once. */
-const KINDS: readonly (readonly [name: string, loops: number, act: (agent: Agent) => Promise<unknown>])[] = [
-  ["bodies", 4, (agent) => post("/upload", "length", agent)],
-  ["chunkedBodies", 2, (agent) => post("/app/upload", "chunked", agent)],
-  ["leftWaiting", 4, () => leave(`GET /app/slow HTTP/1.1\r\nhost: soak\r\n\r\n`)],
+const counts = await runSoakKinds(
   [
-    "leftSending",
-    2,
-    () => leave(`POST /app HTTP/1.1\r\nhost: soak\r\ncontent-length: 100000\r\n\r\n${"x".repeat(PART_BYTES)}`),
+    { name: "bodies", loops: 4, begin: () => posts("/upload", "length") },
+    { name: "chunkedBodies", loops: 2, begin: () => posts("/app/upload", "chunked") },
+    {
+      name: "leftWaiting",
+      loops: 4,
+      begin: () => ({ act: () => leave(`GET /app/slow HTTP/1.1\r\nhost: soak\r\n\r\n`) }),
+    },
+    {
+      name: "leftSending",
+      loops: 2,
+      begin: () => ({
+        act: () => leave(`POST /app HTTP/1.1\r\nhost: soak\r\ncontent-length: 100000\r\n\r\n${"x".repeat(PART_BYTES)}`),
+      }),
+    },
+    { name: "sentAhead", loops: 1, begin: () => ({ act: sendAhead }) },
   ],
-  ["sentAhead", 1, () => sendAhead()],
-];
-
-await Promise.all(KINDS.flatMap(([name, loops, act]) => Array.from({ length: loops }, () => repeat(name, act))));
+  Number(seconds),
+);
 console.log(JSON.stringify(counts));
 
-async function repeat(name: string, act: (agent: Agent) => Promise<unknown>): Promise<void> {
+function posts(path: string, framing: "length" | "chunked"): SoakLoop {
   const agent = new Agent({ keepAlive: true });
-  while (performance.now() < endMs) {
-    try {
-      await act(agent);
-      counts[name] = (counts[name] ?? 0) + 1;
-    } catch (error) {
-      const what = `error ${name}: ${error instanceof Error ? error.message : String(error)}`;
-      counts[what] = (counts[what] ?? 0) + 1;
-      await delay(LEAVES_AFTER_MS);
-    }
-  }
-  agent.destroy();
+  return { act: () => post(path, framing, agent), end: () => agent.destroy() };
 }
 
 async function post(path: string, framing: "length" | "chunked", agent: Agent): Promise<void> {
@@ -63,9 +58,12 @@ async function post(path: string, framing: "length" | "chunked", agent: Agent): 
 /** Sends, and is gone before there can be an answer. */
 async function leave(text: string): Promise<void> {
   const socket = connect({ host, port: Number(port) });
+  let error: Error | undefined;
   await once(socket, "connect");
+  socket.on("error", (lost: Error) => (error ??= lost));
   socket.write(text);
   await delay(LEAVES_AFTER_MS * Math.random());
+  if (error !== undefined) throw error;
   if (Math.random() < 0.5) socket.resetAndDestroy();
   else socket.destroy();
   await once(socket, "close");

@@ -2,29 +2,36 @@
 import path from "node:path";
 import { HawserError } from "../../core/errors.ts";
 import type { Lab } from "../../lab/lab-client.ts";
+import { parseH2load } from "../loads/parse-h2load.ts";
 import { parseWrk } from "../loads/parse-wrk.ts";
 
-/** Of cluster.yaml: the Service with the routes, and the pod that calls it. */
+/** Of cluster.yaml: the Services with the routes, and the pod that calls them. */
 const SERVICE = { host: "10.96.0.81", port: 80 } as const;
+const HTTP2 = "10.96.0.81:81";
+const GRPC = "10.96.0.82:82";
 const CLIENT = "soak/client";
 const FIGURES_SCRIPT = path.resolve(import.meta.dirname, "../loads/wrk-figures.lua");
-const CLIENT_PROGRAM = path.resolve(import.meta.dirname, "../pods/soak-client.ts");
+const PODS = path.resolve(import.meta.dirname, "../pods");
 /** Programs start and finish. */
 const GRACE_MS = 15_000;
 
 export async function sendTraffic(lab: Lab, seconds: number): Promise<Readonly<Record<string, number>>> {
-  const [kept, short, others] = await Promise.all([
+  const [kept, short, http2, http1Kinds, http2Kinds] = await Promise.all([
     wrk(lab, seconds, { connections: 32, headers: [] }),
     wrk(lab, seconds, { connections: 4, headers: ["-H", "Connection: close"] }),
-    otherKinds(lab, seconds),
+    h2load(lab, seconds),
+    kinds(lab, seconds, "soak-client.ts", [SERVICE.host, `${SERVICE.port}`]),
+    kinds(lab, seconds, "soak-h2-client.ts", [HTTP2, GRPC]),
   ]);
   return {
     keptAlive: kept.requests,
     shortConnections: short.requests,
-    ...others,
+    http2: http2.requests,
+    ...http1Kinds,
+    ...http2Kinds,
     // wrk's: late is what took 2 s, which on a machine that is busy otherwise is no fault.
     late: kept.timeouts + short.timeouts,
-    errors: kept.errors + short.errors - kept.timeouts - short.timeouts,
+    errors: kept.errors + short.errors - kept.timeouts - short.timeouts + http2.errors,
   };
 }
 
@@ -38,8 +45,19 @@ async function wrk(
   return parseWrk(await output(lab, ["wrk", ...flags, url, "--", `${connections}`, "0"], seconds));
 }
 
-async function otherKinds(lab: Lab, seconds: number): Promise<Readonly<Record<string, number>>> {
-  const argv = [process.execPath, CLIENT_PROGRAM, SERVICE.host, `${SERVICE.port}`, `${seconds}`];
+/** Leaves with requests under way when its time is over. */
+async function h2load(lab: Lab, seconds: number) {
+  const flags = ["-t", "1", "-c", "4", "-m", "8", "-D", `${seconds}`];
+  return parseH2load(await output(lab, ["h2load", ...flags, `http://${HTTP2}/small`], seconds));
+}
+
+async function kinds(
+  lab: Lab,
+  seconds: number,
+  program: string,
+  targets: readonly string[],
+): Promise<Readonly<Record<string, number>>> {
+  const argv = [process.execPath, path.join(PODS, program), ...targets, `${seconds}`];
   return JSON.parse(await output(lab, argv, seconds)) as Record<string, number>;
 }
 

@@ -27,7 +27,7 @@ const TEST_PROGRAMS = {
 };
 
 /** What the bench cannot do without. Its peers are used where they are installed. */
-const BENCH_PROGRAMS = { curl: "curl", wrk: "wrk", iperf3: "iperf3" };
+const BENCH_PROGRAMS = { curl: "curl", h2load: "nghttp2-client", wrk: "wrk", iperf3: "iperf3" };
 
 /** Their packages start services: installed unasked only where nobody works. Elsewhere their stories are skipped. */
 const CI_PROGRAMS = { nginx: "nginx-light", "redis-server": "redis-server", "redis-cli": "redis-tools" };

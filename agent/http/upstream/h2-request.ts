@@ -101,14 +101,14 @@ export class H2Request implements UpstreamRequest, RequestStreamHandler {
   cancel(): void {
     this.#user = undefined;
     this.#stream?.reset(WIRE_CODE.cancel);
-    this.#upstream.forget(this);
+    this.#upstream.forget(this, this.#stream !== undefined);
   }
 
   finish(): void {
     this.#user = undefined;
     // The server has said all it has to say about this request: it does not need the rest of it.
     if (!this.#requestDone) this.#stream?.reset(WIRE_CODE.cancel);
-    this.#upstream.forget(this);
+    this.#upstream.forget(this, !this.#requestDone);
   }
 
   upgraded(): UpgradedConnection | undefined {

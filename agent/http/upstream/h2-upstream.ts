@@ -24,6 +24,7 @@ import type {
 } from "../../http2/request-stream.ts";
 import type { ByteCounters, CloseReason } from "../../relay/relay.ts";
 import { ErrorCode, type TunnelStream } from "../../tunnel/engine.ts";
+import { httpLimits } from "../limits.ts";
 import { closeReasonOf, type DialledUpstream, dialRefusal } from "./dial-upstream.ts";
 import { H2Request } from "./h2-request.ts";
 import { UpstreamFailure, type UpstreamFailureCode } from "./upstream-failure.ts";
@@ -62,6 +63,8 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
   /** A request has come to its end on it. */
   #hasCarried = false;
   #idleSinceMs: number;
+  /** Requests that we have reset. */
+  #resets = 0;
 
   constructor(options: H2UpstreamOptions) {
     const { candidate, clock } = options;
@@ -132,13 +135,21 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
     return this.#connection.open(message, endStream, handler);
   }
 
-  /** The request is over. */
-  forget(request: H2Request): void {
+  /** The request is over; `wasReset`: by us, before its end. */
+  forget(request: H2Request, wasReset = false): void {
     if (!this.#requests.delete(request)) return;
+    if (wasReset) this.#countReset();
     this.#hasCarried = true;
     this.#idleSinceMs = this.#options.clock.monotonicMs();
     // One that is being dialled is of no use to anybody either.
     if (this.isIdle && (this.#isLeaving || this.#connection.isDraining || !this.#isOpen)) this.#close();
+  }
+
+  #countReset(): void {
+    this.#resets += 1;
+    if (this.#resets !== httpLimits.resetsPerUpstream) return;
+    this.#isLeaving = true;
+    this.#options.onLimit("resetsPerUpstream");
   }
 
   failureOf(request: H2Request, { code, detail, wasRefused, byPeer }: StreamReset): UpstreamFailure {

@@ -1,5 +1,6 @@
 /** What the programs that make traffic print, and what is read from it. */
 import test from "ava";
+import { parseH2load } from "../../../bench/loads/parse-h2load.ts";
 import { parseIperf } from "../../../bench/loads/parse-iperf.ts";
 import { parseRequests } from "../../../bench/loads/parse-requests.ts";
 import { parseWrk } from "../../../bench/loads/parse-wrk.ts";
@@ -28,6 +29,12 @@ test("wrk without figures is an error that shows what it said instead", (t) => {
     code: "no-figures",
     message: /Connection refused/,
   });
+});
+
+test("h2load's figures are found among its words for people", (t) => {
+  const line = "requests: 20 total, 24 started, 20 done, 18 succeeded, 2 failed, 1 errored, 1 timeout";
+  t.deepEqual(parseH2load(`finished in 1.02s, 19.60 req/s, 2.0MB/s\n${line}\n`), { requests: 18, errors: 2 });
+  t.throws(() => parseH2load("could not resolve host"), { code: "no-figures", message: /could not resolve host/ });
 });
 
 test("iperf3's sum of what arrived is read", (t) => {

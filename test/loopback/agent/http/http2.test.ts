@@ -1,6 +1,7 @@
 /** HTTP/2 through the HTTP data plane on loopback, with Node's own client and server at the ends. */
 import { constants } from "node:http2";
 import test, { type ExecutionContext } from "ava";
+import { httpLimits } from "../../../../agent/http/limits.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { h2Call } from "../../../support/h2-call.ts";
 import { h2Client } from "../../../support/h2-client.ts";
@@ -302,6 +303,31 @@ test("resets without end cost the client its connection", async (t) => {
   await eventually("the connection ends", () => world.connections.size === 0);
   const line = await world.logged("connection");
   t.is(line["reason"], "refused");
+});
+
+test("a connection to an endpoint on which many requests were reset is replaced, and what is under way goes on", async (t) => {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const { origin, session, world } = await worlds(t, (stream, headers) => {
+    if (headers[":path"] === "/waits") void released.then(() => OK(stream, headers));
+    else if (headers[":path"] === "/") OK(stream, headers);
+  });
+  const underWay = h2Call(session, { ":path": "/waits" });
+  const atOnce = 50;
+  for (let begun = 0; begun < httpLimits.resetsPerUpstream; begun += atOnce) {
+    const streams = Array.from({ length: atOnce }, () => session.request({ ":path": "/never" }));
+    await eventually("the streams at the server", () => origin.streams === begun + atOnce + 1);
+    for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
+    await eventually("them to be reset", () => world.metrics.gauges.requestsOpen === 1);
+  }
+  t.is(origin.sessions.length, 1);
+  t.is((await h2Call(session, GET)).status, 200);
+  t.is(origin.sessions.length, 2);
+  release();
+  t.is((await underWay).status, 200);
+  await eventually("the first connection to end", () => origin.sessions[0]?.closed);
+  session.close();
+  await world.settle();
 });
 
 test("after calls that end in every way nothing is left", async (t) => {

@@ -351,6 +351,16 @@ test("a transport that is lost resets the streams; undelivered they may be sent 
   }
 });
 
+test("an answer to a stream that is lost goes nowhere, also before its user is told", async (t) => {
+  const peer = RawRequestPeer.greeted("server");
+  peer.send(requestFrame(1));
+  const { stream, probe } = await peer.request();
+  peer.connection.lost("gone", false);
+  stream.sendHeaders(anAnswer(502), false);
+  t.notThrows(() => stream.sendData(Buffer.from("sorry"), true));
+  await probe.saw("reset 8");
+});
+
 test("a client that closes cancels its requests", async (t) => {
   const peer = RawRequestPeer.greeted("server");
   peer.send(requestFrame(1));
