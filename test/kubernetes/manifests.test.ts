@@ -81,6 +81,8 @@ if (assets === undefined) {
       ["patch", "configmaps/hawser-agents", ...ours],
       ["update", "leases.coordination.k8s.io/hawser-controller", ...ours],
       ["create", "events", ...ours],
+      ["watch", "httproutes.gateway.networking.k8s.io", "-A"],
+      ["patch", "grpcroutes.gateway.networking.k8s.io", "--subresource=status", "-A"],
     ]) {
       t.true(await may(CONTROLLER, ...allowed), allowed.join(" "));
     }
@@ -92,6 +94,7 @@ if (assets === undefined) {
       ["delete", "pods", ...ours],
       ["create", "pods/exec", ...ours],
       ["delete", "nodes"],
+      ["patch", "httproutes.gateway.networking.k8s.io", "-A"],
     ]) {
       t.false(await may(CONTROLLER, ...refused), refused.join(" "));
     }
