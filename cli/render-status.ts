@@ -21,7 +21,7 @@ export function renderStatus(status: MeshStatus): string {
     ...(quotas.length === 0 ? [] : ["", ...columns(["QUOTA", "REQUESTS", "WANTED", "LEASED"], quotaRows(quotas))]),
     ...(problems.length === 0
       ? []
-      : ["", "Refused, the last good state is in force:", ...problems.map((one) => `  ${one}`)]),
+      : ["", "Not in force:", ...problems.map((one) => `  ${one}`)]),
   ].join("\n");
 }
 

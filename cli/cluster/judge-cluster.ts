@@ -150,8 +150,8 @@ function documents(problems: readonly string[]): Finding {
   const [first] = problems;
   if (first === undefined) return ok("documents", "accepted");
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more: hawser status)` : "";
-  const todo = `Correct it; until then the last good state is in force. Settings: kubectl -n ${NAMESPACE} edit configmap ${CONFIG_MAP}`;
-  return failed("documents", `refused: ${first}${more}`, todo);
+  const todo = `Correct it; all else is in force, of the settings the last good ones: kubectl -n ${NAMESPACE} edit configmap ${CONFIG_MAP}`;
+  return failed("documents", `not in force: ${first}${more}`, todo);
 }
 
 function convergence({ agents, missing, stragglers, p99Ms }: NonNullable<ClusterFacts["mesh"]>): Finding {

@@ -30,7 +30,7 @@ import { type ConvertedObject, withoutWrongKeys } from "./own-keys.ts";
 import { SharedJson } from "./shared-json.ts";
 import type { SourceMetrics } from "./source-metrics.ts";
 import { StoredSettings } from "./stored-settings.ts";
-import { type BackendDocument, RouteStatusWriter } from "./route-status-writer.ts";
+import { type ReferencedDocument, RouteStatusWriter } from "./route-status-writer.ts";
 import { isDeepStrictEqual } from "node:util";
 
 export interface KubernetesSourceOptions {
@@ -83,7 +83,7 @@ export class KubernetesSource implements Source {
     this.#stored = new StoredSettings({ client, namespace, goodTexts, isLeader, clock, log });
     this.#events = new EventRecorder({ client, isLeader, limitHit: (limit) => metrics.limitHit(limit), clock, log });
     this.#nodes = this.#mirror("/api/v1/nodes", convertNode);
-    this.#services = this.#mirror("/api/v1/services", convertService, () => this.#routes.backendsChanged());
+    this.#services = this.#mirror("/api/v1/services", convertService, () => this.#routes.referencedChanged());
     this.#mirrors = [
       this.#mirror("/api/v1/namespaces", convertNamespace),
       this.#nodes,
@@ -93,7 +93,7 @@ export class KubernetesSource implements Source {
     ];
     this.#routes = new RouteStatusWriter({
       ...options,
-      backends: () => this.#backendDocuments(),
+      referenced: () => this.#referencedDocuments(),
       onChange: () => this.#changed(),
     });
     this.#settingsMirror = this.#reflector<ConfigMapObject, SettingsObject>(
@@ -128,10 +128,12 @@ export class KubernetesSource implements Source {
     await Promise.all([...this.#mirrors, this.#settingsMirror, this.#routes].map((part) => part.close()));
   }
 
-  #backendDocuments(): readonly BackendDocument[] | undefined {
+  #referencedDocuments(): readonly ReferencedDocument[] | undefined {
     if (!this.#isOpen) return undefined;
     const services = [...this.#services.values()].map(({ document }) => document);
-    return [...services, ...(this.#settings.current?.documents ?? [])].filter(isKind("Service", "Subset"));
+    return [...services, ...(this.#settings.current?.documents ?? [])].filter(
+      isKind("Service", "Subset", "RequestMatch"),
+    );
   }
 
   /** `convert` takes the objects that are at `path`. */
@@ -213,7 +215,7 @@ export class KubernetesSource implements Source {
     if (!this.#isOpen) return;
     const before = this.#settings.problems;
     this.#settings.change(this.#settingsNow?.texts);
-    this.#routes.backendsChanged();
+    this.#routes.referencedChanged();
     this.#tellSettings(before);
     void this.#stored.save();
     this.#changed();

@@ -2,7 +2,7 @@
  * The HTTPRoutes and GRPCRoutes of a cluster, where the Gateway API is installed, now or later: their documents for the
  * source, and Hawser's part in their status.
  *
- *   routes, backends change --> look (at most every second) --leader? different?--> patch of the status
+ *   routes, references change -> look (at most every second) --leader? different?--> patch of the status
  *        ^                                                                                      |
  *        +-- 409: somebody else wrote it; the watch brings what they wrote, and it is looked at anew
  *
@@ -13,7 +13,7 @@ import { describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { isKubeStatus, type KubeClient, type KubeObject } from "../../kubernetes/kube-client.ts";
 import { Reflector } from "../../kubernetes/reflector.ts";
-import type { ServiceDocument, SubsetDocument } from "../../protocol/documents/document.ts";
+import type { RequestMatchDocument, ServiceDocument, SubsetDocument } from "../../protocol/documents/document.ts";
 import type { RouteStatus } from "../../protocol/route-status.ts";
 import type { RouteKind } from "../../protocol/route-table.ts";
 import { CompileProblems } from "../../routing/compile-problems.ts";
@@ -24,13 +24,13 @@ import { wantedParents } from "./route-status.ts";
 import type { SourceMetrics } from "./source-metrics.ts";
 
 /** What routes may refer to. */
-export type BackendDocument = ServiceDocument | SubsetDocument;
+export type ReferencedDocument = ServiceDocument | SubsetDocument | RequestMatchDocument;
 
 export interface RouteStatusWriterOptions {
   readonly client: KubeClient;
   readonly isLeader: () => boolean;
   /** Undefined: not all are known yet, and a reference is not wrong because of that. */
-  readonly backends: () => readonly BackendDocument[] | undefined;
+  readonly referenced: () => readonly ReferencedDocument[] | undefined;
   /** What `routes` gives has changed. */
   readonly onChange: () => void;
   readonly metrics: SourceMetrics;
@@ -82,8 +82,8 @@ export class RouteStatusWriter {
     await this.#writing;
   }
 
-  /** A Service or a Subset came or went. */
-  backendsChanged(): void {
+  /** A Service, a Subset or a RequestMatch came or went. */
+  referencedChanged(): void {
     this.#isDirty = true;
   }
 
@@ -102,18 +102,18 @@ export class RouteStatusWriter {
     const isLeader = this.#options.isLeader();
     if (isLeader && !this.#wasLeader) this.#isDirty = true;
     this.#wasLeader = isLeader;
-    const backends = this.#options.backends();
-    const isKnown = backends !== undefined && this.#routes.every((mirror) => mirror.isSynced);
+    const referenced = this.#options.referenced();
+    const isKnown = referenced !== undefined && this.#routes.every((mirror) => mirror.isSynced);
     if (!isLeader || !isKnown || !this.#isDirty) return;
-    this.#writing ??= this.#writeAll(backends).finally(() => (this.#writing = undefined));
+    this.#writing ??= this.#writeAll(referenced).finally(() => (this.#writing = undefined));
   }
 
   /** Some at a time: a cluster that has a thousand routes when Hawser is installed is written over some minutes. */
-  async #writeAll(backends: readonly BackendDocument[]): Promise<void> {
+  async #writeAll(referenced: readonly ReferencedDocument[]): Promise<void> {
     this.#isDirty = false;
     let written = 0;
     const routes = this.routes();
-    const statuses = statusesOf(routes, backends);
+    const statuses = statusesOf(routes, referenced);
     for (const route of routes) {
       const parents = wantedParents(route, statuses.get(nameOf(route)), this.#options.clock.nowMs());
       if (parents === undefined) continue;
@@ -150,9 +150,12 @@ export class RouteStatusWriter {
 }
 
 /** By the same compiler that makes the table, which tells the problems. */
-function statusesOf(routes: readonly Route[], backends: readonly BackendDocument[]): ReadonlyMap<string, RouteStatus> {
+function statusesOf(
+  routes: readonly Route[],
+  referenced: readonly ReferencedDocument[],
+): ReadonlyMap<string, RouteStatus> {
   const documents = routes.map(({ document }) => document).filter((document) => document !== undefined);
-  const { statuses } = compileRoutes(routeInput([...documents, ...backends]), new CompileProblems());
+  const { statuses } = compileRoutes(routeInput([...documents, ...referenced]), new CompileProblems());
   return new Map(statuses.map((status) => [nameOf(status), status]));
 }
 

@@ -13,8 +13,9 @@ import {
   STORY_NAMESPACE,
 } from "../support/cluster-documents.ts";
 import { eventually } from "../support/eventually.ts";
-import { kubectl, kubeObject } from "../support/kubectl.ts";
+import { kubectl, kubeObject, mergePatch } from "../support/kubectl.ts";
 import { kubernetesStories } from "../support/kubernetes-stories.ts";
+import { SYSTEM_NAMESPACE } from "../support/mesh-pods.ts";
 import { runProgram } from "../support/run-program.ts";
 import { answeredBy } from "../support/answered-by.ts";
 
@@ -23,6 +24,8 @@ const CHANGE = { timeoutMs: 10_000 };
 const COUNTED = 1_000;
 /** Of 1,000 requests with a share of 10 %: five standard deviations. */
 const TOLERANCE = 50;
+/** Longer than the story. */
+const HOUR_MS = 3_600_000;
 
 interface RouteStatus {
   readonly metadata: { readonly generation: number };
@@ -53,7 +56,8 @@ story(
   "routes hold as soon as the Gateway API is installed and they are applied, and their status says so",
   async (t, lab) => {
     t.is((await ask(lab, "/elsewhere")).status, 200, "without routes, every path is the application's own");
-    await kubectl(lab, ["apply", "--filename", "-"], list(gatewayApiDefinitions()));
+    // The real ones are larger than the annotation that a client-side apply writes may be.
+    await kubectl(lab, ["apply", "--server-side", "--filename", "-"], list(gatewayApiDefinitions()));
     await kubectl(lab, [
       "wait",
       "--for=condition=Established",
@@ -89,6 +93,48 @@ story("a backend that does not exist is told in the status, and its share is ans
   t.deepEqual([status, headers["hawser-reason"]], [500, "invalid-backend"]);
 });
 
+story(
+  "a RequestMatch and a policy hold for a route while they are in the ConfigMap, and its status says so",
+  async (t, lab) => {
+    await holds(lab);
+    const matches = [{ path: { type: "PathPrefix", value: "/shop" } }];
+    const extensionRef = { group: "hawser.dev", kind: "RequestMatch", name: "testers" };
+    const filters = [{ type: "ExtensionRef", extensionRef }];
+    const testers = { name: "testers", matches, filters, backendRefs: [{ name: "v2", port: PORT }] };
+    await apply(
+      lab,
+      httpRoute("catalog", { rules: [testers, { matches, backendRefs: [{ name: "v1", port: PORT }] }] }),
+    );
+    await eventually("the missing RequestMatch to be told", CHANGE, async () =>
+      (await conditions(lab)).includes("ResolvedRefs False BackendNotFound"),
+    );
+    t.is((await ask(lab, "/shop")).status, 500);
+    const of = (kind: string, spec: object) => ({
+      apiVersion: "hawser.dev/v1",
+      kind,
+      metadata: { name: "testers", namespace: STORY_NAMESPACE },
+      spec,
+    });
+    const until = new Date(Date.now() + HOUR_MS).toISOString();
+    const policy = {
+      targetRef: { group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "catalog", sectionName: "testers" },
+      faults: [{ abort: { status: 418 }, until }],
+    };
+    const documents = [of("RequestMatch", { namespaces: [STORY_NAMESPACE] }), of("TrafficPolicy", policy)];
+    await settings(documents.map((document) => JSON.stringify(document)).join("\n---\n"));
+    await eventually("both to hold", CHANGE, async () => (await ask(lab, "/shop")).status === 418);
+    await eventually("the condition", CHANGE, async () =>
+      (await conditions(lab)).includes("ResolvedRefs True ResolvedRefs"),
+    );
+    await settings(null);
+    await eventually("neither to hold", CHANGE, async () => (await ask(lab, "/shop")).status === 500);
+
+    async function settings(text: string | null): Promise<void> {
+      await mergePatch(lab, SYSTEM_NAMESPACE, "configmap/hawser", { data: { "policies.yaml": text } });
+    }
+  },
+);
+
 story("a deleted route is gone: the Service is carried as connections again", async (t, lab) => {
   await holds(lab);
   await kubectl(lab, ["--namespace", STORY_NAMESPACE, "delete", "httproute", "catalog"]);
@@ -104,7 +150,11 @@ function list(items: readonly object[]): string {
 async function applyRoute(lab: Lab, weights: Readonly<Record<string, number>>): Promise<void> {
   const backendRefs = Object.entries(weights).map(([name, weight]) => ({ name, port: PORT, weight }));
   const rules = [{ matches: [{ path: { type: "PathPrefix", value: "/shop" } }], backendRefs }];
-  await kubectl(lab, ["apply", "--filename", "-"], JSON.stringify(httpRoute("catalog", { rules })));
+  await apply(lab, httpRoute("catalog", { rules }));
+}
+
+async function apply(lab: Lab, object: object): Promise<void> {
+  await kubectl(lab, ["apply", "--filename", "-"], JSON.stringify(object));
 }
 
 async function holds(lab: Lab): Promise<void> {

@@ -27,9 +27,12 @@ export interface RulePart {
   readonly matches: readonly SpecificMatch[];
 }
 
+/** A reference to a backend or to an extension that leads nowhere. */
+export type ReferenceFault = Pick<BackendFault, "problem" | "found" | "expected">;
+
 export interface RouteParts {
   readonly rules: readonly RulePart[];
-  readonly faults: readonly BackendFault[];
+  readonly faults: readonly ReferenceFault[];
 }
 
 type RuleDocument = RouteDocument["spec"]["rules"][number];
@@ -57,7 +60,7 @@ const PROBLEM_CODES: Readonly<Record<BackendProblem, ProblemCode>> = {
 };
 
 class RuleCompiler {
-  readonly faults: BackendFault[] = [];
+  readonly faults: ReferenceFault[] = [];
   readonly #route: RouteDocument;
   readonly #references: RuleReferences;
   readonly #problems: CompileProblems;
@@ -117,10 +120,10 @@ class RuleCompiler {
     for (const [index, filter] of documents.entries()) {
       const { extensionRef } = filter;
       if (extensionRef === undefined || filter === condition) continue;
-      this.#problems.add(this.#route, {
-        path: [...path, index, "extensionRef"],
-        ...this.#extensionFault(extensionRef, condition !== undefined),
-      });
+      const fault = this.#extensionFault(extensionRef, condition !== undefined);
+      const { code, found, expected } = fault;
+      this.faults.push({ problem: code === "missing-target" ? "BackendNotFound" : "InvalidKind", found, expected });
+      this.#problems.add(this.#route, { path: [...path, index, "extensionRef"], ...fault });
     }
     const others = documents.filter((filter) => filter !== condition);
     return compileFilters(others, (mirror) => {

@@ -1,7 +1,6 @@
 /** What became of routes -> their conditions, a status per reference to a Service. */
 import type { RouteCondition, RouteParentStatus, RouteStatus } from "../../protocol/route-status.ts";
-import type { RouteParts } from "./compile-rules.ts";
-import type { BackendFault } from "./resolve-backends.ts";
+import type { ReferenceFault, RouteParts } from "./compile-rules.ts";
 import type { RouteDocument, RouteParent } from "./route-parents.ts";
 
 export function routeStatuses(
@@ -21,12 +20,12 @@ export function routeStatuses(
   });
 }
 
-function toParentStatus({ ref, reason, message }: RouteParent, faults: readonly BackendFault[]): RouteParentStatus {
+function toParentStatus({ ref, reason, message }: RouteParent, faults: readonly ReferenceFault[]): RouteParentStatus {
   const status = reason === "Accepted" ? "True" : "False";
   return { parentRef: ref, conditions: [{ type: "Accepted", status, reason, message }, resolvedRefs(faults)] };
 }
 
-function resolvedRefs([fault]: readonly BackendFault[]): RouteCondition {
+function resolvedRefs([fault]: readonly ReferenceFault[]): RouteCondition {
   if (fault === undefined) {
     return { type: "ResolvedRefs", status: "True", reason: "ResolvedRefs", message: "all backends are there" };
   }

@@ -5,6 +5,8 @@
 import path from "node:path";
 import test from "ava";
 import { runCommand } from "../../core/run-command.ts";
+import { eventually } from "../support/eventually.ts";
+import { gatewayApiDefinitions } from "../support/gateway-api-definitions.ts";
 import { apiServerAssets, RealApiServer } from "../support/real-api-server.ts";
 
 const DIRECTORY = path.resolve(import.meta.dirname, "../../daemonset");
@@ -72,6 +74,12 @@ if (assets === undefined) {
     const may = async (who: string, ...words: readonly string[]): Promise<boolean> =>
       (await run([kubectl, "auth", "can-i", "--as", who, ...words])).exitCode === 0;
     const ours = ["-n", "hawser-system"];
+    // kubectl asks about resources only that the API server knows.
+    const definitions = JSON.stringify({ apiVersion: "v1", kind: "List", items: gatewayApiDefinitions() });
+    const installed = await run([kubectl, "apply", "--server-side", "-f", "-"], definitions);
+    t.is(installed.exitCode, 0, installed.text);
+    const watchRoutes = ["watch", "httproutes.gateway.networking.k8s.io", "-A"];
+    await eventually("routes to be known, and allowed", () => may(CONTROLLER, ...watchRoutes), 20_000);
     for (const allowed of [
       ["list", "pods", "-A"],
       ["watch", "endpointslices.discovery.k8s.io", "-A"],
@@ -81,6 +89,7 @@ if (assets === undefined) {
       ["patch", "configmaps/hawser-agents", ...ours],
       ["update", "leases.coordination.k8s.io/hawser-controller", ...ours],
       ["create", "events", ...ours],
+      ["patch", "grpcroutes.gateway.networking.k8s.io", "--subresource=status", "-A"],
     ]) {
       t.true(await may(CONTROLLER, ...allowed), allowed.join(" "));
     }
@@ -92,6 +101,7 @@ if (assets === undefined) {
       ["delete", "pods", ...ours],
       ["create", "pods/exec", ...ours],
       ["delete", "nodes"],
+      ["patch", "httproutes.gateway.networking.k8s.io", "-A"],
     ]) {
       t.false(await may(CONTROLLER, ...refused), refused.join(" "));
     }

@@ -70,7 +70,6 @@ if (assets === undefined) {
     });
     const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     for (const definition of gatewayApiDefinitions()) await client.create(definitions, definition);
-    const routes = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes";
     const rules = [
       {
         backendRefs: [
@@ -79,26 +78,31 @@ if (assets === undefined) {
         ],
       },
     ];
-    const spec = { parentRefs: [{ group: "", kind: "Service", name: "a" }], rules };
-    const route = { apiVersion: "gateway.networking.k8s.io/v1", kind: "HTTPRoute", metadata: { name: "r" }, spec };
-    await eventually(
-      "the definition is served",
-      () =>
+    const spec = { parentRefs: [{ group: "", kind: "Service", name: "a", port: 80 }], rules };
+    const told = async (path: string): Promise<string> => (await conditionsOf(client, path))?.join(", ") ?? "";
+    // Of two kinds on a port, the one of gRPC goes first.
+    const accepted = { GRPCRoute: "Accepted True Accepted", HTTPRoute: "Accepted False Conflicted" };
+    for (const kind of ["GRPCRoute", "HTTPRoute"] as const) {
+      const routes = `/apis/gateway.networking.k8s.io/v1/namespaces/shop/${kind.toLowerCase()}s`;
+      const route = { apiVersion: "gateway.networking.k8s.io/v1", kind, metadata: { name: "r" }, spec };
+      const created = (): Promise<boolean> =>
         client.create(routes, route).then(
           () => true,
           () => false,
-        ),
-      LONG_MS,
-    );
-    const conditions = await eventually("the status", () => conditionsOf(client, `${routes}/r`), LONG_MS);
-    t.deepEqual(conditions, ["Accepted True Accepted", "ResolvedRefs False BackendNotFound"]);
+        );
+      await eventually("the definition is served", created, LONG_MS);
+      const missing = `${accepted[kind]}, ResolvedRefs False BackendNotFound`;
+      await eventually(missing, async () => (await told(`${routes}/r`)) === missing, LONG_MS);
+    }
     await create(client, "/api/v1/namespaces/shop/services", {
       metadata: { name: "b" },
       spec: { ports: [{ port: 80 }] },
     });
-    const resolved = async (): Promise<boolean> =>
-      (await conditionsOf(client, `${routes}/r`))?.[1] === "ResolvedRefs True ResolvedRefs";
-    await eventually("the backend is found", resolved, LONG_MS);
+    for (const [kind, condition] of Object.entries(accepted)) {
+      const path = `/apis/gateway.networking.k8s.io/v1/namespaces/shop/${kind.toLowerCase()}s/r`;
+      const resolved = `${condition}, ResolvedRefs True ResolvedRefs`;
+      await eventually(resolved, async () => (await told(path)) === resolved, LONG_MS);
+    }
     t.deepEqual(log.lines, []);
   });
 }

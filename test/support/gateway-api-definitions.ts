@@ -1,12 +1,26 @@
-/** CustomResourceDefinitions of the Gateway API, as much of them as a controller's answer needs: any spec is taken. */
+/**
+ * CustomResourceDefinitions of the routes of the Gateway API. When HAWSER_GATEWAY_API_CRDS names a folder of the Gateway API
+ * (`config/crd/standard`), they are the real ones; otherwise as much of them as a controller's answer needs: any spec and
+ * status is taken.
+ */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { parse } from "yaml";
+
 const GROUP = "gateway.networking.k8s.io";
 
 export function gatewayApiDefinitions(): readonly object[] {
+  const folder = process.env["HAWSER_GATEWAY_API_CRDS"] ?? "";
+  const definition = folder === "" ? permissive : (kind: string): object => real(folder, kind);
   return ["HTTPRoute", "GRPCRoute"].map(definition);
 }
 
-function definition(kind: string): object {
-  const plural = `${kind.toLowerCase()}s`;
+function real(folder: string, kind: string): object {
+  return parse(readFileSync(path.join(folder, `${GROUP}_${pluralOf(kind)}.yaml`), "utf8")) as object;
+}
+
+function permissive(kind: string): object {
+  const plural = pluralOf(kind);
   const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
   // The API server wants it for names of its own project.
   const annotations = { "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/891" };
@@ -21,4 +35,8 @@ function definition(kind: string): object {
       versions: [{ name: "v1", served: true, storage: true, schema, subresources: { status: {} } }],
     },
   };
+}
+
+function pluralOf(kind: string): string {
+  return `${kind.toLowerCase()}s`;
 }

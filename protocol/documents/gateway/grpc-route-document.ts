@@ -51,6 +51,8 @@ export const grpcRouteDocumentSchema = z.strictObject({
     parentRefs: parentRefs.default([]),
     /** Of Gateways: on a Service they have no effect (GEP-1294). */
     hostnames: hostnames.default([]),
+    /** Of Gateways. */
+    useDefaultGateways: z.enum(["All", "None"]).optional(),
     rules: z.array(grpcRule).max(MAX_RULES, `at most ${MAX_RULES} rules`).superRefine(checkRules).default([]),
   }),
 });

@@ -70,6 +70,8 @@ export const httpRouteDocumentSchema = z.strictObject({
     parentRefs: parentRefs.default([]),
     /** Of Gateways: on a Service they have no effect (GEP-1294), a match of the header Host has. */
     hostnames: hostnames.default([]),
+    /** Of Gateways. */
+    useDefaultGateways: z.enum(["All", "None"]).optional(),
     rules: z
       .array(httpRule)
       .min(1, "at least one rule")

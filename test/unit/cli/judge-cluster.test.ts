@@ -177,7 +177,7 @@ test("roots: missing, unreadable, ending", (t) => {
 
 test("documents that are refused, agents without a channel, agents behind", (t) => {
   t.deepEqual(withMesh({ problems: ["mesh.yaml:5:3 encryption: expected strict", "other"] }), [
-    "failed documents: refused: mesh.yaml:5:3 encryption: expected strict (and 1 more: hawser status)",
+    "failed documents: not in force: mesh.yaml:5:3 encryption: expected strict (and 1 more: hawser status)",
   ]);
   t.deepEqual(withMesh({ missing: ["node-3"] }), ["failed table: no channel to the agents of node-3"]);
   t.deepEqual(withMesh({ stragglers: ["node-2"] }), ["warning table: not yet in force on node-2"]);

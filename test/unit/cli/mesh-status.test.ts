@@ -78,7 +78,7 @@ test("a replica that does not answer, agents that are away or behind, refused do
       "NODE    AGENT      TABLE  VERSION  CONTROLLER",
       "node-1  not ready  40     0.1.0    c-a",
       "",
-      "Refused, the last good state is in force:",
+      "Not in force:",
       "  mesh.yaml:3:1 unknown key",
     ].join("\n"),
   );

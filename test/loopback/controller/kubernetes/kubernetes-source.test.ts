@@ -197,3 +197,25 @@ test("a route of a Service becomes a document; one that cannot be read is told, 
   world.double.remove(`${routes}/good`);
   await world.until("the route to be gone", (state) => state.documents.length === 1);
 });
+
+test("a route that refers to a RequestMatch of the settings says in its status whether it is there", async (t) => {
+  const world = await SourceWorld.open(t);
+  world.setSettings({ "mesh.yaml": STRICT });
+  world.double.install("httproutes.gateway.networking.k8s.io");
+  const services = "/api/v1/namespaces/shop/services";
+  world.double.put(`${services}/catalog`, { metadata: { name: "catalog" }, spec: { ports: [{ port: 80 }] } });
+  const route = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/r";
+  const parentRefs = [{ group: "", kind: "Service", name: "catalog" }];
+  const extensionRef = { group: "hawser.dev", kind: "RequestMatch", name: "testers" };
+  const rules = [{ filters: [{ type: "ExtensionRef", extensionRef }], backendRefs: [{ name: "catalog", port: 80 }] }];
+  world.double.put(route, { metadata: { name: "r" }, spec: { parentRefs, rules } });
+  const told = (reason: string): Promise<boolean> =>
+    eventually(reason, () => JSON.stringify(world.double.object(route)?.["status"] ?? {}).includes(`"${reason}"`));
+  await world.start();
+  await told("BackendNotFound");
+  const testers =
+    "{ apiVersion: hawser.dev/v1, kind: RequestMatch, metadata: { name: testers, namespace: shop }, spec: { namespaces: [shop] } }";
+  world.setSettings({ "mesh.yaml": STRICT, "testers.yaml": testers });
+  await told("ResolvedRefs");
+  t.deepEqual(world.last.problems, []);
+});

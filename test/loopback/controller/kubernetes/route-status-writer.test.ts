@@ -34,7 +34,7 @@ async function open(t: ExecutionContext, options: { readonly isLeader?: () => bo
   const writer = new RouteStatusWriter({
     client,
     isLeader: options.isLeader ?? (() => true),
-    backends: () => services,
+    referenced: () => services,
     onChange: () => {},
     metrics: new SourceMetrics(new Registry()),
     clock: hurried,

@@ -21,6 +21,8 @@ spec: { service: ${of}, labels: { version: v2 } }
 const SERVICES = service("catalog") + service("canary");
 const TESTERS =
   "filters: [{ type: ExtensionRef, extensionRef: { group: hawser.dev, kind: RequestMatch, name: testers } }]";
+/** The reason of the route's condition. */
+const resolved = (world: RequestWorld): string | undefined => world.statuses[0]?.parents[0]?.conditions[1]?.reason;
 const to = (name: string): string => `backendRefs: [{ name: ${name}, port: 80 }]`;
 
 test("a rule with a RequestMatch is for such requests only, and comes before the same one without", (t) => {
@@ -56,15 +58,20 @@ test("a RequestMatch that is not there, in another namespace, twice, or of a bac
     "test.yaml:19:59 spec.rules[0].filters[0].extensionRef: expected a RequestMatch of the route's namespace (other/testers), found RequestMatch shop/testers, which does not exist",
   ]);
   t.is(elsewhere.ask("http://catalog/"), "500");
+  t.is(resolved(elsewhere), "BackendNotFound");
   const second = TESTERS.replace("filters: [", "").replace(/\]$/, "");
   const twice = route(`  rules: [{ ${TESTERS.replace(/\]$/, `, ${second}]`)}, ${to("canary")} }]`);
   const world = new RequestWorld(SERVICES + twice + requestMatch("namespaces: [shop]"));
   t.regex(world.told.join("\n"), /filters\[1\].extensionRef: expected one RequestMatch in a rule.*found a second/);
   t.is(world.ask("http://catalog/"), "500");
+  t.is(resolved(world), "InvalidKind");
   const ofBackend = route(`  rules: [{ backendRefs: [{ name: canary, port: 80, ${TESTERS} }] }]`);
   const backend = new RequestWorld(SERVICES + ofBackend + requestMatch("namespaces: [shop]"));
   t.regex(backend.told.join("\n"), /backendRefs\[0\].filters\[0\].extensionRef: .*found a RequestMatch of a backend/);
   t.is(backend.ask("http://catalog/"), "500");
+  t.is(resolved(backend), "InvalidKind");
+  const there = new RequestWorld(SERVICES + only + requestMatch("namespaces: [shop]"));
+  t.is(resolved(there), "ResolvedRefs");
 });
 
 test("a subset is a backend like a Service, with the labels of its endpoints' pods", (t) => {

@@ -36,6 +36,7 @@ spec:
     - { group: "", kind: Service, namespace: other, name: catalog, port: 80, sectionName: http }
     - { name: some-gateway }
   hostnames: ["*.example.com", shop.example]
+  useDefaultGateways: All
   rules:
     - name: first
       matches:
