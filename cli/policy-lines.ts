@@ -132,7 +132,8 @@ function fallbackText({ on, response, backend, lastGoodMs }: Fallback): string {
 }
 
 function hedgingText({ afterMs, attempts, budget }: Hedging): string {
-  const after = afterMs === undefined ? "the 95th percentile of the last answers" : ms(afterMs);
+  const after =
+    afterMs === undefined ? "the 95th percentile of the last answers, for 5 % of the requests" : ms(afterMs);
   return `${attempts} more after ${after}, at most ${budget.percent} % of the requests`;
 }
 

@@ -41,7 +41,7 @@ export async function readLiveProtection(port: AdminPort, rule: RouteRule): Prom
   const asked = new URLSearchParams();
   for (const scope of new Set(parts.map((part) => part.scope))) asked.append("scope", scope);
   for (const { name } of quotas) asked.append("quota", name);
-  return asked.size === 0 ? undefined : await ask<LiveProtection>(port, `/protection?${asked}`);
+  return asked.size === 0 ? undefined : await ask<LiveProtection>(port, `/protection?${asked.toString()}`);
 }
 
 async function ask<T>(port: AdminPort, path: string): Promise<T | undefined> {
