@@ -265,6 +265,10 @@ export class Agent {
       endpoints: async (service) => {
         return { node: settings.node, service, endpoints: await this.#workers.inspect(service) };
       },
+      protection: async (scopes, names) => {
+        const quotas = this.#quotas.states.filter(({ name }) => names.includes(name));
+        return { node: settings.node, ...(await this.#workers.inspectProtection(scopes)), quotas };
+      },
     });
     if (settings.metrics === undefined) return [admin];
     return [admin, new AdminServer({ name: "metrics", ...settings.metrics, ...common })];

@@ -10,7 +10,7 @@ import { checkDocuments } from "../routing/check-documents.ts";
 import { type Explanation, explainRequest } from "../routing/http/explain-request.ts";
 import { type AdminPort, portAtUrl } from "./explain/admin-port.ts";
 import { agentPort, controllerPort } from "./explain/cluster-ports.ts";
-import { readLiveEndpoints, readLiveWorld } from "./explain/live-world.ts";
+import { readLiveEndpoints, readLiveProtection, readLiveWorld } from "./explain/live-world.ts";
 import { type QuestionFlags, toQuestion } from "./explain/request-question.ts";
 import { type ClusterFlags, withCluster, withClusterFlags } from "./open-cluster.ts";
 import { readDocuments } from "./read-documents.ts";
@@ -90,8 +90,10 @@ export async function explainLive(port: AdminPort, { json = false, ...asked }: E
   const explanation = explainRequest({ contents: table, routes: table.routes }, question);
   const services = node === undefined ? [] : servicesOf(explanation);
   const live = (await Promise.all(services.map((service) => readLiveEndpoints(port, service)))).flat();
-  if (json) return toJson({ ...explanation, about, live, node });
-  return renderExplanation(explanation, { about, live, node });
+  const rule = node === undefined ? undefined : explanation.by?.rule;
+  const protection = rule === undefined ? undefined : await readLiveProtection(port, rule);
+  const facts = { about, live, node, ...(protection === undefined ? {} : { protection }) };
+  return json ? toJson({ ...explanation, ...facts }) : renderExplanation(explanation, facts);
 }
 
 /** Those that the request may go to. */

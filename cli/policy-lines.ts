@@ -14,12 +14,15 @@ import type {
   RouteRule,
   RouteTimeouts,
 } from "../protocol/route-table.ts";
+import type { LiveProtection } from "../protocol/live-state.ts";
 import type { OutlierSettings, ServiceEntry } from "../protocol/table.ts";
 import { describeCondition, describeSource } from "../routing/http/describe-match.ts";
+import { breakerNow, concurrencyNow, quotaNow, rateNow } from "./protection-now.ts";
 
 export type Line = readonly [label: string, text: string];
 
-export function ruleLines(rule: RouteRule): readonly Line[] {
+/** `now`: how that stands which protects the requests, at one agent. */
+export function ruleLines(rule: RouteRule, now?: LiveProtection): readonly Line[] {
   const { timeouts, retry, session, sizes, concurrency, breaker, fallback, hedging, collapsing } = rule;
   return [
     ...line("timeouts", timeouts, timeoutsText),
@@ -27,9 +30,14 @@ export function ruleLines(rule: RouteRule): readonly Line[] {
     ...line("session", session, ({ type, name }) => `kept by ${type} ${name}`),
     ...part("sizes", sizes, sizesText),
     ...part("concurrency", concurrency, concurrencyText),
+    ...present(concurrency, now, concurrencyNow),
     ...part("breaker", breaker, breakerText),
-    ...(rule.rateLimits ?? []).flatMap((each) => part("rate limit", each, rateText)),
-    ...(rule.quotas ?? []).flatMap((each) => part("quota", each, quotaText)),
+    ...present(breaker, now, breakerNow),
+    ...(rule.rateLimits ?? []).flatMap((each) => [
+      ...part("rate limit", each, rateText),
+      ...present(each, now, rateNow),
+    ]),
+    ...(rule.quotas ?? []).flatMap((each) => [...part("quota", each, quotaText), ...present(each, now, quotaNow)]),
     ...(rule.faults ?? []).flatMap((each) => part("fault", each, faultText)),
     ...part("fallback", fallback, fallbackText),
     ...part("hedging", hedging, hedgingText),
@@ -60,6 +68,14 @@ function line<T>(label: string, value: T | undefined, text: (value: T) => string
 
 function part<T extends PolicyPart>(label: string, value: T | undefined, text: (value: T) => string): readonly Line[] {
   return line(label, value, (given) => `${text(given)} (TrafficPolicy ${given.policy}, for ${given.scope})`);
+}
+
+function present<T extends PolicyPart>(
+  value: T | undefined,
+  now: LiveProtection | undefined,
+  text: (value: T, now: LiveProtection) => string,
+): readonly Line[] {
+  return value === undefined || now === undefined ? [] : [["", `now ${text(value, now)}`]];
 }
 
 function timeoutsText(timeouts: RouteTimeouts): string {
@@ -116,7 +132,8 @@ function fallbackText({ on, response, backend, lastGoodMs }: Fallback): string {
 }
 
 function hedgingText({ afterMs, attempts, budget }: Hedging): string {
-  const after = afterMs === undefined ? "the 95th percentile of the last answers" : ms(afterMs);
+  const after =
+    afterMs === undefined ? "the 95th percentile of the last answers, for 5 % of the requests" : ms(afterMs);
   return `${attempts} more after ${after}, at most ${budget.percent} % of the requests`;
 }
 

@@ -1,5 +1,5 @@
 /** `hawser explain` as text (pure): what was asked, which rule it is under, and what becomes of it. */
-import type { LiveEndpoint } from "../protocol/live-state.ts";
+import type { LiveEndpoint, LiveProtection } from "../protocol/live-state.ts";
 import type { HeaderChanges } from "../protocol/route-table.ts";
 import { describeMatch } from "../routing/http/describe-match.ts";
 import type { Explanation, ExplainedEndpoint, Outcome } from "../routing/http/explain-request.ts";
@@ -16,13 +16,15 @@ export interface LiveFacts {
   readonly live: readonly LiveEndpoint[];
   /** Of that agent. */
   readonly node: string | undefined;
+  /** Likewise: of what protects the rule's requests, where something does. */
+  readonly protection?: LiveProtection;
 }
 
 export function renderExplanation(explanation: Explanation, facts?: LiveFacts): string {
   const lines: Line[] = [...asked(explanation), ...inForce(explanation, facts), ...under(explanation)];
   const several = explanation.outcomes.length > 1;
   for (const outcome of explanation.outcomes) lines.push(...outcomeLines(outcome, several, facts?.live ?? []));
-  if (explanation.by !== undefined) lines.push(...ruleLines(explanation.by.rule));
+  if (explanation.by !== undefined) lines.push(...ruleLines(explanation.by.rule, facts?.protection));
   return lines.map(([label, text]) => `${label.padEnd(LABEL_WIDTH)}${text}`.trimEnd()).join("\n");
 }
 

@@ -2,6 +2,7 @@
 import path from "node:path";
 import { runCommand } from "../core/run-command.ts";
 import type { Lab } from "../lab/lab-client.ts";
+import type { LiveProtection } from "../protocol/live-state.ts";
 import type { HttpOutcome, HttpRequests } from "./pods/http-requests.ts";
 import {
   clientPod,
@@ -44,6 +45,13 @@ const story = await labStories([
   service({ name: "catalog", number: 121, selector: { app: "web-1" }, ports: [PORT] }),
   service({ name: "new", number: 122, selector: { group: "new" }, ports: [PORT] }),
   service({ name: "half", number: 123, selector: { group: "half" }, ports: [PORT] }),
+  service({ name: "gone", number: 124, selector: { app: "deaf" }, ports: [PORT] }),
+  trafficPolicy("gone", {
+    circuitBreaker: { minRequests: 2, openFor: "1m" },
+    rateLimits: [{ requests: 100, per: "1h" }],
+    concurrency: { maxRequests: 3 },
+    quota: { name: "gone", requests: 10_000 },
+  }),
 ]);
 
 story(
@@ -98,6 +106,27 @@ story("explain says of endpoints what the agent has found out about them", async
   const command = [process.execPath, CLI, "explain", "--url", "http://127.0.0.1:15000", ...asked];
   const there = await lab.exec("node-1", command);
   t.regex(there.stdout, /^in force {4}agent of node-1, table \d+$/m, there.stderr);
+});
+
+story("explain says of a live agent how breakers, limits and quotas stand", async (t, lab) => {
+  const asked = ["--from", "story/client", "--to", `http://gone:${PORT}/`];
+  const unused = await explain(lab, "node-1", asked);
+  t.is(unused.match(/^ +now unused: no request/gm)?.length, 4, unused);
+  const outcomes = await run(lab, "client", { url: `http://gone:${PORT}/`, requests: 5, loops: 1 });
+  t.deepEqual(
+    outcomes.map(({ headers }) => headers["hawser-reason"]),
+    ["no-endpoints", "no-endpoints", "circuit-open", "circuit-open", "circuit-open"],
+  );
+  const text = await explain(lab, "node-1", asked);
+  t.regex(text, /^breaker.*\n +now open after 100 % errors of 2 requests, \d+ s until one finds out$/m);
+  t.regex(text, /^concurrency.*\n +now 0 at once, 0 waiting$/m);
+  t.regex(text, /^rate limit.*\n +now 95 of 100 at once left$/m);
+  // Who asks no more gives its lease back after a second.
+  t.regex(text, /^quota.*\n +now (?:unused: no request of late|[\d.]+ for this agent, .*)$/m);
+  const { protection } = JSON.parse(await explain(lab, "node-1", [...asked, "--json"])) as {
+    readonly protection: LiveProtection;
+  };
+  t.like(protection, { node: "node-1", breakers: [{ state: "open", errors: 2 }], gates: [{ inside: 0 }] });
 });
 
 /** Those whose requests the new Service answers. */

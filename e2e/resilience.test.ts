@@ -137,7 +137,7 @@ story("hedging takes a slow endpoint out of the last percent, with few requests 
   t.is(figures.plain.more, 0);
   t.true(figures.plain.p99 >= LATE_MS);
   t.true(figures.fixed.p99 < LATE_MS && figures.fixed.more > 0 && figures.fixed.more <= 0.05 * requests);
-  t.true(figures.learnt.p99 < LATE_MS && figures.learnt.more > 0 && figures.learnt.more <= 0.1 * requests);
+  t.true(figures.learnt.p99 < LATE_MS && figures.learnt.more > 0 && figures.learnt.more <= 0.05 * requests);
   await mood(lab, WEB);
 });
 

@@ -8,6 +8,8 @@
  *   /config_dump  JSON: what this agent has in force, without secrets
  *   /endpoints?service=NAMESPACE/NAME
  *                 JSON: what its workers know of a Service's endpoints (protocol/live-state.ts)
+ *   /protection?scope=SCOPE&quota=NAME
+ *                 JSON: how breakers, limits and quotas stand (likewise)
  *
  * Reads only. While the port is taken (another agent of this node is leaving) it is tried again until it is free; the
  * agent does not wait for it.
@@ -18,7 +20,7 @@ import type { AddressInfo } from "node:net";
 import type { Clock, Timer } from "../../core/clock.ts";
 import { HawserError, describeError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import type { LiveEndpoints } from "../../protocol/live-state.ts";
+import type { LiveEndpoints, LiveProtection } from "../../protocol/live-state.ts";
 import { isLoopback } from "./is-loopback.ts";
 import { MAX_CONNECTIONS, PORT_RETRY_MS, REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { withoutSecrets } from "./without-secrets.ts";
@@ -39,6 +41,7 @@ export interface AdminServerOptions {
   readonly configDump?: () => unknown;
   /** Likewise. */
   readonly endpoints?: (service: string) => Promise<LiveEndpoints>;
+  readonly protection?: (scopes: readonly string[], quotas: readonly string[]) => Promise<LiveProtection>;
 }
 
 /** A status and a body; what throws is answered with 500. */
@@ -150,6 +153,8 @@ export class AdminServer {
         return this.#notFound();
       case "/endpoints":
         return await this.#endpoints(new URLSearchParams(query).get("service"));
+      case "/protection":
+        return await this.#protection(new URLSearchParams(query));
       default:
         return this.#notFound();
     }
@@ -163,8 +168,18 @@ export class AdminServer {
     return dumped(await this.#options.endpoints(service));
   }
 
+  async #protection(asked: URLSearchParams): Promise<Answer> {
+    if (this.#options.protection === undefined) return this.#notFound();
+    const scopes = asked.getAll("scope");
+    const quotas = asked.getAll("quota");
+    if (scopes.length + quotas.length === 0) {
+      return { status: 400, contentType: TEXT, body: "of what? /protection?scope=SCOPE&quota=NAME\n" };
+    }
+    return dumped(await this.#options.protection(scopes, quotas));
+  }
+
   #notFound(): Answer {
-    const more = this.#options.configDump === undefined ? "" : " /config_dump /endpoints";
+    const more = this.#options.configDump === undefined ? "" : " /config_dump /endpoints /protection";
     return { status: 404, contentType: TEXT, body: `try /livez /readyz /metrics${more}\n` };
   }
 }

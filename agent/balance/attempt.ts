@@ -4,7 +4,7 @@
  *   picked ---connected---> connected ---finished------------------> over
  *     |  \                       \                                    ^
  *     |   \------answered---------\--> answered --finished, broken--->|    requests only
- *     \-----failed, broken, finished (given up, no verdict)-----------/
+ *     \-----failed, broken, outrun, finished (given up, no verdict)---/
  *
  * Reports out of this order are ignored, so that racing timers and socket events need no guard at the dialer.
  */
@@ -25,6 +25,8 @@ export interface AnswerReport {
 export interface AttemptJudge {
   attemptConnected(endpoint: Endpoint, probe: boolean, latencyMs: number): void;
   attemptFailed(endpoint: Endpoint, probe: boolean): void;
+  /** Nothing has come, and whatever will takes longer than this. */
+  attemptOutrun(endpoint: Endpoint, waitedMs: number): void;
   /** Given up before there was a verdict, e.g. because the client left. */
   attemptAbandoned(endpoint: Endpoint, probe: boolean): void;
   attemptAnswered(endpoint: Endpoint, probe: boolean, answer: AnswerReport): void;
@@ -84,6 +86,15 @@ export class Attempt {
     const wasTold = this.#state === "answered" && !this.#isGood;
     this.#leave();
     if (!wasTold) this.#judge.attemptBroken(this.#endpoint, this.probe, detail);
+  }
+
+  /**
+   * Another endpoint has answered the same request, though it was asked later, and the answer of this one is not waited for any
+   * more: neither a success nor a failure, but it takes longer than `waitedMs`. The attempt is over.
+   */
+  outrun(waitedMs: number): void {
+    if (this.#state === "picked") this.#judge.attemptOutrun(this.#endpoint, waitedMs);
+    this.finished();
   }
 
   /** The connection or request is over, for whatever reason that does not speak against the endpoint. */

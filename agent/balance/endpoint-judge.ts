@@ -86,6 +86,14 @@ export class EndpointJudge implements AttemptJudge {
     this.#eject({ endpoint, cause: "connect-failures", detail: `${ejection.failures} connects failed in a row` });
   }
 
+  /** Else one whose tries are all outrun would look as fast as those of its answers that were not. */
+  attemptOutrun(endpoint: Endpoint, waitedMs: number): void {
+    endpoint.latency.observeAtLeast(waitedMs, this.#nowMs());
+    if (this.#detection === undefined) return;
+    this.#judgeIntervals();
+    this.#detection.took(endpoint, waitedMs);
+  }
+
   attemptAbandoned(endpoint: Endpoint, probe: boolean): void {
     if (!probe) return;
     endpoint.ejection.probeAbandoned(this.#nowMs());
@@ -116,7 +124,7 @@ export class EndpointJudge implements AttemptJudge {
     }
     if (this.#detection === undefined) return;
     this.#judgeIntervals();
-    this.#detection.answered(endpoint, latencyMs);
+    this.#detection.took(endpoint, latencyMs);
   }
 
   #erred(endpoint: Endpoint, probe: boolean, detail: string): void {
@@ -133,7 +141,7 @@ export class EndpointJudge implements AttemptJudge {
   }
 
   #judgeIntervals(): void {
-    for (const outlier of this.#detection?.judge(this.#endpoints.values(), this.#nowMs()) ?? []) {
+    for (const outlier of this.#detection?.judge(this.#endpoints, this.#nowMs()) ?? []) {
       if (this.#mayEjectOneMore()) this.#eject(outlier);
     }
   }

@@ -26,6 +26,13 @@ export class LatencyEstimate {
     this.#updatedMs = nowMs;
   }
 
+  /** It would have been more: nothing is known that speaks for less than what is assumed. */
+  observeAtLeast(latencyMs: number, nowMs: number): void {
+    if (latencyMs <= this.#averageMs * this.#keep(nowMs)) return;
+    this.#averageMs = latencyMs;
+    this.#updatedMs = nowMs;
+  }
+
   /** What one more connection would cost: latency times the queue it joins. 0 for one that is new and idle. */
   cost(inFlight: number, nowMs: number): number {
     if (this.#averageMs === 0) return inFlight === 0 ? 0 : UNKNOWN_LATENCY_MS * inFlight;

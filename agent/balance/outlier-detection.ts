@@ -33,8 +33,8 @@ export class OutlierDetection {
     this.settings = settings;
   }
 
-  /** A good answer has begun. */
-  answered(endpoint: Endpoint, latencyMs: number): void {
+  /** A good answer has begun; or it is not waited for any more, and would have taken longer. */
+  took(endpoint: Endpoint, latencyMs: number): void {
     if (this.settings.latency !== undefined && isServing(endpoint)) recordOf(endpoint).latencies.add(latencyMs);
   }
 
@@ -58,15 +58,15 @@ export class OutlierDetection {
   }
 
   /** Those that stand out in the intervals that have ended, the worst first. */
-  judge(endpoints: Iterable<Endpoint>, nowMs: number): readonly Outlier[] {
+  judge(endpoints: ReadonlyMap<string, Endpoint>, nowMs: number): readonly Outlier[] {
     const { successShare, latency } = this.settings;
     const outliers: Outlier[] = [];
     if (successShare !== undefined && nowMs >= this.#shareUntilMs) {
-      if (this.#shareUntilMs > 0) outliers.push(...byShare(endpoints, successShare));
+      if (this.#shareUntilMs > 0) outliers.push(...byShare(endpoints.values(), successShare));
       this.#shareUntilMs = nowMs + successShare.intervalMs;
     }
     if (latency !== undefined && nowMs >= this.#latencyUntilMs) {
-      if (this.#latencyUntilMs > 0) outliers.push(...byLatency(endpoints, latency));
+      if (this.#latencyUntilMs > 0) outliers.push(...byLatency(endpoints.values(), latency));
       this.#latencyUntilMs = nowMs + latency.intervalMs;
     }
     return outliers;

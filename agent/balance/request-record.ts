@@ -7,7 +7,7 @@ export class RequestRecord {
   /** Of the interval of the success share. */
   good = 0;
   bad = 0;
-  /** Of the interval of the latency: of good answers only, as errors are fast. */
+  /** Of the interval of the latency: of good answers, as errors are fast, and of those that were outrun. */
   readonly latencies = new LatencyHistogram();
 
   clear(): void {

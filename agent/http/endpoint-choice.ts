@@ -128,6 +128,12 @@ export class EndpointChoice {
     this.#attempt = undefined;
   }
 
+  /** Another endpoint has answered, though it was asked later. */
+  outrun(): void {
+    this.#attempt?.outrun(this.#elapsedMs);
+    this.#attempt = undefined;
+  }
+
   /** The try goes on without this: who calls it says when it is over. */
   handOver(): () => void {
     const attempt = this.#attempt;

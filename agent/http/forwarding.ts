@@ -80,12 +80,13 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
     this.#upstream?.resume();
   }
 
-  drop(): void {
+  drop(isOutrun = false): void {
     this.#timer?.cancel();
     const upstream = this.#upstream;
     this.#upstream = undefined;
     this.#isSending = false;
-    this.#choice.letGo();
+    if (isOutrun) this.#choice.outrun();
+    else this.#choice.letGo();
     upstream?.cancel();
   }
 

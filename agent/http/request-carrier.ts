@@ -21,8 +21,8 @@ export interface RequestCarrier {
   requestEnd(trailers: Fields | undefined): void;
   pauseAnswer(): void;
   resumeAnswer(): void;
-  /** Gives the request up, in whatever state it is. No callback follows. */
-  drop(): void;
+  /** Gives the request up, in whatever state it is. No callback follows. `isOutrun`: a try that began later is answered. */
+  drop(isOutrun?: boolean): void;
   /** After a 101, from within `onAnswer`: the connection is the caller's. */
   handOver(): UpgradedConnection | undefined;
 }

@@ -10,6 +10,7 @@
  */
 import type { Clock, Timer } from "../../core/clock.ts";
 import type { QuotaLease, QuotaLeaseMessage, QuotaReportMessage, QuotaUsage } from "../../protocol/channel.ts";
+import type { LiveQuota } from "../../protocol/live-state.ts";
 import {
   baseShare,
   burstOf,
@@ -43,16 +44,8 @@ export interface QuotaMetrics {
   limitHit(name: "quotasPerReport"): void;
 }
 
-/** Why an agent is entitled to what it is. */
-export type QuotaStanding = "asking" | "leased" | "alone";
-
-/** For /config_dump and metrics. */
-export interface QuotaState extends QuotaTerms {
-  readonly name: string;
-  readonly standing: QuotaStanding;
-  /** In requests per `perMs`, its part of the reserve included. */
-  readonly share: number;
-}
+/** For people and metrics. */
+export type QuotaState = LiveQuota;
 
 interface Held {
   terms: QuotaTerms;
@@ -93,11 +86,13 @@ export class AgentQuotas {
   }
 
   get states(): readonly QuotaState[] {
+    const nowMs = this.#options.clock.monotonicMs();
     return [...this.#held].map(([name, held]) => ({
       name,
       ...held.terms,
       standing: held.lease !== undefined ? "leased" : held.isAlone ? "alone" : "asking",
       share: this.#entitled(held) + baseShare(held.terms.requests, this.#options.nodes()),
+      ...(held.lease === undefined ? {} : { leaseEndsInMs: Math.round(held.lease.untilMs - nowMs) }),
     }));
   }
 

@@ -122,6 +122,11 @@ export class DataWorker {
       case "inspect":
         this.#post({ kind: "inspected", id: message.id, endpoints: this.#balancers.read(message.service) });
         return;
+      case "inspect-protection": {
+        const protection = this.#http.protection.read(message.scopes);
+        this.#post({ kind: "protection-inspected", id: message.id, protection });
+        return;
+      }
     }
   }
 

@@ -5,6 +5,7 @@
 import type { LogLevel } from "../../core/log.ts";
 import type { TableDelta, TableSnapshot } from "../../protocol/table.ts";
 import type { EndpointReading } from "../balance/endpoint-reading.ts";
+import type { ProtectionReading } from "../http/protect/protection-reading.ts";
 import type { WorkerQuotaRate, WorkerQuotaUsage } from "../quota/quota-messages.ts";
 import type { MetricsBatch } from "../telemetry/metrics-batch.ts";
 import type { EngineName } from "../tunnel/engine-name.ts";
@@ -47,7 +48,9 @@ export type ToWorker =
   | { readonly kind: "quota-rates"; readonly rates: readonly WorkerQuotaRate[] }
   | ({ readonly kind: "drain" } & DrainOrder)
   /** Answered by `inspected` with the same id. */
-  | { readonly kind: "inspect"; readonly id: number; readonly service: string };
+  | { readonly kind: "inspect"; readonly id: number; readonly service: string }
+  /** Answered by `protection-inspected` with the same id. */
+  | { readonly kind: "inspect-protection"; readonly id: number; readonly scopes: readonly string[] };
 
 export type FromWorker =
   | { readonly kind: "listening" }
@@ -57,4 +60,5 @@ export type FromWorker =
   | { readonly kind: "quota-usage"; readonly usage: readonly WorkerQuotaUsage[] }
   /** `aborted`: connections that were still there at the deadline. */
   | { readonly kind: "drained"; readonly aborted: number }
-  | { readonly kind: "inspected"; readonly id: number; readonly endpoints: readonly EndpointReading[] };
+  | { readonly kind: "inspected"; readonly id: number; readonly endpoints: readonly EndpointReading[] }
+  | { readonly kind: "protection-inspected"; readonly id: number; readonly protection: ProtectionReading };

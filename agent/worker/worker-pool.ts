@@ -5,10 +5,11 @@
 import type { Worker } from "node:worker_threads";
 import type { Clock } from "../../core/clock.ts";
 import { describeError, HawserError } from "../../core/errors.ts";
-import type { LiveEndpoint } from "../../protocol/live-state.ts";
+import type { LiveEndpoint, WorkerProtection } from "../../protocol/live-state.ts";
 import type { TableSnapshot } from "../../protocol/table.ts";
 import type { TimedLog } from "../../core/pino-log.ts";
 import { timers } from "../limits.ts";
+import type { ProtectionReading } from "../http/protect/protection-reading.ts";
 import type { WorkerQuotaUsage } from "../quota/quota-messages.ts";
 import { threadEntry } from "../thread-entry.ts";
 import { relayToPino, unpackLogBatch } from "../telemetry/log-relay.ts";
@@ -42,12 +43,14 @@ export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #slots: Slot[];
   readonly #inquiries: Inquiries<readonly LiveEndpoint[]>;
+  readonly #protectionInquiries: Inquiries<WorkerProtection>;
   #started = false;
   #stopping = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
     this.#inquiries = new Inquiries(options.clock);
+    this.#protectionInquiries = new Inquiries(options.clock);
     this.#slots = Array.from({ length: options.count }, (_, index) => ({
       index,
       worker: undefined,
@@ -85,15 +88,30 @@ export class WorkerPool {
 
   /** What the workers know of a Service's endpoints; of one that does not answer in time nothing. */
   async inspect(service: string): Promise<readonly LiveEndpoint[]> {
-    const answers = await this.#inquiries.ask(
+    const answers = await this.#ask(this.#inquiries, (id) => ({ kind: "inspect", id, service }));
+    return answers.flat();
+  }
+
+  /** How that stands which protects requests of these scopes; likewise. */
+  async inspectProtection(scopes: readonly string[]): Promise<WorkerProtection> {
+    const ask = (id: number): ToWorker => ({ kind: "inspect-protection", id, scopes });
+    const answers = await this.#ask(this.#protectionInquiries, ask);
+    return {
+      breakers: answers.flatMap(({ breakers }) => breakers),
+      gates: answers.flatMap(({ gates }) => gates),
+      rates: answers.flatMap(({ rates }) => rates),
+    };
+  }
+
+  async #ask<T>(inquiries: Inquiries<T>, question: (id: number) => ToWorker): Promise<readonly T[]> {
+    return await inquiries.ask(
       this.#slots.map(({ index }) => index),
       (index, id) => {
         const worker = this.#slots[index]?.worker;
-        if (worker !== undefined) post(worker, { kind: "inspect", id, service });
+        if (worker !== undefined) post(worker, question(id));
         return worker !== undefined;
       },
     );
-    return answers.flat();
   }
 
   #startOne(slot: Slot): Promise<void> {
@@ -141,6 +159,9 @@ export class WorkerPool {
         this.#inquiries.answer(message.id, slot.index, endpoints);
         return;
       }
+      case "protection-inspected":
+        this.#protectionInquiries.answer(message.id, slot.index, ofWorker(slot.index, message.protection));
+        return;
     }
   }
 
@@ -152,6 +173,7 @@ export class WorkerPool {
     slot.listening = false;
     slot.drained?.(0);
     this.#inquiries.forget(slot.index);
+    this.#protectionInquiries.forget(slot.index);
     metrics.forgetWorker(slot.index);
     onDied(slot.index);
     if (this.#stopping) return;
@@ -175,6 +197,14 @@ export class WorkerPool {
       post(worker, { kind: "drain", ...order });
     });
   }
+}
+
+function ofWorker(worker: number, { breakers, gates, rates }: ProtectionReading): WorkerProtection {
+  return {
+    breakers: breakers.map((each) => ({ worker, ...each })),
+    gates: gates.map((each) => ({ worker, ...each })),
+    rates: rates.map((each) => ({ worker, ...each })),
+  };
 }
 
 function post(worker: Worker, message: ToWorker): void {

@@ -1,6 +1,7 @@
 /** The table that an agent or a controller has in force, and what an agent knows of endpoints, from their admin ports. */
 import { HawserError } from "../../core/errors.ts";
-import type { LiveEndpoint, LiveEndpoints } from "../../protocol/live-state.ts";
+import type { LiveEndpoint, LiveEndpoints, LiveProtection } from "../../protocol/live-state.ts";
+import type { RouteRule } from "../../protocol/route-table.ts";
 import type { TableSnapshot } from "../../protocol/table.ts";
 import { parseSnapshot } from "../../routing/validate-messages.ts";
 import type { AdminPort } from "./admin-port.ts";
@@ -29,11 +30,25 @@ export async function readLiveWorld(port: AdminPort): Promise<LiveWorld> {
 
 /** Of one Service; none of an agent that is older than this question. */
 export async function readLiveEndpoints(port: AdminPort, service: string): Promise<readonly LiveEndpoint[]> {
+  const answer = await ask<LiveEndpoints>(port, `/endpoints?service=${encodeURIComponent(service)}`);
+  return answer?.endpoints ?? [];
+}
+
+/** How that stands which protects a rule's requests. Undefined: nothing does, or the agent is older than this question. */
+export async function readLiveProtection(port: AdminPort, rule: RouteRule): Promise<LiveProtection | undefined> {
+  const { breaker, concurrency, rateLimits = [], quotas = [] } = rule;
+  const parts = [breaker, concurrency, ...rateLimits].filter((part) => part !== undefined);
+  const asked = new URLSearchParams();
+  for (const scope of new Set(parts.map((part) => part.scope))) asked.append("scope", scope);
+  for (const { name } of quotas) asked.append("quota", name);
+  return asked.size === 0 ? undefined : await ask<LiveProtection>(port, `/protection?${asked.toString()}`);
+}
+
+async function ask<T>(port: AdminPort, path: string): Promise<T | undefined> {
   try {
-    const answer = (await port.get(`/endpoints?service=${encodeURIComponent(service)}`)) as LiveEndpoints;
-    return answer.endpoints;
+    return (await port.get(path)) as T;
   } catch (error) {
-    if (error instanceof HawserError && error.message.includes("HTTP status 404")) return [];
+    if (error instanceof HawserError && error.message.includes("HTTP status 404")) return undefined;
     throw error;
   }
 }

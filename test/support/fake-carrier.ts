@@ -15,7 +15,7 @@ import { testTable, testWorkload } from "./test-tables.ts";
 export class FakeCarrier implements RequestCarrier {
   readonly options: CarrierOptions;
   heldBytes = 0;
-  /** In order: `start`, `body abc`, `end`, `pause`, `resume`, `drop`. */
+  /** In order: `start`, `body abc`, `end`, `pause`, `resume`, `drop` or `outrun`. */
   readonly calls: string[] = [];
 
   constructor(options: CarrierOptions) {
@@ -27,7 +27,7 @@ export class FakeCarrier implements RequestCarrier {
   }
 
   get isDropped(): boolean {
-    return this.calls.includes("drop");
+    return this.calls.includes("drop") || this.calls.includes("outrun");
   }
 
   start(): void {
@@ -50,8 +50,8 @@ export class FakeCarrier implements RequestCarrier {
     this.calls.push("resume");
   }
 
-  drop(): void {
-    this.calls.push("drop");
+  drop(isOutrun = false): void {
+    this.calls.push(isOutrun ? "outrun" : "drop");
   }
 
   handOver(): undefined {

@@ -8,6 +8,7 @@
  * for good: after another openMs, as many again are let through.
  */
 import type { Clock } from "../../../core/clock.ts";
+import type { LiveBreaker } from "../../../protocol/live-state.ts";
 import { OutcomeWindow } from "./outcome-window.ts";
 
 export interface BreakerSettings {
@@ -74,6 +75,8 @@ export class CircuitBreaker {
   #sinceMs = 0;
   #probesLeft = 0;
   #probesGood = 0;
+  /** What opened it, until it closes. */
+  #opening: { readonly requests: number; readonly errors: number } | undefined;
 
   constructor(clock: Clock, settings: BreakerSettings, onTransition: (transition: CircuitTransition) => void) {
     this.#clock = clock;
@@ -85,6 +88,15 @@ export class CircuitBreaker {
   /** Open until the next one asks, even when it is time. */
   get state(): CircuitState {
     return this.#state;
+  }
+
+  /** For a person who asks. */
+  read(): Omit<LiveBreaker, "worker" | "scope"> {
+    this.#window.forgetOld(this.#clock.monotonicMs());
+    const { requests, errors } = this.#opening ?? this.#window;
+    const reading = { state: this.#state, requests, errors, closedForMs: Math.round(this.closedForMs) };
+    if (this.#state !== "half-open") return reading;
+    return { ...reading, probes: { good: this.#probesGood, wanted: this.#settings.halfOpenRequests } };
   }
 
   /** How long to stay away; 0: one more may go now. */
@@ -154,6 +166,8 @@ export class CircuitBreaker {
   #become(state: CircuitState): void {
     const opened = this.#state === "closed" ? this.#window : { requests: 0, errors: 0 };
     const { requests, errors } = opened;
+    if (state === "closed") this.#opening = undefined;
+    else this.#opening ??= { requests, errors };
     this.#state = state;
     this.#epoch += 1;
     this.#sinceMs = this.#clock.monotonicMs();

@@ -10,6 +10,7 @@
  * Nobody overtakes: while one waits, those that come wait too.
  */
 import type { Clock, Timer } from "../../../core/clock.ts";
+import type { LiveGate } from "../../../protocol/live-state.ts";
 import { WaitingLine, WaitingPlace } from "./waiting-line.ts";
 
 export interface GateSettings {
@@ -70,6 +71,12 @@ export class ConcurrencyGate {
 
   get waiting(): number {
     return this.#line.size;
+  }
+
+  /** For a person who asks. */
+  read(): Omit<LiveGate, "worker" | "scope"> {
+    const { maxRequests, maxWaiting } = this.#settings;
+    return { inside: this.#inside, maxRequests, waiting: this.#line.size, maxWaiting };
   }
 
   /** Undefined: it is full, and so is the line. */

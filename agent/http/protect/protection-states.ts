@@ -13,6 +13,7 @@ import type {
   RouteEntry,
   RouteRule,
 } from "../../../protocol/route-table.ts";
+import type { ProtectionReading } from "./protection-reading.ts";
 import type { CircuitReading } from "../../telemetry/metrics-batch.ts";
 import { CircuitBreaker, type CircuitTransition } from "./circuit-breaker.ts";
 import { ConcurrencyGate } from "./concurrency-gate.ts";
@@ -97,6 +98,16 @@ export class ProtectionStates {
     }));
   }
 
+  /** Of these scopes, as they are now. */
+  read(scopes: ReadonlySet<string>): ProtectionReading {
+    const nowMs = this.#options.clock.monotonicMs();
+    return {
+      breakers: readingsOf(this.#breakers, scopes, (breaker) => breaker.read()),
+      gates: readingsOf(this.#gates, scopes, (gate) => gate.read()),
+      rates: readingsOf(this.#rates, scopes, (rate, limit) => ({ limit, ...rate.read(nowMs) })),
+    };
+  }
+
   guardsOf(rule: RouteRule): RuleGuards {
     const known = this.#guards.get(rule);
     if (known !== undefined) return known;
@@ -152,6 +163,16 @@ export class ProtectionStates {
       log.info(facts, "Circuit is half open: some requests find out whether it is better");
     else log.info(facts, "Circuit closed: requests are let through");
   }
+}
+
+function readingsOf<P extends PolicyPart, S, R>(
+  states: ScopedStates<P, S>,
+  scopes: ReadonlySet<string>,
+  read: (state: S, part: P) => R,
+): (R & { readonly scope: string })[] {
+  return [...states.all()]
+    .filter(({ part }) => scopes.has(part.scope))
+    .map(({ part, state }) => ({ scope: part.scope, ...read(state, part) }));
 }
 
 function partsOf(routes: Iterable<RouteEntry>): Parts {

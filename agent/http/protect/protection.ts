@@ -17,6 +17,7 @@ import type { RequestHead } from "../request-head.ts";
 import { askRates } from "./ask-rates.ts";
 import { type DrawnFaults, drawFaults } from "./draw-faults.ts";
 import { ProtectedRequest } from "./protected-request.ts";
+import type { ProtectionReading } from "./protection-reading.ts";
 import { ProtectionStates } from "./protection-states.ts";
 import { fieldsTooLarge, type ProtectionRefusal, quotaUsedUp, rateLimited, requestTooLarge } from "./refusals.ts";
 import { isProtected, type RuleGuards } from "./rule-guards.ts";
@@ -82,6 +83,11 @@ export class Protection implements AdmissionGate {
     if (table !== undefined) this.#follow(table);
     metrics.gauges.waitingRequests = this.#states.waiting;
     metrics.circuits = this.#states.circuits();
+  }
+
+  /** Of these scopes, for a person who asks. */
+  read(scopes: readonly string[]): ProtectionReading {
+    return this.#states.read(new Set(scopes));
   }
 
   #follow(table: TableState): void {

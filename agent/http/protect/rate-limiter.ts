@@ -7,6 +7,7 @@
  * nothing.
  */
 import { hash } from "node:crypto";
+import type { LiveRate } from "../../../protocol/live-state.ts";
 import { LONGEST_KEPT_VALUE, protectLimits } from "./limits.ts";
 
 export interface RateSettings {
@@ -44,6 +45,16 @@ export class RateLimiter {
     return this.#byValue?.size ?? 0;
   }
 
+  /** For a person who asks: of values there may be ten thousand, which takes a millisecond. */
+  read(nowMs: number): Omit<LiveRate, "worker" | "scope" | "limit"> {
+    const { burst } = this.#settings;
+    const reading = { left: this.#left(this.#shared, nowMs), burst };
+    if (this.#byValue === undefined) return reading;
+    let fewestLeft = burst;
+    for (const bucket of this.#byValue.values()) fewestLeft = Math.min(fewestLeft, this.#left(bucket, nowMs));
+    return { ...reading, values: { count: this.#byValue.size, fewestLeft } };
+  }
+
   /** How long until one more of this value would be admitted; 0: now. Nothing is charged. */
   waitMs(nowMs: number, value: string | undefined): number {
     const fullMs = this.#find(value)?.fullMs ?? 0;
@@ -64,6 +75,11 @@ export class RateLimiter {
 
   get #intervalMs(): number {
     return this.#settings.perMs / this.#settings.requests;
+  }
+
+  #left({ fullMs }: Bucket, nowMs: number): number {
+    const { burst } = this.#settings;
+    return Math.max(0, burst - Math.max(0, fullMs - nowMs) / this.#intervalMs);
   }
 
   #find(value: string | undefined): Bucket | undefined {

@@ -47,6 +47,8 @@ class HedgedRequest implements RequestCarrier {
   #winner: HedgeTry | undefined;
   #failure: { readonly reason: FailureReason; readonly detail: string } | undefined;
   #hedges = 0;
+  /** Times that it was late, and no further try was earned. */
+  #unearned = 0;
   #isLate = false;
   #startedMs = 0;
   #timer: Timer | undefined;
@@ -65,6 +67,7 @@ class HedgedRequest implements RequestCarrier {
   start(): void {
     const { plane, plan } = this.options;
     this.#startedMs = plane.clock.monotonicMs();
+    plane.hedges.requested(this.#hedging);
     // The tries below count it when there are retries: once is enough.
     if (plan.rule?.retry === undefined) plane.budgets.requested(plan.target.service, this.#hedging.budget);
     this.#wait();
@@ -111,7 +114,9 @@ class HedgedRequest implements RequestCarrier {
     }
     this.#timer?.cancel();
     this.#winner = by;
-    for (const other of this.#tries.splice(0)) if (other !== by) other.carrier.drop();
+    // In the order of their beginning: who began before the winner takes longer for sure, who began later perhaps not.
+    const winner = this.#tries.indexOf(by);
+    for (const [index, other] of this.#tries.splice(0).entries()) if (other !== by) other.carrier.drop(index < winner);
     this.#tries.push(by);
     const { plane, report } = this.options;
     plane.hedges.observe(this.#hedging, plane.clock.monotonicMs() - this.#startedMs);
@@ -138,15 +143,26 @@ class HedgedRequest implements RequestCarrier {
   #wait(): void {
     const { plane } = this.options;
     const delayMs = plane.hedges.delayMs(this.#hedging);
-    if (delayMs !== undefined) this.#timer = plane.clock.after(delayMs, () => this.#late());
+    // Twice as long each time that it was in vain: many may wait for a server that hangs.
+    if (delayMs !== undefined) this.#timer = plane.clock.after(delayMs * 2 ** this.#unearned, () => this.#late());
   }
 
   #late(): void {
     this.#isLate = !this.#replay.isEnded;
-    if (this.#isLate || !this.#replay.isComplete || !this.#mayHedge()) return;
+    if (this.#isLate || !this.#replay.isComplete) return;
+    const { plane } = this.options;
+    if (!plane.hedges.mayHedge(this.#hedging)) {
+      if (this.#unearned === 0) plane.metrics.limitHit("hedge-share");
+      this.#wait();
+      this.#unearned += 1;
+      return;
+    }
+    if (!this.#takeFromBudget()) return;
+    plane.hedges.hedged(this.#hedging);
+    this.#unearned = 0;
     this.#hedges += 1;
     if (this.#hedges < this.#hedging.attempts) this.#wait();
-    this.options.plane.metrics.hedge("sent");
+    plane.metrics.hedge("sent");
     const hedge = this.#add();
     hedge.carrier.start();
     for (const content of this.#replay.chunks) hedge.carrier.requestBody(content);
@@ -154,7 +170,7 @@ class HedgedRequest implements RequestCarrier {
   }
 
   /** Takes it out of the budget that retries come from. */
-  #mayHedge(): boolean {
+  #takeFromBudget(): boolean {
     const { plane, plan } = this.options;
     if (plane.budgets.retry(plan.target.service, this.#hedging.budget)) return true;
     plane.metrics.limitHit("retry-budget");

@@ -25,12 +25,20 @@ const seen = (worker: number, more: Partial<LiveEndpoint> = {}): LiveEndpoint =>
   ...more,
 });
 
-function agent(endpoints: readonly LiveEndpoint[], dump: object = { node: "node-1", table: TABLE }): AdminPort {
+function agent(
+  endpoints: readonly LiveEndpoint[],
+  dump: object = { node: "node-1", table: TABLE },
+  protection: object = {},
+): AdminPort {
   return {
     name: "agent of node-1",
     get: (path) => {
       if (path === "/config_dump") return Promise.resolve(dump);
-      const service = new URL(path, "http://x").searchParams.get("service");
+      const { pathname, searchParams } = new URL(path, "http://x");
+      if (pathname === "/protection") {
+        return Promise.resolve({ node: "node-1", breakers: [], gates: [], rates: [], quotas: [], ...protection });
+      }
+      const service = searchParams.get("service");
       return Promise.resolve({ node: "node-1", service, endpoints });
     },
   };
@@ -60,6 +68,57 @@ test("what an endpoint has asked for, and what it has of its weight, is told", a
   t.regex(text, /catalog-1 .*, weight 100; asked for a pause, 2 s more; now weight 30; 4 in flight$/m);
 });
 
+const SCOPE = "Service shop/catalog";
+const [BY_IDENTITY, OF_ALL] = routes.find(({ service }) => service === "shop/catalog")?.rules[0]?.rateLimits ?? [];
+
+async function presentOf(protection: object): Promise<readonly string[]> {
+  const text = await explainLive(agent([], undefined, protection), FLAGS);
+  return [...text.matchAll(/^ +now (.*)$/gm)].map(([, now]) => now ?? "");
+}
+
+test("how breakers, limits and quotas stand is told, of all workers together", async (t) => {
+  t.deepEqual(await presentOf({}), [
+    ...Array.from({ length: 4 }, () => "unused: no request has met it"),
+    "unused: no request of late",
+  ]);
+  const closed = { worker: 0, scope: SCOPE, state: "closed", requests: 30, errors: 1, closedForMs: 0 };
+  const gate = { worker: 0, scope: SCOPE, inside: 50, maxRequests: 50, waiting: 3, maxWaiting: 25 };
+  const protection = {
+    breakers: [closed, { ...closed, worker: 1, requests: 10, errors: 0 }],
+    gates: [gate, { ...gate, worker: 1, inside: 2, waiting: 0 }, { ...gate, scope: "Service shop/cart" }],
+    rates: [
+      { worker: 0, scope: SCOPE, limit: OF_ALL, left: 249.96, burst: 250 },
+      { worker: 1, scope: SCOPE, limit: OF_ALL, left: 0, burst: 250 },
+      { worker: 0, scope: SCOPE, limit: BY_IDENTITY, left: 10, burst: 10, values: { count: 2, fewestLeft: 0.5 } },
+      { worker: 1, scope: SCOPE, limit: BY_IDENTITY, left: 10, burst: 10 },
+    ],
+    quotas: [{ name: "all", requests: 500, perMs: 1_000, standing: "leased", share: 120.04, leaseEndsInMs: 1_400 }],
+  };
+  t.deepEqual(await presentOf(protection), [
+    "52 at once, 3 waiting",
+    "closed, 2.5 % errors of 40 requests",
+    "2 values told apart, the busiest has 0.5 left; without a value 20 of 20 at once left",
+    "250 of 500 at once left",
+    "120 for this agent, leased for 2 s more unless renewed",
+  ]);
+  const json = await explainLive(agent([], undefined, protection), { ...FLAGS, json: true });
+  t.deepEqual((JSON.parse(json) as { protection: object }).protection, { node: "node-1", ...protection });
+});
+
+test("of a breaker that is not closed it is told what opened it, and when a request finds out", async (t) => {
+  const open = { worker: 0, scope: SCOPE, state: "open", requests: 20, errors: 12, closedForMs: 3_200 };
+  const breakerNow = async (...breakers: readonly object[]) => (await presentOf({ breakers }))[1];
+  t.is(await breakerNow(open), "open after 60 % errors of 20 requests, 4 s until one finds out");
+  const due = { ...open, closedForMs: 0 };
+  t.is(await breakerNow(due), "open after 60 % errors of 20 requests, the next request finds out");
+  const probes = { good: 1, wanted: 3 };
+  t.is(
+    await breakerNow({ ...due, state: "half-open", probes }, { ...open, worker: 1, state: "closed", errors: 0 }),
+    "half-open in 1 of 2 workers after 60 % errors of 20 requests, 1 of 3 good so far, the next request finds out; " +
+      "closed in 1 of 2 workers, 0 % errors of 20 requests",
+  );
+});
+
 test("a caller of another node is told of, as its agent may see endpoints otherwise", async (t) => {
   const text = await explainLive(agent([], { node: "node-2", table: TABLE }), FLAGS);
   t.regex(text, /^in force {4}agent of node-2, table 7; the caller is on node-1/m);
@@ -69,7 +128,7 @@ test("a controller has the table, and knows nothing of endpoints", async (t) => 
   const controller: AdminPort = { name: "controller c-1", get: () => Promise.resolve(TABLE) };
   t.regex(await explainLive(controller, FLAGS), /^in force {4}controller c-1, table 7$/m);
   const json = JSON.parse(await explainLive(controller, { ...FLAGS, json: true })) as object;
-  t.like(json, { about: "controller c-1, table 7", live: [], by: { kind: "HTTPRoute" } });
+  t.like(json, { about: "controller c-1, table 7", live: [], by: { kind: "HTTPRoute" }, protection: undefined });
 });
 
 test("without a table, without an answer, and with one that is none, explain says so", async (t) => {

@@ -4,6 +4,7 @@ import test from "ava";
 import { AdminServer } from "../../../../agent/admin/admin-server.ts";
 import type { AdminServerOptions } from "../../../../agent/admin/admin-server.ts";
 import { PORT_RETRY_MS } from "../../../../agent/admin/limits.ts";
+import type { LiveProtection } from "../../../../protocol/live-state.ts";
 import { CollectingLog } from "../../../support/collecting-log.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 
@@ -68,6 +69,22 @@ test("the admin port tells what is known of one Service's endpoints", async (t) 
   older.start();
   t.is((await get(`${await listening(older)}/endpoints?service=a/b`)).status, 404);
   await older.close();
+});
+
+test("the admin port tells how breakers, limits and quotas stand", async (t) => {
+  const rate = { worker: 0, scope: "Service a/b", left: 1, burst: 2 } as LiveProtection["rates"][number];
+  const { server } = setUp({
+    protection: (scopes, quotas) => {
+      t.deepEqual([scopes, quotas], [["Service a/b", "HTTPRoute a/c"], ["all"]]);
+      return Promise.resolve({ node: "node-1", breakers: [], gates: [], rates: [rate], quotas: [] });
+    },
+  });
+  server.start();
+  const url = await listening(server);
+  const told = await get(`${url}/protection?scope=Service+a%2Fb&scope=HTTPRoute+a/c&quota=all`);
+  t.deepEqual(JSON.parse(told.body), { node: "node-1", breakers: [], gates: [], rates: [rate], quotas: [] });
+  t.is((await get(`${url}/protection`)).status, 400);
+  await server.close();
 });
 
 test("readiness is 503 with what is pending, then 200", async (t) => {

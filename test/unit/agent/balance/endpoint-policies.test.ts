@@ -241,6 +241,30 @@ test("an endpoint that is several times slower than its siblings is ejected, and
   t.is(events.at(-1), `${A} returned`);
 });
 
+test("an endpoint whose tries are outrun is slow, and neither good nor bad", (t) => {
+  const { run, pick, events, clock } = setUp(three, outlier({ latency: LATENCY, successShare: SHARE }));
+  run(30);
+  clock.advance(LATENCY.intervalMs);
+  for (let round = 0; round < 45; round += 1) {
+    const attempt = pick();
+    if (attempt.candidate.key === A) attempt.outrun(200);
+    else conclude(attempt, { status: 200 });
+  }
+  clock.advance(LATENCY.intervalMs);
+  run(3);
+  t.is(events.length, 1);
+  t.regex(events[0] ?? "", /pod-0:8080 ejected latency/);
+  clock.advance(EJECTION.baseEjectionMs);
+  const probe = pick();
+  t.true(probe.probe);
+  probe.outrun(1);
+  t.true(
+    [pick(), pick(), pick()].some((next) => next.probe),
+    "an outrun probe proves nothing, and another one goes",
+  );
+  t.is(events.length, 1);
+});
+
 test("latency is compared only among those with enough answers, and not of one alone", (t) => {
   const { run, events, clock } = setUp(candidatesWithWeights([100, 100]), outlier({ latency: LATENCY }));
   run(18, { [A]: { status: 200, latencyMs: 900 } });

@@ -22,6 +22,17 @@ test("a latency that is not refreshed fades", (t) => {
   t.true(estimate.cost(0, 30_000) < 6);
 });
 
+test("a time that was not waited to its end can only speak against it", (t) => {
+  const estimate = new LatencyEstimate();
+  estimate.observe(100, 0);
+  estimate.observeAtLeast(40, 1_000);
+  t.true(estimate.cost(0, 1_000) > 90);
+  estimate.observeAtLeast(40, 30_000);
+  t.is(estimate.cost(0, 30_000), 40, "when less is left of what was known");
+  estimate.observeAtLeast(200, 30_000);
+  t.is(estimate.cost(0, 30_000), 200);
+});
+
 test("connections under way make the next one dearer", (t) => {
   const estimate = new LatencyEstimate();
   estimate.observe(10, 0);

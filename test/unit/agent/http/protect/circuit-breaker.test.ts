@@ -65,6 +65,8 @@ test("after its time some are let through, and when all are good it closes", (t)
   request("bad", 10);
   clock.advance(4_999);
   t.is(breaker.enter(), undefined);
+  const opened = { requests: 10, errors: 10 };
+  t.deepEqual(breaker.read(), { state: "open", ...opened, closedForMs: 1 });
   t.is(breaker.closedForMs, 1);
   clock.advance(1);
   const probes = [breaker.enter(), breaker.enter(), breaker.enter()];
@@ -73,10 +75,15 @@ test("after its time some are let through, and when all are good it closes", (t)
   probes[0]?.good();
   probes[1]?.good();
   t.is(breaker.enter(), undefined, "nor in all");
+  const soFar = { good: 2, wanted: 3 };
+  t.deepEqual(breaker.read(), { state: "half-open", ...opened, closedForMs: 5_000, probes: soFar });
   probes[2]?.good();
   t.is(breaker.state, "closed");
   request("bad", 9);
   t.deepEqual(states, ["open 10/10", "half-open", "closed"], "and it begins anew");
+  t.deepEqual(breaker.read(), { state: "closed", requests: 9, errors: 9, closedForMs: 0 });
+  clock.advance(SETTINGS.windowMs);
+  t.like(breaker.read(), { requests: 0, errors: 0 }, "what is old is not told");
 });
 
 test("one bad probe opens it again, for as long", (t) => {

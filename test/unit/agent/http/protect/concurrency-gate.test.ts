@@ -25,7 +25,7 @@ test("so many go in at once, so many wait, all others are turned away", (t) => {
     places.map((place) => place?.isInside),
     [true, true, false, false, undefined],
   );
-  t.deepEqual([gate.inside, gate.waiting], [2, 2]);
+  t.deepEqual(gate.read(), { inside: 2, maxRequests: 2, waiting: 2, maxWaiting: 2 });
   t.deepEqual(told, [], "nobody is called from within enter");
 });
 

@@ -345,6 +345,19 @@ test("rules of one scope share, and a table that keeps the part keeps its state"
   t.is(ask({ rateLimits: [{ ...RATE, scope: "HTTPRoute shop/r" }] }).verdict, undefined);
 });
 
+test("how things stand is told of the scopes that were asked for", (t) => {
+  const { ask, protection } = setUp();
+  const scope = "HTTPRoute shop/r";
+  admission(ask({ concurrency: CONCURRENCY, breaker: { ...BREAKER, scope }, rateLimits: [RATE] }).verdict);
+  t.deepEqual(protection.read([OF_SERVICE.scope]), {
+    breakers: [],
+    gates: [{ scope: OF_SERVICE.scope, inside: 1, maxRequests: 1, waiting: 0, maxWaiting: 1 }],
+    rates: [{ scope: OF_SERVICE.scope, limit: RATE, left: 0, burst: 1 }],
+  });
+  t.like(protection.read([scope]), { breakers: [{ scope, state: "closed" }], gates: [], rates: [] });
+  t.deepEqual(protection.read(["Service shop/other"]), { breakers: [], gates: [], rates: [] });
+});
+
 test("a table with other numbers changes them for what is there, also without a request", (t) => {
   const { ask, protection } = setUp();
   admission(ask({ concurrency: CONCURRENCY }).verdict);

@@ -47,6 +47,17 @@ test("each value has a bucket, and those without one share one", (t) => {
   t.is(rate.values, 3);
 });
 
+test("what is left is told, of all and of the busiest value", (t) => {
+  const { rate } = limiter(10, 1_000, 5);
+  t.deepEqual(rate.read(0), { left: 5, burst: 5 });
+  t.is(admitted(rate, 0, 4), 4);
+  t.deepEqual(rate.read(0), { left: 1, burst: 5 });
+  t.deepEqual(rate.read(150), { left: 2.5, burst: 5 });
+  t.is(admitted(rate, 200, 2, "ann") + admitted(rate, 200, 5, "bob"), 7);
+  t.deepEqual(rate.read(200), { left: 3, burst: 5, values: { count: 2, fewestLeft: 0 } });
+  t.deepEqual(rate.read(9_000), { left: 5, burst: 5, values: { count: 2, fewestLeft: 5 } });
+});
+
 test("long values are told apart, and not kept", (t) => {
   const { rate } = limiter(1, 1_000, 1);
   const long = "x".repeat(60_000);
