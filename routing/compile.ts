@@ -111,7 +111,8 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
   const parts = [...pods.values()];
   const workloads = parts.map((part) => part.entry).filter((entry) => entry !== undefined);
   const endpoints: EndpointEntry[] = [...parts.flatMap((part) => part.endpoints), ...slices.compileAll()];
-  const { entries: routes } = compileRoutes(routeInput(unique), problems);
+  const { entries: routes, problems: ofRoutes } = compileRoutes(routeInput(unique));
+  problems.list.push(...ofRoutes);
   const contents: TableContents = {
     mesh,
     nodes: sortBy(nodes, (node) => node.name),
