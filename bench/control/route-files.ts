@@ -9,7 +9,9 @@ export function routeText(route: number, weight: number): string {
   const service = serviceName(route);
   const other = serviceName(route + 1);
   const kind = isGrpc(route) ? "GRPCRoute" : "HTTPRoute";
-  const match = isGrpc(route) ? `method: { service: bench.Service${route} }` : "path: { type: PathPrefix, value: /api }";
+  const match = isGrpc(route)
+    ? `method: { service: bench.Service${route} }`
+    : "path: { type: PathPrefix, value: /api }";
   return `apiVersion: gateway.networking.k8s.io/v1
 kind: ${kind}
 metadata: { name: ${routeName(route)}, namespace: bench }

@@ -39,7 +39,10 @@ export function routedCluster(): RoutedCluster {
       ["one route", change(routes, (route, value) => routeText(route, 10 + value))],
       ["one policy of a route", change(routePolicies, (n, value) => routePolicyText(withPolicy[n] ?? 0, value))],
       ["one policy of a Service", change(servicePolicies, (n, value) => servicePolicyText(POLICIES.first + n, value))],
-      ["one Service", change(services, (service, value) => serviceText(service).replace("8080", `8080, appProtocol: bench-${value}`))],
+      [
+        "one Service",
+        change(services, (service, value) => serviceText(service).replace("8080", `8080, appProtocol: bench-${value}`)),
+      ],
     ]),
   };
 }

@@ -85,7 +85,12 @@ export class RouteCompiler {
     const parents = attachRoutes(routes, services);
     const resolver = new BackendResolver({ services: this.#services, subsets: this.#subsets, grants: input.grants });
     this.#policies.replace({ policies: inOrder(input.policies), routes, resolver }, problems);
-    const parts = this.#compileParts(parents, { resolver, requestMatches: this.#requestMatches }, input.grants, problems);
+    const parts = this.#compileParts(
+      parents,
+      { resolver, requestMatches: this.#requestMatches },
+      input.grants,
+      problems,
+    );
     for (const parent of parents) reportParent(parent, services, problems);
     const ofRoutes = this.#compileEntries(parents, parts, problems);
     for (const entry of ofRoutes) reportBytes(entry, this.#policies.ofServices.get(entry.service), problems);
