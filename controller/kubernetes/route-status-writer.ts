@@ -16,7 +16,6 @@ import { Reflector } from "../../kubernetes/reflector.ts";
 import type { RequestMatchDocument, ServiceDocument, SubsetDocument } from "../../protocol/documents/document.ts";
 import type { RouteStatus } from "../../protocol/route-status.ts";
 import type { RouteKind } from "../../protocol/route-table.ts";
-import { CompileProblems } from "../../routing/compile-problems.ts";
 import { compileRoutes, routeInput } from "../../routing/http/compile-routes.ts";
 import { limits } from "./limits.ts";
 import { reduceRoute, type Route } from "./route-objects.ts";
@@ -155,7 +154,7 @@ function statusesOf(
   referenced: readonly ReferencedDocument[],
 ): ReadonlyMap<string, RouteStatus> {
   const documents = routes.map(({ document }) => document).filter((document) => document !== undefined);
-  const { statuses } = compileRoutes(routeInput([...documents, ...referenced]), new CompileProblems());
+  const { statuses } = compileRoutes(routeInput([...documents, ...referenced]));
   return new Map(statuses.map((status) => [nameOf(status), status]));
 }
 
