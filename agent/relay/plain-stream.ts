@@ -37,6 +37,10 @@ export class PlainStream implements TunnelStream {
     return this.#socket.write(chunk);
   }
 
+  writeLent(chunk: Buffer): boolean {
+    return this.#socket.write(Buffer.from(chunk));
+  }
+
   end(): void {
     resetWhenClosed(this.#socket, false);
     this.#socket.end();

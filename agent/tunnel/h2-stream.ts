@@ -51,6 +51,10 @@ export class H2Stream implements TunnelStream {
     return this.#stream.write(chunk);
   }
 
+  writeLent(chunk: Buffer): boolean {
+    return this.write(Buffer.from(chunk));
+  }
+
   end(): void {
     this.#ended = true;
     this.#stream.end();

@@ -28,6 +28,10 @@ export class FakeStream implements TunnelStream {
     return this.queuedBytes < this.highWaterMark;
   }
 
+  writeLent(chunk: Buffer): boolean {
+    return this.write(Buffer.from(chunk));
+  }
+
   end(): void {
     this.calls.push("end");
   }
