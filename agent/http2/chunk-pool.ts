@@ -7,8 +7,8 @@
 const CHUNK_BYTES = 64 * 1024;
 /** Less is copied into a buffer of its size, so that little data does not hold much memory. */
 const LEAST_BYTES = 16 * 1024;
-/** What is kept for the next ones, 512 KiB: what two streams have waiting. */
-const KEPT_CHUNKS = 8;
+/** What is kept for the next ones, 1 MiB: what 16 streams have waiting. */
+const KEPT_CHUNKS = 16;
 
 export class ChunkPool {
   #free: ArrayBufferLike[] = [];

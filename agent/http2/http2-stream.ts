@@ -20,6 +20,9 @@ import type { Sender } from "./send-scheduler.ts";
 /** Less is copied: a buffer of its own in each write costs more. */
 const SLICED_BYTES = 4_096;
 
+/** So much of what was only lent waits before its source is to stop: less is cheaper copied than stopped. */
+const COPIED_BYTES = 32 * 1024;
+
 /** What a stream needs of its connection. */
 export interface StreamLink {
   readonly bounds: Http2Bounds;
@@ -149,13 +152,21 @@ export abstract class Http2Stream implements Sender {
     if (this.#isDead || this.#isFinished) return true;
     const canFrame = this.#queue.bytes === 0 && length <= this.#sendWindowBytes && length > 0;
     const out = canFrame ? this.link.roomFor(length) : undefined;
-    if (out === undefined) return this.write(this.link.copies.copy(chunk));
+    if (out === undefined) return this.#writeCopy(chunk);
     this.link.onMoved(length);
     out.frameHeader(length, FrameType.data, 0, this.id);
     out.raw(chunk);
     this.#sendWindowBytes -= length;
     this.link.onFramed(length);
     return true;
+  }
+
+  /** What cannot leave at once stays where it came from: better there than in copies here. */
+  #writeCopy(chunk: Buffer): boolean {
+    const hasRoom = this.write(this.link.copies.copy(chunk));
+    if (this.#queue.bytes < COPIED_BYTES) return hasRoom;
+    this.#drainWanted = true;
+    return false;
   }
 
   /** END_STREAM after everything written. */

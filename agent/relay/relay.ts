@@ -189,7 +189,7 @@ export class Relay implements StreamHandler {
     this.#count(chunk.length, this.#podIsSource);
     const stream = this.#stream;
     if (stream === undefined) return;
-    if (!stream.writeLent(chunk) && stream.queuedBytes > limits.streamBufferBytes) this.#socket.pause();
+    if (!stream.writeLent(chunk)) this.#socket.pause();
   }
 
   #podSpeaks(chunk: Buffer): boolean {

@@ -37,7 +37,7 @@ export interface StreamHandler {
 export interface TunnelStream {
   /** Takes the buffer. False: wait for `onDrain` before the next one (the buffer was taken all the same). */
   write(chunk: Buffer): boolean;
-  /** As `write`, but the buffer is the caller's again. */
+  /** The buffer is the caller's again. False: what it comes from is to stop until `onDrain` (the bytes were taken all the same). */
   writeLent(chunk: Buffer): boolean;
   /** END_STREAM after everything written. */
   end(): void;

@@ -6,6 +6,7 @@
  * is reset, which would put an END_STREAM on the wire before the RST_STREAM. Both are undone here.
  */
 import { constants, type Http2Stream } from "node:http2";
+import { limits } from "../limits.ts";
 import type { StreamHandler, TunnelStream } from "./engine.ts";
 import type { LoadMeter } from "./load-meter.ts";
 
@@ -52,7 +53,7 @@ export class H2Stream implements TunnelStream {
   }
 
   writeLent(chunk: Buffer): boolean {
-    return this.write(Buffer.from(chunk));
+    return this.write(Buffer.from(chunk)) || this.queuedBytes <= limits.streamBufferBytes;
   }
 
   end(): void {

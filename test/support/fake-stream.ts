@@ -1,4 +1,5 @@
 /** A tunnel's stream that a test plays the far end of: remembers what it was told, and says what the test wants. */
+import { limits } from "../../agent/limits.ts";
 import type {
   ClientTunnel,
   ConnectRequest,
@@ -29,7 +30,7 @@ export class FakeStream implements TunnelStream {
   }
 
   writeLent(chunk: Buffer): boolean {
-    return this.write(Buffer.from(chunk));
+    return this.write(chunk) || this.queuedBytes <= limits.streamBufferBytes;
   }
 
   end(): void {
