@@ -2,6 +2,8 @@
  * Bytes that wait, in the buffers they came in. Many small buffers are joined as they pile up, so that a queue of single
  * bytes costs a few times its bytes and not thousands of times.
  */
+import type { ChunkPool } from "./chunk-pool.ts";
+
 const MERGE_COUNT = 64;
 /** Fewer bytes than this in that many buffers are worth a copy. */
 const MERGE_BYTES = 32 * 1024;
@@ -17,6 +19,13 @@ export class ByteQueue {
   /** Chunks before this index stay as they are. */
   #merged = 0;
   #unmergedBytes = 0;
+
+  readonly #pool: ChunkPool | undefined;
+
+  /** `pool`: gets back what was moved. */
+  constructor(pool?: ChunkPool) {
+    this.#pool = pool;
+  }
 
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);
@@ -59,8 +68,10 @@ export class ByteQueue {
       else chunk.copy(target, position, this.#offset, end);
       position += length;
       left -= length;
-      if (end === chunk.length) this.#dropHead();
-      else this.#offset = end;
+      if (end === chunk.length) {
+        this.#pool?.giveBack(chunk);
+        this.#dropHead();
+      } else this.#offset = end;
     }
     this.bytes -= count;
   }

@@ -9,6 +9,7 @@
  * up nobody else, until all unread data together is too much. What ends the connection is thrown as Http2Error while frames are read, and leaves with GOAWAY.
  */
 import type { Clock } from "../../core/clock.ts";
+import { ChunkPool } from "./chunk-pool.ts";
 import { FloodGuard } from "./flood-guard.ts";
 import type { FrameBuffer } from "./frame-buffer.ts";
 import { DEFAULT_FRAME_BYTES, DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "./frame-format.ts";
@@ -39,6 +40,7 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
   readonly bounds: Http2Bounds;
   protected readonly isServer: boolean;
   readonly encoder: HpackEncoder;
+  readonly copies = new ChunkPool();
   protected readonly flood: FloodGuard;
   protected readonly streams = new StreamTable<Stream>();
   protected readonly writer: TurnWriter;
@@ -115,6 +117,7 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
 
   ping(): void {
     this.writer.trim();
+    this.copies.trim();
     this.writer.out.ping(PING_PAYLOAD, false);
     // A timer's turn has nothing to gather.
     this.writer.flush();
@@ -179,6 +182,17 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
   onQueued(stream: Http2Stream, bytes: number): void {
     this.#scheduler.add(stream);
     if (this.#scheduler.windowBytes > 0) this.writer.queued(bytes);
+  }
+
+  roomFor(bytes: number): FrameBuffer | undefined {
+    const { out } = this.writer;
+    return this.#scheduler.takesAtOnce(out, bytes) ? out : undefined;
+  }
+
+  onFramed(bytes: number): void {
+    this.#scheduler.windowBytes -= bytes;
+    this.flood.dataSent(1);
+    this.writer.queued(bytes);
   }
 
   onQueueChanged(change: number): void {

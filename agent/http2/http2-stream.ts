@@ -10,6 +10,7 @@
  * A stream of a client may wait without an identifier while the peer takes no more.
  */
 import { ByteQueue } from "./byte-queue.ts";
+import type { ChunkPool } from "./chunk-pool.ts";
 import { type FrameBuffer, writeFrameHeader } from "./frame-buffer.ts";
 import { Flag, FRAME_HEADER_BYTES, FrameType, MAX_WINDOW_BYTES } from "./frame-format.ts";
 import type { Http2Bounds } from "./http2-bounds.ts";
@@ -19,14 +20,21 @@ import type { Sender } from "./send-scheduler.ts";
 /** Less is copied: a buffer of its own in each write costs more. */
 const SLICED_BYTES = 4_096;
 
+/** So much of what was only lent waits before its source is to stop: less is cheaper copied than stopped. */
+const COPIED_BYTES = 32 * 1024;
+
 /** What a stream needs of its connection. */
 export interface StreamLink {
   readonly bounds: Http2Bounds;
+  readonly copies: ChunkPool;
   /** Bytes that wait on all streams. */
   readonly queuedBytes: number;
   /** Where to write frames that are sent with the turn. */
   control(): FrameBuffer;
   sendReset(streamId: number, code: number): void;
+  /** Where a DATA frame of so many bytes may be written right now; `onFramed` follows. Undefined: it has to wait its turn. */
+  roomFor(bytes: number): FrameBuffer | undefined;
+  onFramed(bytes: number): void;
   /** The stream has data, `bytes` of it new; sends it when the windows allow. */
   onQueued(stream: Http2Stream, bytes: number): void;
   /** What waits on the stream has changed. */
@@ -53,7 +61,7 @@ export abstract class Http2Stream implements Sender {
   nextSender: Sender | undefined;
   isScheduled = false;
   protected readonly link: StreamLink;
-  readonly #queue = new ByteQueue();
+  readonly #queue: ByteQueue;
   readonly #receiveWindow: ReceiveWindow;
   #unread: ByteQueue | undefined;
   #sendWindowBytes = 0;
@@ -70,6 +78,7 @@ export abstract class Http2Stream implements Sender {
 
   protected constructor(link: StreamLink) {
     this.link = link;
+    this.#queue = new ByteQueue(link.copies);
     this.#receiveWindow = new ReceiveWindow(link.bounds.streamWindowBytes);
   }
 
@@ -77,11 +86,16 @@ export abstract class Http2Stream implements Sender {
 
   /** What came may be given on. */
   protected abstract readonly isReadable: boolean;
-  protected abstract giveData(chunk: Buffer): void;
+  /** `isLent`: valid until this returns. */
+  protected abstract giveData(chunk: Buffer, isLent: boolean): void;
   protected abstract giveEnd(): void;
   protected abstract giveDrain(): void;
   /** `byPeer`: it said so. */
   protected abstract giveReset(code: number, reason: string, byPeer: boolean): void;
+  /** What the connection reads is valid until it was looked at. */
+  protected get isLent(): boolean {
+    return false;
+  }
   /** The message ends with trailers: the last DATA frame does not end the stream. */
   protected get endsWithTrailers(): boolean {
     return false;
@@ -128,6 +142,29 @@ export abstract class Http2Stream implements Sender {
     if (this.#queue.bytes < bounds.queueHighBytes && link.queuedBytes < bounds.queuedBytes) return true;
     // Everything may have left at once: then there would be no frame that tells of room.
     if (this.#queue.bytes === 0) return true;
+    this.#drainWanted = true;
+    return false;
+  }
+
+  /** As `write`, but the buffer is the caller's again: it goes into a frame at once, or is copied. */
+  writeLent(chunk: Buffer): boolean {
+    const { length } = chunk;
+    if (this.#isDead || this.#isFinished) return true;
+    const canFrame = this.#queue.bytes === 0 && length <= this.#sendWindowBytes && length > 0;
+    const out = canFrame ? this.link.roomFor(length) : undefined;
+    if (out === undefined) return this.#writeCopy(chunk);
+    this.link.onMoved(length);
+    out.frameHeader(length, FrameType.data, 0, this.id);
+    out.raw(chunk);
+    this.#sendWindowBytes -= length;
+    this.link.onFramed(length);
+    return true;
+  }
+
+  /** What cannot leave at once stays where it came from: better there than in copies here. */
+  #writeCopy(chunk: Buffer): boolean {
+    const hasRoom = this.write(this.link.copies.copy(chunk));
+    if (this.#queue.bytes < COPIED_BYTES) return hasRoom;
     this.#drainWanted = true;
     return false;
   }
@@ -255,11 +292,12 @@ export abstract class Http2Stream implements Sender {
     const slice = length === chunk.length ? chunk : chunk.subarray(from, to);
     if (this.isReadable && !this.#isPaused && this.unreadBytes === 0) {
       this.#consumed(length);
-      this.giveData(slice);
+      this.giveData(slice, this.isLent);
       return;
     }
     this.#unread ??= new ByteQueue();
-    this.#unread.pushSlice(slice);
+    if (this.isLent) this.#unread.push(Buffer.from(slice));
+    else this.#unread.pushSlice(slice);
     this.link.onUnread(length);
   }
 
@@ -320,7 +358,7 @@ export abstract class Http2Stream implements Sender {
       const chunk = unread.shift(unread.headBytes);
       this.link.onUnread(-chunk.length);
       this.#consumed(chunk.length);
-      this.giveData(chunk);
+      this.giveData(chunk, false);
     }
     if (this.#peerEnded && !this.#isDead && this.unreadBytes === 0) this.#tellEnd();
   }

@@ -46,6 +46,12 @@ export class SendScheduler {
     return this.#head !== undefined && this.windowBytes > 0;
   }
 
+  /** Nobody waits, so that a frame of so many bytes need not. Half of a flush is left to those who come later and take turns. */
+  takesAtOnce(out: FrameBuffer, bytes: number): boolean {
+    if (this.#head !== undefined || bytes > this.windowBytes || bytes > this.#frameBytes) return false;
+    return out.length + out.sliceBytes + FRAME_HEADER_BYTES + bytes <= this.#bounds.flushBytes / 2;
+  }
+
   add(sender: Sender): void {
     if (sender.isScheduled) return;
     sender.isScheduled = true;

@@ -3,6 +3,7 @@
  * node, or (permissive mode) on a node without an agent. "Answers 200" when it is connected.
  */
 import type { Socket } from "node:net";
+import { limits } from "../limits.ts";
 import { resetSocket, resetWhenClosed } from "../sockets/reset-socket.ts";
 import { ErrorCode, type StreamHandler, type TunnelStream } from "../tunnel/engine.ts";
 
@@ -35,6 +36,10 @@ export class PlainStream implements TunnelStream {
 
   write(chunk: Buffer): boolean {
     return this.#socket.write(chunk);
+  }
+
+  writeLent(chunk: Buffer): boolean {
+    return this.#socket.write(Buffer.from(chunk)) || this.queuedBytes <= limits.streamBufferBytes;
   }
 
   end(): void {

@@ -14,6 +14,7 @@
  */
 import type { Socket } from "node:net";
 import { limits, timers } from "../limits.ts";
+import { readIntoShared } from "../sockets/read-into-shared.ts";
 import { resetSocket, resetWhenClosed } from "../sockets/reset-socket.ts";
 import { ErrorCode, type StreamHandler, type TunnelStream } from "../tunnel/engine.ts";
 import { EarlyData } from "./early-data.ts";
@@ -60,6 +61,7 @@ export interface RelayOptions {
 }
 
 export class Relay implements StreamHandler {
+  readonly returnsData = true;
   sentBytes = 0;
   receivedBytes = 0;
   readonly #options: RelayOptions;
@@ -129,6 +131,7 @@ export class Relay implements StreamHandler {
     this.#counters = counters;
     this.#early?.release();
     this.#early = undefined;
+    this.#lendReads();
     this.#socket.resume();
   }
 
@@ -181,16 +184,33 @@ export class Relay implements StreamHandler {
     if (!stream.write(chunk) && stream.queuedBytes > limits.streamBufferBytes) this.#socket.pause();
   }
 
+  /** The chunk is valid until this returns. */
+  #podDataLent(chunk: Buffer): void {
+    this.#count(chunk.length, this.#podIsSource);
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    if (!stream.writeLent(chunk)) this.#socket.pause();
+  }
+
   #podSpeaks(chunk: Buffer): boolean {
     const firstSpeaker = this.#firstSpeaker;
     this.#firstSpeaker = undefined;
-    return firstSpeaker?.onPod(chunk) === true;
+    if (firstSpeaker?.onPod(chunk) === true) return true;
+    this.#lendReads();
+    return false;
   }
 
   #farSpeaks(): void {
     const firstSpeaker = this.#firstSpeaker;
     this.#firstSpeaker = undefined;
     firstSpeaker?.onFar();
+    this.#lendReads();
+  }
+
+  /** Once nobody can take the socket or keep what is read. */
+  #lendReads(): void {
+    if (!this.isEstablished || this.#firstSpeaker !== undefined || this.#closed) return;
+    readIntoShared(this.#socket, (chunk) => this.#podDataLent(chunk));
   }
 
   #podEnd(): void {
@@ -226,7 +246,7 @@ export class Relay implements StreamHandler {
   onData(chunk: Buffer): void {
     if (this.#firstSpeaker !== undefined) this.#farSpeaks();
     this.#count(chunk.length, !this.#podIsSource);
-    if (this.#options.writes.write(this.#socket, chunk)) return;
+    this.#options.writes.writeLent(this.#socket, chunk);
     if (this.#streamPaused || this.#socket.writableLength <= limits.socketBufferBytes) return;
     this.#streamPaused = true;
     this.#stream?.pause();
@@ -235,6 +255,7 @@ export class Relay implements StreamHandler {
   onEnd(): void {
     this.#firstSpeaker = undefined;
     this.#streamEnded = true;
+    this.#options.writes.flush();
     resetWhenClosed(this.#socket, false);
     this.#socket.end();
   }

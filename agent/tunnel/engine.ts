@@ -23,7 +23,8 @@ export const ErrorCode = {
 export interface StreamHandler {
   /** Client side only, once: the answer to CONNECT. */
   onResponse(status: number, reason: string | undefined): void;
-  /** The buffer belongs to the receiver. */
+  /** The receiver is through with a buffer when `onData` returns. Absent: the buffer belongs to it. */
+  readonly returnsData?: boolean;
   onData(chunk: Buffer): void;
   /** The peer ended its direction in order; ours may go on. */
   onEnd(): void;
@@ -36,6 +37,8 @@ export interface StreamHandler {
 export interface TunnelStream {
   /** Takes the buffer. False: wait for `onDrain` before the next one (the buffer was taken all the same). */
   write(chunk: Buffer): boolean;
+  /** The buffer is the caller's again. False: what it comes from is to stop until `onDrain` (the bytes were taken all the same). */
+  writeLent(chunk: Buffer): boolean;
   /** END_STREAM after everything written. */
   end(): void;
   /** RST_STREAM at once; unsent data is dropped. No callback follows. */

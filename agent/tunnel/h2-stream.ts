@@ -6,6 +6,7 @@
  * is reset, which would put an END_STREAM on the wire before the RST_STREAM. Both are undone here.
  */
 import { constants, type Http2Stream } from "node:http2";
+import { limits } from "../limits.ts";
 import type { StreamHandler, TunnelStream } from "./engine.ts";
 import type { LoadMeter } from "./load-meter.ts";
 
@@ -49,6 +50,10 @@ export class H2Stream implements TunnelStream {
   write(chunk: Buffer): boolean {
     this.#load.add(chunk.length);
     return this.#stream.write(chunk);
+  }
+
+  writeLent(chunk: Buffer): boolean {
+    return this.write(Buffer.from(chunk)) || this.queuedBytes <= limits.streamBufferBytes;
   }
 
   end(): void {

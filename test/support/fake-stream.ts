@@ -1,4 +1,5 @@
 /** A tunnel's stream that a test plays the far end of: remembers what it was told, and says what the test wants. */
+import { limits } from "../../agent/limits.ts";
 import type {
   ClientTunnel,
   ConnectRequest,
@@ -26,6 +27,10 @@ export class FakeStream implements TunnelStream {
     this.written.push(Buffer.from(chunk));
     if (this.highWaterMark !== Number.POSITIVE_INFINITY) this.queuedBytes += chunk.length;
     return this.queuedBytes < this.highWaterMark;
+  }
+
+  writeLent(chunk: Buffer): boolean {
+    return this.write(chunk) || this.queuedBytes <= limits.streamBufferBytes;
   }
 
   end(): void {

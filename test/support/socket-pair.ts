@@ -43,6 +43,10 @@ export class PodProbe {
     socket.resume();
   }
 
+  get received(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
   get text(): string {
     return Buffer.concat(this.#chunks).toString();
   }

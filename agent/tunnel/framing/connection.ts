@@ -10,6 +10,7 @@ import type { HeaderField } from "../../http2/hpack-static-table.ts";
 import { Http2Connection } from "../../http2/http2-connection.ts";
 import type { Http2Error } from "../../http2/http2-error.ts";
 import type { Http2Stream } from "../../http2/http2-stream.ts";
+import { readIntoShared } from "../../sockets/read-into-shared.ts";
 import type { FrameTarget } from "../../http2/turn-writer.ts";
 import { type ConnectRequest, ErrorCode, type StreamHandler, type TunnelStream } from "../engine.ts";
 import { LoadMeter } from "../load-meter.ts";
@@ -53,7 +54,9 @@ export class Connection extends Http2Connection<FramingStream> {
 
   start(): void {
     this.sayHello();
-    this.#socket.on("data", (chunk: Buffer) => this.receive(chunk));
+    const receive = (chunk: Buffer): void => this.receive(chunk);
+    readIntoShared(this.#socket, receive);
+    this.#socket.on("data", receive);
   }
 
   get openStreams(): number {

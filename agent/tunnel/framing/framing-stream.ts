@@ -72,8 +72,15 @@ export class FramingStream extends Http2Stream implements TunnelStream {
     return this.#isAnswered;
   }
 
-  protected giveData(chunk: Buffer): void {
-    this.#handler?.onData(chunk);
+  /** The connection reads into the same buffer again. */
+  protected override get isLent(): boolean {
+    return true;
+  }
+
+  protected giveData(chunk: Buffer, isLent: boolean): void {
+    const handler = this.#handler;
+    if (handler === undefined) return;
+    handler.onData(isLent && handler.returnsData !== true ? Buffer.from(chunk) : chunk);
   }
 
   protected giveEnd(): void {

@@ -272,9 +272,12 @@ test("stops the stream while the pod does not read, and goes on when it does", a
   const { agent, pod, stream, relay } = await setUpEstablished();
   pod.pause();
   let written = 0;
+  // The relay has to be through with a chunk when `onData` returns.
+  const lent = Buffer.alloc(50_000);
   await eventually("it stops the stream", () => {
     for (let count = 0; count < 20 && !stream.calls.includes("pause"); count += 1) {
-      stream.handler.onData(Buffer.alloc(50_000));
+      stream.handler.onData(lent.fill(1 + (written % 251)));
+      lent.fill(0);
       written += 50_000;
     }
     return stream.calls.includes("pause");
@@ -285,6 +288,7 @@ test("stops the stream while the pod does not read, and goes on when it does", a
   await eventually("it resumes the stream", () => stream.calls.includes("resume"));
   t.deepEqual(stream.calls, ["pause", "resume"]);
   await eventually("all of it", () => probe.bytes === written);
+  t.true(probe.received.every((byte, at) => byte === 1 + ((at - (at % 50_000)) % 251)));
   t.is(relay.heldBytes, 0);
   pod.destroy();
 });

@@ -71,6 +71,31 @@ test("what is written in one turn leaves as one frame of each stream, with its e
 
 // Flow control.
 
+test("what is only lent leaves in order with what is taken; its source is stopped, and told to go on", async (t) => {
+  const peer = RawPeer.greeted("server", frame(4, 0, 0, setting(5, 65_536)));
+  peer.send(connectFrame(1));
+  const { stream } = await eventually("the request", () => peer.requests[0]);
+  const probe = new StreamProbe();
+  stream.accept({}, probe);
+  const lent = Buffer.alloc(40_000);
+  const put: Buffer[] = [];
+  const goesOn = [1, 2, 3].map((value) => {
+    put.push(Buffer.from(lent.fill(value)), Buffer.from([10 + value]));
+    const result = stream.writeLent(lent);
+    lent.fill(0);
+    stream.write(Buffer.from([10 + value]));
+    return result;
+  });
+  // The window takes the first one and the most of the second.
+  t.deepEqual(goesOn, [true, true, false]);
+  await eventually("the window is used up", () => peer.dataOf(1).length === 65_535);
+  peer.send(frame(8, 0, 0, uint32(1_000_000)), frame(8, 0, 1, uint32(1_000_000)));
+  await eventually("all of it", () => peer.dataOf(1).length === 120_003);
+  t.true(peer.dataOf(1).equals(Buffer.concat(put)));
+  await eventually("it may go on", () => probe.drains > 0);
+  t.true(stream.writeLent(lent));
+});
+
 test("sends no more than the stream's window, and follows its changes", async (t) => {
   const peer = RawPeer.greeted("server", frame(4, 0, 0, setting(4, 10)));
   peer.send(connectFrame(1));
