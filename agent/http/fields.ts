@@ -9,6 +9,9 @@ export class FieldError extends HawserError<"bad-field"> {}
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
+/** Colon, space, CR and LF. */
+const FIELD_EXTRA_BYTES = 4;
+
 /** Looks at each field, once and in order. */
 export interface FieldFilter {
   keeps(key: string, value: string): boolean;
@@ -56,6 +59,15 @@ export class Fields {
       joined = joined === undefined ? value : `${joined}${key === "cookie" ? "; " : ", "}${value}`;
     }
     return joined;
+  }
+
+  /** As HTTP/1.1 writes them, whatever they came in. */
+  get writtenBytes(): number {
+    let bytes = 0;
+    for (let index = 0; index < this.names.length; index += 1) {
+      bytes += (this.names[index] as string).length + (this.values[index] as string).length + FIELD_EXTRA_BYTES;
+    }
+    return bytes;
   }
 
   has(key: string): boolean {

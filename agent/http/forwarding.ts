@@ -15,6 +15,7 @@ import { limits } from "../limits.ts";
 import { EndpointChoice } from "./endpoint-choice.ts";
 import type { Fields } from "./fields.ts";
 import { withTimeLeft } from "./grpc/deadline.ts";
+import { httpLimits } from "./limits.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";
 import type { CarrierOptions, RequestCarrier, UpgradedConnection } from "./request-carrier.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -22,6 +23,9 @@ import type { ResponseHead } from "./response-head.ts";
 import { isIdempotent, retriesAnswer, retriesFailure, retryDelayMs } from "./retry-rules.ts";
 import { isUndelivered, UpstreamFailure } from "./upstream/upstream-failure.ts";
 import type { UpstreamRequest, UpstreamUser } from "./upstream/upstream-request.ts";
+
+/** One without fields, about. */
+const INTERIM_BYTES = 32;
 
 export class Forwarding implements RequestCarrier, UpstreamUser {
   readonly #options: CarrierOptions;
@@ -35,6 +39,8 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
   /** The head is on its way to the present endpoint, and the body follows as it comes. */
   #isSending = false;
   #isAnswering = false;
+  /** Of all interim answers. */
+  #interimBytes = 0;
   /** Of a try, or of the wait before one. */
   #timer: Timer | undefined;
 
@@ -132,7 +138,9 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
   }
 
   onInterim(head: ResponseHead): void {
-    this.#options.owner.onInterim(head);
+    this.#interimBytes += INTERIM_BYTES + head.fields.writtenBytes;
+    if (this.#interimBytes <= httpLimits.interimBytes) this.#options.owner.onInterim(head);
+    else this.#tooManyInterim();
   }
 
   onHead(response: ResponseHead): void {
@@ -252,6 +260,13 @@ export class Forwarding implements RequestCarrier, UpstreamUser {
     this.#retries += 1;
     this.#mayRepeat = true;
     this.#timer = plane.clock.after(delayMs, () => this.#try(false));
+  }
+
+  #tooManyInterim(): void {
+    this.#options.plane.metrics.limitHit("interimBytes");
+    this.#upstream?.cancel();
+    const detail = `the server sends more than ${httpLimits.interimBytes} bytes of interim answers`;
+    this.onFailed(new UpstreamFailure("bad-response", detail));
   }
 
   #timedOut(perTryMs: number): void {

@@ -22,6 +22,8 @@ export const httpLimits = {
   pipelinedBytes: 64 * 1024,
   /** Body kept for another try, as Linkerd has it; a longer one is sent once. */
   replayBytes: 64 * 1024,
+  /** All interim answers to one request: as much as its head may be; the client of HTTP/2 may not read, and cannot stop them. */
+  interimBytes: 64 * 1024,
   /** Rest of a body or of an answer that nobody wants, read so that the connection can go on. */
   discardedBytes: 64 * 1024,
   /** The same of a client that is told to go: closing on unread bytes would destroy the answer on its way. */

@@ -2,16 +2,26 @@
  * The body of a request as far as it has come, kept so that another try can send it again. Beyond its bound it is given
  * up: the request is then sent once.
  */
+import { ByteQueue } from "../http2/byte-queue.ts";
 import type { Fields } from "./fields.ts";
 import { httpLimits } from "./limits.ts";
 
+const NOTHING: readonly Buffer[] = [];
+
 export class ReplayBuffer {
-  /** In order; empty once it was given up. */
-  chunks: Buffer[] = [];
-  bytes = 0;
   isEnded = false;
   trailers: Fields | undefined;
+  #kept: ByteQueue | undefined;
   #isGivenUp = false;
+
+  /** In order; empty once it was given up. */
+  get chunks(): readonly Buffer[] {
+    return this.#kept?.chunks ?? NOTHING;
+  }
+
+  get bytes(): number {
+    return this.#kept?.bytes ?? 0;
+  }
 
   /** Everything that came is here. */
   get isComplete(): boolean {
@@ -25,8 +35,8 @@ export class ReplayBuffer {
 
   keep(content: Buffer): void {
     if (this.#isGivenUp) return;
-    this.chunks.push(content);
-    this.bytes += content.length;
+    this.#kept ??= new ByteQueue();
+    this.#kept.pushSlice(content);
   }
 
   end(trailers: Fields | undefined): void {
@@ -37,7 +47,6 @@ export class ReplayBuffer {
   /** Nobody will ask for it any more. */
   giveUp(): void {
     this.#isGivenUp = true;
-    this.chunks = [];
-    this.bytes = 0;
+    this.#kept = undefined;
   }
 }

@@ -40,6 +40,11 @@ export class ByteQueue {
     this.push(isSmall ? Buffer.from(slice) : slice);
   }
 
+  /** All buffers in order, of a queue from which nothing was taken. */
+  get chunks(): readonly Buffer[] {
+    return this.#chunks;
+  }
+
   /** Bytes of the next buffer; 0 when the queue is empty. */
   get headBytes(): number {
     return (this.#chunks[this.#head]?.length ?? 0) - this.#offset;

@@ -2,10 +2,12 @@
 
 /** Undefined when there is none of that name. `line`: what the header Cookie says. */
 export function cookieValue(line: string, name: string): string | undefined {
-  for (let start = 0; start < line.length; ) {
+  // Looked for once, and again only behind the one that was found: a line without any would be read from every separator on.
+  let equals = line.indexOf("=");
+  for (let start = 0; start < line.length && equals !== -1; ) {
     const next = line.indexOf(";", start);
     const end = next === -1 ? line.length : next;
-    const equals = line.indexOf("=", start);
+    if (equals < start) equals = line.indexOf("=", start);
     if (equals !== -1 && equals < end && line.slice(start, equals).trim() === name) {
       return line.slice(equals + 1, end).trim();
     }

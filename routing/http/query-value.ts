@@ -5,10 +5,12 @@
 
 /** Undefined when there is none of that name. `query` is what follows the question mark. */
 export function queryValue(query: string, name: string): string | undefined {
+  // Looked for once, and again only behind the one that was found: a query without any would be read from every separator on.
+  let equals = query.indexOf("=");
   for (let start = 0; start <= query.length; ) {
     const next = query.indexOf("&", start);
     const end = next === -1 ? query.length : next;
-    const equals = query.indexOf("=", start);
+    if (equals !== -1 && equals < start) equals = query.indexOf("=", start);
     const nameEnd = equals === -1 || equals > end ? end : equals;
     if (isName(query, start, nameEnd, name)) return decode(query.slice(Math.min(nameEnd + 1, end), end));
     start = end + 1;

@@ -1,15 +1,16 @@
 /**
  * The one spelling of a path that routes are matched against, and that is sent on: RFC 3986 section 6.2.2, in which two
  * texts that mean the same path are the same. `%2F` stays what it is, data inside a segment, and `//` stays an empty
- * segment. A router and a backend that read a path differently are how requests get past rules.
+ * segment. A backslash is in no URI, and a slash to those who read URLs as browsers do (WHATWG): it is escaped. A router
+ * and a backend that read a path differently are how requests get past rules.
  */
 
 /** Without the query. The text itself when there is nothing to change, which is nearly always. */
 export function normalizePath(path: string): string {
-  if (path.indexOf("%") === -1 && path.indexOf("/.") === -1) return path;
+  if (path.indexOf("%") === -1 && path.indexOf("/.") === -1 && path.indexOf("\\") === -1) return path;
   // "*" and the authority of CONNECT are no paths.
   if (!path.startsWith("/")) return path;
-  return removeDotSegments(path.replaceAll(/%[0-9a-fA-F]{2}/g, normalizeEscape));
+  return removeDotSegments(path.replaceAll("\\", "%5C").replaceAll(/%[0-9a-fA-F]{2}/g, normalizeEscape));
 }
 
 /** Unreserved characters need no escape (section 2.3), and the others' hexadecimal digits are written large. */

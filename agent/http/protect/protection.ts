@@ -12,7 +12,6 @@ import type { TableState } from "../../../routing/table-state.ts";
 import type { WorkerQuotas } from "../../quota/worker-quotas.ts";
 import type { WorkerMetrics } from "../../telemetry/worker-metrics.ts";
 import type { AdmissionAsker, AdmissionGate, AdmissionRequest, Refusal } from "../admission.ts";
-import type { Fields } from "../fields.ts";
 import type { RequestHead } from "../request-head.ts";
 import { askRates } from "./ask-rates.ts";
 import { type DrawnFaults, drawFaults } from "./draw-faults.ts";
@@ -32,9 +31,6 @@ export interface ProtectionOptions {
   readonly workers: number;
   readonly quotas: Pick<WorkerQuotas, "admit">;
 }
-
-/** Colon, space, CR and LF. */
-const FIELD_EXTRA_BYTES = 4;
 
 export class Protection implements AdmissionGate {
   readonly #options: ProtectionOptions;
@@ -100,7 +96,7 @@ export class Protection implements AdmissionGate {
   #sizeRefusal(sizes: RequestSizes | undefined, head: RequestHead): ProtectionRefusal | undefined {
     if (sizes === undefined) return undefined;
     const { requestBytes = Infinity, requestHeaderBytes = Infinity } = sizes;
-    if (requestHeaderBytes < Infinity && bytesOf(head.fields) > requestHeaderBytes) return fieldsTooLarge(sizes);
+    if (requestHeaderBytes < Infinity && head.fields.writtenBytes > requestHeaderBytes) return fieldsTooLarge(sizes);
     return (head.length ?? 0) > requestBytes ? requestTooLarge(sizes) : undefined;
   }
 
@@ -132,11 +128,4 @@ export class Protection implements AdmissionGate {
     this.#options.metrics.policyRefusal(refusal.policy, refusal.reason);
     return refusal;
   }
-}
-
-/** As HTTP/1.1 writes them, whatever they came in. */
-function bytesOf({ names, values }: Fields): number {
-  let bytes = 0;
-  for (const [index, name] of names.entries()) bytes += name.length + (values[index]?.length ?? 0) + FIELD_EXTRA_BYTES;
-  return bytes;
 }

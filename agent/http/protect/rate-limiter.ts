@@ -106,8 +106,9 @@ export class RateLimiter {
   }
 }
 
+/** A hash is longer than what is kept as it is: nobody can send another one's hash as a value. */
 function keyOf(value: string): string {
-  return value.length <= LONGEST_KEPT_VALUE ? value : hash("sha256", value, "base64");
+  return value.length <= LONGEST_KEPT_VALUE ? value : hash("sha512", value, "base64");
 }
 
 /** A slice of a head keeps the whole head in memory for as long as it lives. */

@@ -4,6 +4,7 @@
  *   new --start--> member of a group --its answer--> answering: what it does not take in time is kept for it
  *             \-----------\---------------------> alone: carried like any other request
  */
+import { ByteQueue } from "../../http2/byte-queue.ts";
 import type { Fields } from "../fields.ts";
 import { httpLimits } from "../limits.ts";
 import type { CarrierOptions, CarryRequest, RequestCarrier, UpgradedConnection } from "../request-carrier.ts";
@@ -18,8 +19,7 @@ export class CollapsedRequest implements RequestCarrier {
   #alone: RequestCarrier | undefined;
   /** Its client does not take more, for now. */
   #isBehind = false;
-  readonly #behind: Buffer[] = [];
-  #behindBytes = 0;
+  readonly #behind = new ByteQueue();
   #end: { readonly trailers: Fields | undefined } | undefined;
 
   constructor(
@@ -39,7 +39,7 @@ export class CollapsedRequest implements RequestCarrier {
   // RequestCarrier.
 
   get heldBytes(): number {
-    return this.#behindBytes + (this.#alone?.heldBytes ?? this.#group?.heldBytesOf(this) ?? 0);
+    return this.#behind.bytes + (this.#alone?.heldBytes ?? this.#group?.heldBytesOf(this) ?? 0);
   }
 
   start(): void {
@@ -69,8 +69,7 @@ export class CollapsedRequest implements RequestCarrier {
     this.#alone?.drop();
     const group = this.#group;
     this.#group = undefined;
-    this.#behind.length = 0;
-    this.#behindBytes = 0;
+    this.#behind.clear();
     group?.leave(this);
   }
 
@@ -94,12 +93,11 @@ export class CollapsedRequest implements RequestCarrier {
       this.options.owner.onBody(content);
       return;
     }
-    this.#behind.push(content);
-    this.#behindBytes += content.length;
-    if (this.#behindBytes <= httpLimits.collapsedBytes) return;
+    this.#behind.pushSlice(content);
+    if (this.#behind.bytes <= httpLimits.collapsedBytes) return;
     this.options.plane.metrics.limitHit("collapsedBytes");
     this.options.plane.metrics.collapsed("left-behind");
-    this.cutShort(`its client is ${this.#behindBytes} bytes behind others that share the answer`);
+    this.cutShort(`its client is ${this.#behind.bytes} bytes behind others that share the answer`);
   }
 
   end(trailers: Fields | undefined): void {
@@ -122,11 +120,8 @@ export class CollapsedRequest implements RequestCarrier {
 
   #catchUp(): void {
     this.#isBehind = false;
-    while (!this.#isBehind) {
-      const content = this.#behind.shift();
-      if (content === undefined) break;
-      this.#behindBytes -= content.length;
-      this.options.owner.onBody(content);
+    while (!this.#isBehind && this.#behind.bytes > 0) {
+      this.options.owner.onBody(this.#behind.shift(this.#behind.headBytes));
     }
     this.#group?.paceChanged();
     this.#endWhenDone();
@@ -134,7 +129,7 @@ export class CollapsedRequest implements RequestCarrier {
 
   #endWhenDone(): void {
     const end = this.#end;
-    if (end === undefined || this.#behind.length > 0 || this.#group === undefined) return;
+    if (end === undefined || this.#behind.bytes > 0 || this.#group === undefined) return;
     this.#end = undefined;
     this.options.owner.onAnswerEnd(end.trailers);
   }

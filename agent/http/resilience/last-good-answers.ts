@@ -8,6 +8,7 @@
  * Bounded by bytes and number, the longest unasked goes first. Kept per data worker.
  */
 import type { Clock } from "../../../core/clock.ts";
+import { ByteQueue } from "../../http2/byte-queue.ts";
 import type { Fields } from "../fields.ts";
 import { httpLimits } from "../limits.ts";
 import { isShownLater, mayShare, type NominatedFields, nominatedFields, saysTheSame } from "./shared-answers.ts";
@@ -83,25 +84,23 @@ export class LastGoodAnswers {
     // Filters change fields on their way: these are the server's, and the client's.
     const fields = answer.fields.copy();
     const nominated = nominatedFields(fields, asked.fields);
-    const chunks: Buffer[] = [];
-    let bodyBytes = 0;
+    const kept = new ByteQueue();
     let isTooLarge = false;
     return {
       body: (content) => {
         if (isTooLarge) return;
-        bodyBytes += content.length;
-        if (bodyBytes <= httpLimits.lastGoodAnswerBytes) {
-          chunks.push(content);
+        if (kept.bytes + content.length <= httpLimits.lastGoodAnswerBytes) {
+          kept.pushSlice(content);
           return;
         }
         isTooLarge = true;
-        chunks.length = 0;
+        kept.clear();
         this.#onLimit("lastGoodAnswerBytes");
       },
       end: () => {
         if (isTooLarge) return;
         // A copy: chunks are parts of larger buffers, which they would keep alive.
-        const body = Buffer.concat(chunks);
+        const body = Buffer.concat(kept.chunks);
         const { status, reason } = answer;
         const bytes = ENTRY_BYTES + asked.key.length + body.length + textLength(fields);
         const keptMs = this.#clock.monotonicMs();

@@ -11,6 +11,7 @@ import type { Timer } from "../../../core/clock.ts";
 import type { RouteMirror } from "../../../protocol/route-table.ts";
 import type { MirrorResult } from "../../telemetry/worker-metrics.ts";
 import type { Candidate } from "../../../routing/decide-connection.ts";
+import { ByteQueue } from "../../http2/byte-queue.ts";
 import type { Fields } from "../fields.ts";
 import { Forwarding } from "../forwarding.ts";
 import { httpLimits, httpTimers } from "../limits.ts";
@@ -29,8 +30,7 @@ export class MirrorCopy implements CarrierOwner, TryReport {
   #timer: Timer | undefined;
   #answerBytes = 0;
   /** Of the body, while the endpoint does not take it. */
-  readonly #behind: Buffer[] = [];
-  #behindBytes = 0;
+  readonly #behind = new ByteQueue();
   #isPaused = false;
   #requestEnded = false;
   #trailers: Fields | undefined;
@@ -47,7 +47,7 @@ export class MirrorCopy implements CarrierOwner, TryReport {
   }
 
   get heldBytes(): number {
-    return this.#state === "over" ? 0 : this.#behindBytes + this.#carrier.heldBytes;
+    return this.#state === "over" ? 0 : this.#behind.bytes + this.#carrier.heldBytes;
   }
 
   start(): void {
@@ -69,9 +69,8 @@ export class MirrorCopy implements CarrierOwner, TryReport {
       this.#carrier.requestBody(content);
       return;
     }
-    this.#behind.push(content);
-    this.#behindBytes += content.length;
-    if (this.#behindBytes > httpLimits.mirrorBytes) this.#end("slow");
+    this.#behind.pushSlice(content);
+    if (this.#behind.bytes > httpLimits.mirrorBytes) this.#end("slow");
   }
 
   requestEnd(trailers: Fields | undefined): void {
@@ -127,13 +126,10 @@ export class MirrorCopy implements CarrierOwner, TryReport {
   }
 
   #catchUp(): void {
-    while (!this.#isPaused && this.#state !== "over") {
-      const content = this.#behind.shift();
-      if (content === undefined) break;
-      this.#behindBytes -= content.length;
-      this.#carrier.requestBody(content);
+    while (!this.#isPaused && this.#state !== "over" && this.#behind.bytes > 0) {
+      this.#carrier.requestBody(this.#behind.shift(this.#behind.headBytes));
     }
-    const isDone = this.#requestEnded && this.#behind.length === 0 && this.#state !== "over";
+    const isDone = this.#requestEnded && this.#behind.bytes === 0 && this.#state !== "over";
     if (isDone) this.#carrier.requestEnd(this.#trailers);
   }
 
@@ -143,7 +139,7 @@ export class MirrorCopy implements CarrierOwner, TryReport {
     this.#state = "over";
     this.#timer?.cancel();
     this.#carrier.drop();
-    this.#behind.length = 0;
+    this.#behind.clear();
     if (wasUnderWay) this.#plane.mirrors.end(this.#mirror);
     this.#count(result);
   }

@@ -5,7 +5,7 @@ import test from "ava";
 import { h2Call } from "../../../support/h2-call.ts";
 import { h2Client } from "../../../support/h2-client.ts";
 import { type H2Answer, H2Origin } from "../../../support/h2-origin.ts";
-import { httpOrigin, rawOrigin } from "../../../support/http-origin.ts";
+import { answering, httpOrigin, rawOrigin } from "../../../support/http-origin.ts";
 import { HttpWorld } from "../../../support/http-world.ts";
 
 const H1 = { appProtocol: "http" };
@@ -153,4 +153,16 @@ test("HTTP/1.1 in, HTTP/2 out: a WebSocket is not offered, because there is no w
   const answer = await h1Call(world.url, "GET", { connection: "upgrade", upgrade: "websocket" });
   t.is(answer.status, 426);
   t.is(seen[0]?.["upgrade"], undefined);
+});
+
+test("HTTP/2 in, HTTP/1.1 out: a server that has nothing but interim answers is broken", async (t) => {
+  const hint = `HTTP/1.1 103 Early Hints\r\nLink: </${"x".repeat(1_000)}>\r\n\r\n`;
+  const origin = await rawOrigin(t, answering(`${hint.repeat(100)}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`));
+  const world = await HttpWorld.create(t, { origins: [origin.port], appProtocol: "http" });
+  const session = await h2Client(t, world);
+  const answer = await h2Call(session, { ":path": "/" });
+  t.deepEqual([answer.status, answer.headers["hawser-reason"]], [502, "bad-response"]);
+  t.is(world.counters()["limitHits interimBytes"], 1);
+  session.close();
+  await world.settle();
 });

@@ -1,5 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
+import { cookieValue } from "../../../../routing/http/cookie-value.ts";
 import { queryValue } from "../../../../routing/http/query-value.ts";
 
 test("the first parameter of the name is decoded, names are exact", (t) => {
@@ -25,6 +26,16 @@ test("the first parameter of the name is decoded, names are exact", (t) => {
     ["b&a=1=&c", "b", ""],
   ];
   for (const [query, name, expected] of cases) t.is(queryValue(query, name), expected, `${query} ${name}`);
+});
+
+test("a long query, and a long line of cookies, take no longer than they are long", (t) => {
+  const startedMs = performance.now();
+  const many = 1024 * 1024;
+  t.is(queryValue(`${"&".repeat(many)}a=b`, "a"), "b");
+  t.is(cookieValue(`${";".repeat(many)}a=b`, "a"), "b");
+  t.is(cookieValue(";".repeat(many), "a"), undefined);
+  // By looking for the next "=" from every separator on it would be ten seconds and more.
+  t.true(performance.now() - startedMs < 1_000);
 });
 
 test("what URLSearchParams reads of a well-formed query is read here", (t) => {

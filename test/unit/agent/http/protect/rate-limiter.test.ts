@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import test from "ava";
 import fc from "fast-check";
 import { askRates } from "../../../../../agent/http/protect/ask-rates.ts";
@@ -139,4 +140,13 @@ test("under pressure the rate is met to a thousandth", (t) => {
   let count = 0;
   for (let nowMs = 0; nowMs < 100_000; nowMs += 0.7) if (admit(rate, nowMs)) count += 1;
   t.true(Math.abs(count - 33_300) < 33, `${count}`);
+});
+
+test("nobody is counted as somebody else by sending the hash of a long value", (t) => {
+  const { rate } = limiter(1, 60_000, 1);
+  const token = "t".repeat(200);
+  const hashes = ["sha256", "sha512"].flatMap((name) => [hash(name, token, "base64"), hash(name, token, "hex")]);
+  for (const value of hashes) t.is(admitted(rate, 0, 2, value), 1);
+  t.is(admitted(rate, 0, 2, token), 1);
+  t.is(rate.values, 5);
 });

@@ -241,3 +241,20 @@ test("an answer that breaks off is broken for all", (t) => {
   carriers[0]?.owner.onCutShort("", undefined);
   for (const { owner } of all) t.deepEqual(owner.told, ["200", "cut short"]);
 });
+
+test("what is kept for one who is behind does not cost thousands of times its bytes", (t) => {
+  const { carriers, ask } = setUp();
+  const [, slow] = [ask(), ask()];
+  carriers[0]?.answer();
+  slow.carrier?.pauseAnswer();
+  for (let count = 0; count < 10_000; count += 1) carriers[0]?.owner.onBody(Buffer.from("x"));
+  slow.carrier?.resumeAnswer();
+  const bodies = slow.owner.told.filter((each) => each.startsWith("body "));
+  // Short ones are told as they are, longer ones by their length.
+  const bytes = bodies.map((each) => (each === "body x" ? 1 : Number(each.slice("body ".length))));
+  t.is(
+    bytes.reduce((sum, each) => sum + each, 0),
+    10_000,
+  );
+  t.true(bodies.length < 1_000, `${bodies.length} pieces`);
+});
