@@ -309,7 +309,7 @@ export interface Fault extends PolicyPart {
 
 /** Instead of an error: after all tries, and for requests that protection has refused. */
 export interface Fallback extends PolicyPart {
-  /** Statuses of answers; an answer of ours always counts by its status. */
+  /** Statuses of answers, gRPC's as HTTP's; an answer of ours always counts by its status. */
   readonly on: readonly number[];
   readonly response?: {
     readonly status: number;

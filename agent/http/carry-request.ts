@@ -4,6 +4,7 @@
  *
  *   bounded      bodies, no larger and no faster than policies say
  *   collapsed    waits for the answer to an equal request, or leads those that do
+ *   placed       below it only: waits for a place in the concurrency limit
  *   mirrored     gives copies of itself to mirrors
  *   hedged       tries beside each other
  *   forwarding   tries, one after the other, each at another endpoint
@@ -11,6 +12,7 @@
 import { Forwarding } from "./forwarding.ts";
 import { BoundedCarrier, type BoundedOptions } from "./protect/bounded-carrier.ts";
 import type { CarrierOptions, RequestCarrier } from "./request-carrier.ts";
+import { placedRequest } from "./protect/placed-request.ts";
 import { hedgedRequest } from "./resilience/hedged-request.ts";
 import { mirroredRequest } from "./resilience/mirrored-request.ts";
 
@@ -23,7 +25,11 @@ export function carryRequest(options: BoundedOptions): RequestCarrier {
 function collapsed(options: CarrierOptions): RequestCarrier {
   const { plane, plan } = options;
   if (plan.rule?.collapsing === undefined) return mirrored(options);
-  return plane.collapsed.carry(options, mirrored) ?? mirrored(options);
+  return plane.collapsed.carry(options, placed) ?? placed(options);
+}
+
+function placed(options: CarrierOptions): RequestCarrier {
+  return placedRequest(options, mirrored) ?? mirrored(options);
 }
 
 function mirrored(options: CarrierOptions): RequestCarrier {

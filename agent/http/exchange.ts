@@ -26,7 +26,7 @@ import { FieldError, type Fields } from "./fields.ts";
 import { type ForwardPlan, planForward } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import { timeBoundOf } from "./grpc/deadline.ts";
-import { GrpcStatus, readGrpcStatus } from "./grpc/grpc-status.ts";
+import { GrpcStatus, httpStatusOf, readGrpcStatus } from "./grpc/grpc-status.ts";
 import { isGrpc } from "./grpc/is-grpc.ts";
 import { grpcTrailers } from "./grpc/write-grpc-answer.ts";
 import { outgoingRequest } from "./outgoing-heads.ts";
@@ -149,7 +149,8 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
       this.#upgrade(response);
       return;
     }
-    if (this.#fallsBack(response.status, "answered", `answer ${response.status}`)) return;
+    const status = this.#isGrpc ? httpStatusOf(response) : response.status;
+    if (this.#fallsBack(status, "answered", `answer ${status}`)) return;
     this.#fallback?.answered(response);
     const head = this.#outgoingAnswer(response);
     if (head === undefined) return;
@@ -308,9 +309,8 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     const plan = { ...planForward(undefined, head, facts), rule };
     const outgoing = outgoingRequest(head, plan, plane.requestId);
     this.#plan = plan;
-    const own = { report: this.#report, owner: this };
-    const deadlineMs = this.#boundTime(plan);
-    this.#fallback = new FallbackRequest({ ...this.#options, plan, head: outgoing, deadlineMs, ...own }, fallback);
+    const own = { report: this.#report, owner: this, deadlineMs: undefined };
+    this.#fallback = new FallbackRequest({ ...this.#options, plan, head: outgoing, ...own }, fallback);
   }
 
   /** Whether something else is answered, or asked, instead of what went wrong. */

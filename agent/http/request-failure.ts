@@ -3,7 +3,7 @@
  * `hawser-reason` and in the body, so that whoever sees the answer knows which part of the mesh spoke, and why.
  */
 import type { ResponseCode } from "../../routing/http/request-decision.ts";
-import type { ProtectionReason } from "./protect/refusals.ts";
+import type { PlaceReason, ProtectionReason } from "./protect/refusals.ts";
 import type { H1ErrorCode } from "./h1/h1-error.ts";
 import type { UpstreamFailureCode } from "./upstream/upstream-failure.ts";
 
@@ -11,6 +11,7 @@ export type FailureReason =
   | Exclude<UpstreamFailureCode, "stale">
   /** No endpoint is left to try. */
   | "no-endpoints"
+  | PlaceReason
   | "unknown-service"
   | "request-timeout"
   /** Bodies beyond what a policy allows. */
@@ -42,6 +43,9 @@ const STATUS: Readonly<Record<FailureReason, number>> = {
   "connect-timeout": 503,
   "refused-stream": 503,
   "no-endpoints": 503,
+  "concurrency-limit": 503,
+  "queue-timeout": 503,
+  "circuit-open": 503,
   refused: 502,
   reset: 502,
   "bad-response": 502,

@@ -1,6 +1,7 @@
 /** The statuses of gRPC that an agent tells or reads (gRPC's doc/statuscodes.md). */
 import type { Fields } from "../fields.ts";
 import type { RequestReason } from "../request-failure.ts";
+import type { ResponseHead } from "../response-head.ts";
 
 export const GrpcStatus = {
   cancelled: 1,
@@ -29,6 +30,13 @@ const BY_HTTP_STATUS: ReadonlyMap<number, number> = new Map([
   [504, GrpcStatus.unavailable],
 ]);
 
+/** What HTTP would have said, as google.rpc.Code has it: the other way is not one to one. */
+const HTTP_STATUS: readonly number[] = [
+  200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
+];
+
+const OK = 200;
+
 const DEADLINES: ReadonlySet<RequestReason> = new Set(["request-timeout", "per-try-timeout"]);
 /** 0 to 16: more of them nobody has given a meaning. */
 const STATUS = /^(?:[0-9]|1[0-6])$/;
@@ -37,6 +45,12 @@ const STATUS = /^(?:[0-9]|1[0-6])$/;
 export function grpcStatusOf(status: number, reason: RequestReason): number {
   if (DEADLINES.has(reason)) return GrpcStatus.deadlineExceeded;
   return BY_HTTP_STATUS.get(status) ?? GrpcStatus.unknown;
+}
+
+/** What a head says of its call, in a status of HTTP; gRPC says it there when the head is all there is (Trailers-Only). */
+export function httpStatusOf({ status, hasBody, fields }: ResponseHead): number {
+  const grpcStatus = status === OK && !hasBody ? readGrpcStatus(fields) : undefined;
+  return grpcStatus === undefined ? status : (HTTP_STATUS[grpcStatus] ?? status);
 }
 
 /** Of trailers, or of a head that is all there is (Trailers-Only). */

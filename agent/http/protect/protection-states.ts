@@ -125,7 +125,11 @@ export class ProtectionStates {
     this.#faultEnds.follow(faults);
   }
 
-  #resolve({ breaker, concurrency, rateLimits = [], faults = [] }: RouteRule): RuleGuards {
+  #resolve({ breaker, concurrency, collapsing, rateLimits = [], faults = [] }: RouteRule): RuleGuards {
+    const places =
+      concurrency === undefined
+        ? undefined
+        : { part: concurrency, state: this.#gates.of(concurrency.scope, concurrency) };
     const rates: Guard<RateLimit, RateLimiter>[] = rateLimits.map((part, index) => {
       return { part, state: this.#rates.of(rateKey(part, index), part) };
     });
@@ -138,9 +142,7 @@ export class ProtectionStates {
       ...(breaker === undefined
         ? {}
         : { breaker: { part: breaker, state: this.#breakers.of(breaker.scope, breaker) } }),
-      ...(concurrency === undefined
-        ? {}
-        : { concurrency: { part: concurrency, state: this.#gates.of(concurrency.scope, concurrency) } }),
+      ...(places === undefined ? {} : collapsing === undefined ? { concurrency: places } : { places }),
     };
   }
 

@@ -73,6 +73,11 @@ export class Protection implements AdmissionGate {
     return atOnce === undefined ? protectedRequest : this.#counted(atOnce);
   }
 
+  /** For those that are asked further down. */
+  guardsOf(rule: RouteRule): RuleGuards {
+    return this.#states.guardsOf(rule);
+  }
+
   /** Once a second or so: states follow the table, also without requests, and gauges say how they are. */
   report(table: TableState | undefined): void {
     const { metrics } = this.#options;

@@ -14,15 +14,19 @@ import type {
 } from "../../../protocol/route-table.ts";
 import type { Refusal } from "../admission.ts";
 
-export type ProtectionReason =
-  | "rate-limited"
-  /** What the whole mesh may do is used up, or this agent's share of it. */
-  | "quota"
+/** Why a request is not sent: it has no place, or its turn came too late. */
+export type PlaceReason =
   /** All places are taken, and no more may wait. */
   | "concurrency-limit"
   /** It has waited for a place, for as long as it may. */
   | "queue-timeout"
-  | "circuit-open"
+  | "circuit-open";
+
+export type ProtectionReason =
+  | "rate-limited"
+  /** What the whole mesh may do is used up, or this agent's share of it. */
+  | "quota"
+  | PlaceReason
   | "request-too-large"
   | "request-headers-too-large"
   | "response-too-large"
@@ -107,11 +111,7 @@ export function faultAbort(fault: Fault, { status, grpcStatus }: NonNullable<Fau
   };
 }
 
-function unavailable(
-  reason: "concurrency-limit" | "queue-timeout" | "circuit-open",
-  part: PolicyPart,
-  text: string,
-): ProtectionRefusal {
+function unavailable(reason: PlaceReason, part: PolicyPart, text: string): ProtectionRefusal {
   return { reason, status: UNAVAILABLE, grpcStatus: GRPC_UNAVAILABLE, text: said(part, text), policy: part.policy };
 }
 

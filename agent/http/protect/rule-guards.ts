@@ -21,6 +21,8 @@ export interface RuleGuards {
   readonly faults: readonly Fault[];
   readonly breaker?: Guard<BreakerPart, CircuitBreaker>;
   readonly concurrency?: Guard<ConcurrencyLimit, ConcurrencyGate>;
+  /** The same of a rule whose equal requests are sent once: a place for each that is sent (placed-request.ts). */
+  readonly places?: Guard<ConcurrencyLimit, ConcurrencyGate>;
 }
 
 /** Whether anything here is about its requests: all that a rule without protection costs. */

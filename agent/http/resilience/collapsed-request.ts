@@ -7,6 +7,8 @@
 import { ByteQueue } from "../../http2/byte-queue.ts";
 import type { Fields } from "../fields.ts";
 import { httpLimits } from "../limits.ts";
+import { countPlaceRefusal } from "../protect/placed-request.ts";
+import type { PlaceReason } from "../protect/refusals.ts";
 import type { CarrierOptions, CarryRequest, RequestCarrier, UpgradedConnection } from "../request-carrier.ts";
 import type { ResponseHead } from "../response-head.ts";
 import type { CollapsedGroup } from "./collapsed-requests.ts";
@@ -107,6 +109,12 @@ export class CollapsedRequest implements RequestCarrier {
 
   cutShort(detail: string): void {
     this.options.owner.onCutShort(detail, undefined);
+  }
+
+  /** Likewise the request that it would share the answer of. */
+  refused(reason: PlaceReason, detail: string): void {
+    countPlaceRefusal(this.options, reason);
+    this.options.owner.onGivenUp(reason, detail);
   }
 
   /** Nothing was told to the client yet. */

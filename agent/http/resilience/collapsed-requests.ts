@@ -5,6 +5,7 @@
  *   leader --head, for anyone--> every member gets its own copy of the answer as it comes
  *      | \---head, not for all--> the leader gets it; others go by themselves
  *       \---no answer----------> the leader is told; others go by themselves
+ *        \--not sent for want of a place--> all are told: there would be none for each of them
  *
  * The answer comes as fast as its fastest reader takes it. What a slower one has not taken is kept for it up to a bound, and
  * then it is left behind: a broken answer, as from a server that dies. When the leader leaves, the others still get theirs.
@@ -12,6 +13,7 @@
 import type { Collapsing } from "../../../protocol/route-table.ts";
 import type { Fields } from "../fields.ts";
 import { httpLimits } from "../limits.ts";
+import type { PlaceReason } from "../protect/refusals.ts";
 import type { CarrierOptions, CarrierOwner, CarryRequest, RequestCarrier } from "../request-carrier.ts";
 import type { FailureReason } from "../request-failure.ts";
 import type { RequestHead } from "../request-head.ts";
@@ -131,6 +133,7 @@ export class CollapsedGroup implements CarrierOwner {
     this.#members.clear();
     for (const member of members) {
       if (member === this.#leader) member.options.owner.onGivenUp(reason, detail);
+      else if (isPlaceReason(reason)) member.refused(reason, detail);
       else member.goAlone();
     }
   }
@@ -148,6 +151,10 @@ export class CollapsedGroup implements CarrierOwner {
     if (length > httpLimits.collapsedBytes || !isShared(fields)) return false;
     return saysTheSame(nominatedFields(fields, this.#leader.options.head.fields), member.options.head.fields);
   }
+}
+
+function isPlaceReason(reason: FailureReason): reason is PlaceReason {
+  return reason === "concurrency-limit" || reason === "queue-timeout" || reason === "circuit-open";
 }
 
 function mayCollapse(head: RequestHead, { headers }: Collapsing): boolean {

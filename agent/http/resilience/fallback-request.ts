@@ -5,11 +5,13 @@
  *   lastGood   the last good answer to the same GET
  *   response   as the policy has written it
  *
- * gRPC calls get another backend only: an HTTP answer would be none to them.
+ * gRPC calls get another backend only: an HTTP answer would be none to them. What their server says in `grpc-status` counts
+ * as the status that HTTP has for it, where it is said before anything else.
  */
 import type { Fallback, RouteRule, RouteTarget } from "../../../protocol/route-table.ts";
 import { Fields } from "../fields.ts";
 import { Forwarding } from "../forwarding.ts";
+import { timeBoundOf } from "../grpc/deadline.ts";
 import { isGrpc } from "../grpc/is-grpc.ts";
 import type { WholeAnswer } from "../own-answer.ts";
 import { ReplayBuffer } from "../replay-buffer.ts";
@@ -89,11 +91,18 @@ export class FallbackRequest {
     if (backend === undefined || !this.#replay.isComplete) return undefined;
     const { plan } = this.#options;
     const changed = { ...plan, target: backend, rule: withoutTries(plan.rule), endpoint: undefined, mirrors: [] };
-    const carrier = new Forwarding({ ...this.#options, plan: changed });
+    const carrier = new Forwarding({ ...this.#options, plan: changed, deadlineMs: this.#deadlineMs });
     for (const content of this.#replay.chunks) carrier.requestBody(content);
     if (this.#replay.isEnded) carrier.requestEnd(this.#replay.trailers);
     this.#replay.giveUp();
     return { what: `backend ${backend.service}:${backend.port}`, carrier, backend };
+  }
+
+  /** The request's time once more, from now on. */
+  get #deadlineMs(): number | undefined {
+    const { plane, plan, head } = this.#options;
+    const bound = timeBoundOf(head, plan.rule);
+    return bound?.isTold === true ? plane.clock.monotonicMs() + bound.ms : undefined;
   }
 
   #lastGood(): Instead | undefined {

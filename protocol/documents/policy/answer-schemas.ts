@@ -38,7 +38,9 @@ export const fallback = z
       .max(32, "at most 32 statuses")
       .default([502, 503, 504])
       .describe(
-        "Statuses in whose place it comes, after all tries; also those of answers that the agent makes itself.",
+        "Statuses in whose place it comes, after all tries; also those of answers that the agent makes itself. A gRPC status " +
+          "that comes alone counts as HTTP's for it: UNAVAILABLE 503, DEADLINE_EXCEEDED 504, RESOURCE_EXHAUSTED 429, " +
+          "UNKNOWN, INTERNAL and DATA_LOSS 500.",
       ),
     response: response.optional().describe("This answer."),
     backend: z

@@ -1,10 +1,12 @@
 /** What clients get instead of an error, and what is told of it. */
 import test, { type ExecutionContext } from "ava";
-import type { Fallback, RouteRetry, RouteRule } from "../../../../protocol/route-table.ts";
+import type { Timer } from "../../../../core/clock.ts";
+import type { CircuitBreaker, Fallback, RouteRetry, RouteRule } from "../../../../protocol/route-table.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 import { h2Call } from "../../../support/h2-call.ts";
 import { h2Client } from "../../../support/h2-client.ts";
+import { H2Origin } from "../../../support/h2-origin.ts";
 import { httpOrigin, rawOrigin } from "../../../support/http-origin.ts";
 import { forward, HttpWorld, type HttpWorldOptions } from "../../../support/http-world.ts";
 import { PodProbe } from "../../../support/socket-pair.ts";
@@ -16,8 +18,25 @@ const SORRY: Fallback = {
 };
 const ELSEWHERE: Fallback = { ...PART, backend: { service: "shop/old", port: 80 } };
 const LAST_GOOD: Fallback = { ...PART, lastGoodMs: 60_000 };
+const BREAKER: CircuitBreaker = {
+  ...PART,
+  windowMs: 10_000,
+  minRequests: 20,
+  errorPercent: 50,
+  openMs: 5_000,
+  halfOpenRequests: 3,
+};
 /** A port that nobody listens on. */
 const NOBODY = 1;
+
+class WatchedClock extends FakeClock {
+  readonly delays: number[] = [];
+
+  override after(delayMs: number, run: () => void): Timer {
+    this.delays.push(delayMs);
+    return super.after(delayMs, run);
+  }
+}
 
 async function worldWith(
   t: ExecutionContext,
@@ -185,6 +204,46 @@ test("a rule without a usable backend falls back as well", async (t) => {
     },
   });
   t.like(await (await fetch(world.url, { method: "POST", body: "hello" })).json(), { body: "hello" });
+});
+
+test("a gRPC server that says it is not available has another backend asked, with the call's time once more", async (t) => {
+  const clock = new FakeClock();
+  let code = "14";
+  const origin = await H2Origin.create(t, (stream) => {
+    clock.advance(300);
+    stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": code }, { endStream: true });
+  });
+  const told: unknown[] = [];
+  const old = await H2Origin.create(t, (stream, headers) => {
+    told.push(headers["grpc-timeout"]);
+    stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": "0" }, { endStream: true });
+  });
+  const options = { origins: [origin.port], others: { "shop/old": [old.port] }, clock };
+  const world = await worldWith(t, ELSEWHERE, options, { breaker: BREAKER });
+  const session = await h2Client(t, world);
+  const call = { ":method": "POST", ":path": "/", "content-type": "application/grpc", "grpc-timeout": "1S" };
+  const { headers } = await h2Call(session, call, "x");
+  t.like(headers, { "grpc-status": "0", "hawser-reason": "fallback" });
+  t.deepEqual(told, ["1000m"]);
+  t.like(await world.logged("request"), { reason: "fallback", grpcStatus: 0 });
+  t.like(world.plane.protection.read([BREAKER.scope]), { breakers: [{ requests: 1, errors: 1 }] });
+  code = "5";
+  t.is((await h2Call(session, call, "x")).headers["grpc-status"], "5", "not found is an answer");
+  session.close();
+});
+
+test("a request that is answered at once, and for which nothing falls back, needs no timer", async (t) => {
+  const clock = new WatchedClock();
+  const world = await worldWith(t, ELSEWHERE, {
+    clock,
+    decide: (facts) => {
+      const { by } = forward(facts, { rule: { fallback: ELSEWHERE, timeouts: { requestMs: 60_000 } } });
+      const [headers, responseHeaders] = [[], []];
+      return { kind: "respond", code: "no-endpoints", status: 500, headers, responseHeaders, reason: "none", by };
+    },
+  });
+  t.is((await fetch(world.url)).status, 500);
+  t.false(clock.delays.includes(60_000));
 });
 
 test("a gRPC call gets no answer of HTTP", async (t) => {

@@ -305,29 +305,36 @@ test("a client that leaves a slowed answer leaves nothing behind", async (t) => 
   t.is(clock.pendingTimers, 0);
 });
 
-test("an upgraded connection counts as a request until it ends", async (t) => {
-  const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
-  const origin = await rawOrigin(t, (socket) => {
-    socket.once("data", () => socket.write(switching));
+const COLLAPSING = { ...PART, headers: [], maxWaiting: 1 };
+
+for (const [where, more] of [
+  ["", {}],
+  [", also where equal requests are sent once", { collapsing: COLLAPSING }],
+] as const) {
+  test(`an upgraded connection counts as a request until it ends${where}`, async (t) => {
+    const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    const origin = await rawOrigin(t, (socket) => {
+      socket.once("data", () => socket.write(switching));
+    });
+    const concurrency = { ...CONCURRENCY, maxWaiting: 0 };
+    const world = await worldWith(t, { concurrency, ...more }, { origins: [origin.port] });
+    const client = await world.connect();
+    const probe = new PodProbe(client);
+    client.write("GET / HTTP/1.1\r\nHost: c\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    await eventually("it is upgraded", () => probe.text.startsWith("HTTP/1.1 101"));
+    const refused = await world.connect();
+    const refusedProbe = new PodProbe(refused);
+    refused.write(GET);
+    await eventually("another is refused", () => refusedProbe.text.includes("hawser-reason: concurrency-limit"));
+    refused.destroy();
+    client.resetAndDestroy();
+    await eventually("both are gone", () => world.connections.size === 0);
+    const next = await world.connect();
+    const nextProbe = new PodProbe(next);
+    next.write("GET / HTTP/1.1\r\nHost: c\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    await eventually("the next one is upgraded", () => nextProbe.text.startsWith("HTTP/1.1 101"));
+    next.resetAndDestroy();
+    await world.settle();
+    t.deepEqual(world.requests(), { "1xx upgraded": 2, "5xx concurrency-limit": 1 });
   });
-  const concurrency = { ...CONCURRENCY, maxWaiting: 0 };
-  const world = await worldWith(t, { concurrency }, { origins: [origin.port] });
-  const client = await world.connect();
-  const probe = new PodProbe(client);
-  client.write("GET / HTTP/1.1\r\nHost: c\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
-  await eventually("it is upgraded", () => probe.text.startsWith("HTTP/1.1 101"));
-  const refused = await world.connect();
-  const refusedProbe = new PodProbe(refused);
-  refused.write(GET);
-  await eventually("another is refused", () => refusedProbe.text.includes("hawser-reason: concurrency-limit"));
-  refused.destroy();
-  client.resetAndDestroy();
-  await eventually("both are gone", () => world.connections.size === 0);
-  const next = await world.connect();
-  const nextProbe = new PodProbe(next);
-  next.write("GET / HTTP/1.1\r\nHost: c\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
-  await eventually("the next one is upgraded", () => nextProbe.text.startsWith("HTTP/1.1 101"));
-  next.resetAndDestroy();
-  await world.settle();
-  t.deepEqual(world.requests(), { "1xx upgraded": 2, "5xx concurrency-limit": 1 });
-});
+}
