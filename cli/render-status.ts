@@ -19,9 +19,7 @@ export function renderStatus(status: MeshStatus): string {
     "",
     ...columns(["NODE", "AGENT", "TABLE", "VERSION", "CONTROLLER"], agentRows(agents)),
     ...(quotas.length === 0 ? [] : ["", ...columns(["QUOTA", "REQUESTS", "WANTED", "LEASED"], quotaRows(quotas))]),
-    ...(problems.length === 0
-      ? []
-      : ["", "Not in force:", ...problems.map((one) => `  ${one}`)]),
+    ...(problems.length === 0 ? [] : ["", "Not in force:", ...problems.map((one) => `  ${one}`)]),
   ].join("\n");
 }
 
