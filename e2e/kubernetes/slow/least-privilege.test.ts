@@ -26,6 +26,9 @@ const NEEDED: Readonly<Record<string, ControllerDuty>> = {
   "configmaps/hawser-agents list": "becomes ready",
   "configmaps/hawser-last-good get": "stores good settings",
   "secrets/hawser-ca list": "becomes ready",
+  // Who may not list is told so, also where the Gateway API is not installed.
+  "httproutes list": "becomes ready",
+  "grpcroutes list": "becomes ready",
   "nodes watch": "takes taints from nodes",
   "nodes get": "takes taints from nodes",
   "nodes patch": "takes taints from nodes",
@@ -53,10 +56,8 @@ const NO_GATEWAY_API = "the lab has no Gateway API";
 
 /** Rights that nothing here can miss, each with its reason. */
 const NOT_SHOWN: Readonly<Record<string, string>> = {
-  "httproutes list": NO_GATEWAY_API,
   "httproutes watch": NO_GATEWAY_API,
   "httproutes/status patch": NO_GATEWAY_API,
-  "grpcroutes list": NO_GATEWAY_API,
   "grpcroutes watch": NO_GATEWAY_API,
   "grpcroutes/status patch": NO_GATEWAY_API,
   "pods get": "only API servers before 1.30 do not say on which node a token's pod runs",
