@@ -14,7 +14,7 @@ const PROGRAMS: readonly { readonly name: string; readonly file: string; readonl
   {
     name: "soak",
     file: "soak/main.ts",
-    description: "mixed HTTP traffic at full speed for minutes: nothing may leak, memory must be flat",
+    description: "HTTP/1.1, HTTP/2 and gRPC at full speed for minutes: nothing may leak, memory must be flat",
   },
   { name: "h1", file: "h1.ts", description: "HTTP/1.1: the codec, and a request beside the same bytes: [rounds]" },
   { name: "routes", file: "routes.ts", description: "a decision about an HTTP request, by number and kind of rules" },

@@ -183,8 +183,12 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
 
   onCutShort(detail: string, resetCode: number | undefined): void {
     if (this.#state === "over") return;
+    // To a client of gRPC a connection that is lost is UNAVAILABLE; what its server has reset passes as it is.
+    const isLost = this.#isGrpc && resetCode === undefined;
+    if (isLost) this.#report.grpcStatus = GrpcStatus.unavailable;
     this.#conclude("answer-cut-short", detail);
-    this.#options.client.abort("reset-by-peer", detail, resetCode);
+    if (isLost) this.#options.client.answerEnd(grpcTrailers(GrpcStatus.unavailable, "answer-cut-short", detail));
+    else this.#options.client.abort("reset-by-peer", detail, resetCode);
   }
 
   pauseRequest(): void {

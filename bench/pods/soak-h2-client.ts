@@ -4,7 +4,13 @@
  * Usage: `node soak-h2-client.ts <HTTP/2 host:port> <gRPC host:port> <seconds>`.
  */
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type IncomingHttpHeaders,
+} from "node:http2";
 import { connect as openSocket, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ServiceError, status } from "@grpc/grpc-js";
@@ -68,10 +74,11 @@ function ask(session: ClientHttp2Session, path: string, ended = true): ClientHtt
 }
 
 async function answered(stream: ClientHttp2Stream): Promise<void> {
-  const [head] = (await once(stream, "response")) as [Readonly<Record<string, unknown>>];
+  const [head] = (await once(stream, "response")) as [IncomingHttpHeaders];
   stream.resume();
   if (!stream.readableEnded) await once(stream, "end");
-  if (head[":status"] !== 200) throw new Error(`answer ${head[":status"]} ${String(head["hawser-reason"] ?? "")}`);
+  const code = Number(head[":status"]);
+  if (code !== 200) throw new Error(`answer ${code} ${String(head["hawser-reason"] ?? "")}`);
 }
 
 async function post(session: ClientHttp2Session, path: string): Promise<void> {

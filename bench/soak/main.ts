@@ -21,7 +21,7 @@ function minutes(text: string): number {
 }
 
 const flags = new Command("soak")
-  .description("Mixed HTTP traffic at full speed; then everything must be back where it was, and memory flat")
+  .description("HTTP/1.1, HTTP/2 and gRPC at full speed; then everything must be back where it was, and memory flat")
   .option("--minutes <n>", "of load; parts of one are allowed", minutes, DEFAULT_MINUTES)
   .option("--json", "one JSON document with every sample instead of text", false)
   .parse()

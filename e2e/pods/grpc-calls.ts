@@ -29,6 +29,8 @@ export interface GrpcOutcome {
   readonly code: status;
   readonly details: string;
   readonly answers: readonly EchoAnswer[];
+  /** Metadata before the answers. */
+  readonly leading: Readonly<Record<string, unknown>>;
   readonly trailing: Readonly<Record<string, unknown>>;
   /** `grpc-status-details-bin`. */
   readonly binary: string | undefined;
@@ -48,15 +50,19 @@ async function outcomeOf({ method, request, messages = 1, deadlineMs, cancelAfte
   const options = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
   return await new Promise<GrpcOutcome>((resolve) => {
     const answers: EchoAnswer[] = [];
+    let leading: GrpcOutcome["leading"] = {};
+    const keep = (first: Metadata): void => {
+      leading = first.getMap();
+    };
     const over = ({ code, details, metadata: trailing }: StatusObject | ServiceError): void => {
       const binary = trailing.get("grpc-status-details-bin")[0]?.toString();
-      resolve({ code, details, answers, trailing: trailing.getMap(), binary });
+      resolve({ code, details, answers, leading, trailing: trailing.getMap(), binary });
     };
     if (method === "unary" || method === "collect") {
       const done = (_error: ServiceError | null, answer?: EchoAnswer): void => {
         if (answer !== undefined) answers.push(answer);
       };
-      if (method === "unary") client.unary(request, sent, options, done).on("status", over);
+      if (method === "unary") client.unary(request, sent, options, done).on("metadata", keep).on("status", over);
       else {
         const call = client.collect(sent, done);
         call.on("status", over);

@@ -1,4 +1,4 @@
-/** Program of a pod: the gRPC service of grpc-echo.ts. Usage: `node grpc-server.ts <port>`. */
+/** Program of a pod: the gRPC service of grpc-echo.ts, which ends in order at SIGTERM. Usage: `node grpc-server.ts <port>`. */
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { echoServer, echoService } from "./grpc-echo.ts";
 
@@ -10,3 +10,4 @@ server.addService(
 server.bindAsync(`[::]:${process.argv[2]}`, ServerCredentials.createInsecure(), (error) => {
   if (error !== null) throw error;
 });
+process.on("SIGTERM", () => server.tryShutdown(() => process.exit()));

@@ -34,6 +34,8 @@ export interface DialledUpstream extends StreamHandler {
   readonly mayHaveDelivered: boolean;
   /** Stops what is under way; undefined when nothing is. */
   cancelDial: (() => void) | undefined;
+  /** What it goes through, if it does. */
+  tunnel: ClientTunnel | undefined;
   /** The stream that was opened with this as its handler. */
   attach(stream: TunnelStream): void;
   /** The connect took too long, or could not be begun. */
@@ -52,6 +54,11 @@ export function dialRefusal(
   const why = reason ?? `answer ${status}`;
   if (status === 503) return { code: "connect-failure", why };
   return { code: "refused", why: `refused with ${status}: ${why}` };
+}
+
+/** Its tunnel was told to go (the far agent stops, the pod terminates): no request may begin on it any more. */
+export function isToLeave({ tunnel }: DialledUpstream): boolean {
+  return tunnel !== undefined && tunnel.state !== "open";
 }
 
 /** How a connection ends that failed like this, for the metrics. */
@@ -111,6 +118,7 @@ function openStream(
     }),
   };
   try {
+    upstream.tunnel = tunnel;
     upstream.attach(tunnel.openStream(request, upstream));
   } catch (error) {
     upstream.fail("connect-failure", describeError(error));

@@ -3,13 +3,13 @@
  * one pod's request come from another pod's address.
  *
  *   take: the youngest idle one, which its server is the least likely to close now; else a new one
- *   give: kept until its idle time is over, or the server's own, whichever comes first
+ *   give: kept until its idle time is over, or the server's own, whichever comes first; not on a tunnel that drains
  */
 import type { Timer } from "../../../core/clock.ts";
 import type { UpstreamPlane } from "../http-plane.ts";
 import { type HttpLimitName, httpLimits, httpTimers } from "../limits.ts";
 import { ConnectionAccount } from "./connection-account.ts";
-import { dialUpstream, type UpstreamTarget } from "./dial-upstream.ts";
+import { dialUpstream, isToLeave, type UpstreamTarget } from "./dial-upstream.ts";
 import { H1Upstream } from "./h1-upstream.ts";
 import type { UpstreamUser } from "./upstream-request.ts";
 
@@ -86,7 +86,7 @@ export class H1Pool {
     if (key === undefined) return;
     const nowMs = this.#plane.clock.monotonicMs();
     upstream.idleUntilMs = nowMs + idleMs(upstream);
-    const isOld = nowMs - upstream.startedMs > httpTimers.upstreamLifetimeMs;
+    const isOld = nowMs - upstream.startedMs > httpTimers.upstreamLifetimeMs || isToLeave(upstream);
     if (this.#draining || isOld || upstream.idleUntilMs <= nowMs || !this.#hasRoom(key)) {
       upstream.close("closed");
       return;
@@ -96,11 +96,14 @@ export class H1Pool {
 
   #takeIdle(key: string): H1Upstream | undefined {
     const list = this.#idle.get(key);
-    const upstream = list?.pop();
-    if (upstream === undefined) return undefined;
-    // An empty list and the sweep stay for the next sweep to end: the request gives the connection back.
-    this.#idleCount -= 1;
-    return upstream;
+    for (;;) {
+      const upstream = list?.pop();
+      if (upstream === undefined) return undefined;
+      // An empty list and the sweep stay for the next sweep to end: the request gives the connection back.
+      this.#idleCount -= 1;
+      if (!isToLeave(upstream)) return upstream;
+      upstream.close("closed");
+    }
   }
 
   #keep(key: string, upstream: H1Upstream): void {
@@ -133,7 +136,7 @@ export class H1Pool {
   #closeOutdated(): void {
     const nowMs = this.#plane.clock.monotonicMs();
     for (const [key, list] of [...this.#idle]) {
-      for (const upstream of list.filter((each) => each.idleUntilMs <= nowMs)) {
+      for (const upstream of list.filter((each) => each.idleUntilMs <= nowMs || isToLeave(each))) {
         this.#forgetIdle(key, upstream);
         upstream.close("closed");
       }

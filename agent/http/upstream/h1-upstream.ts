@@ -14,7 +14,7 @@ import type { Clock, Timer } from "../../../core/clock.ts";
 import { describeError } from "../../../core/errors.ts";
 import type { Candidate } from "../../../routing/decide-connection.ts";
 import type { ByteCounters, CloseReason } from "../../relay/relay.ts";
-import { ErrorCode, type StreamHandler, type TunnelStream } from "../../tunnel/engine.ts";
+import { type ClientTunnel, ErrorCode, type StreamHandler, type TunnelStream } from "../../tunnel/engine.ts";
 import type { Fields } from "../fields.ts";
 import { BodyWriter } from "../h1/body-writer.ts";
 import { framingFor } from "../h1/framing.ts";
@@ -48,6 +48,7 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
   /** When the pool gives it up. */
   idleUntilMs = 0;
   cancelDial: (() => void) | undefined;
+  tunnel: ClientTunnel | undefined;
   readonly #options: UpstreamOptions;
   readonly #parser: MessageParser<H1ResponseHead>;
   readonly #body: BodyWriter;

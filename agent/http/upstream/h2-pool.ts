@@ -2,13 +2,13 @@
  * HTTP/2 connections to endpoints, per endpoint and source pod; each carries many requests.
  *
  *   take: the oldest that has room, so that later ones become idle; else a new one
- *   a sweep a second: idle ones end, those that are too old take no more requests and end with their last
+ *   a sweep a second: idle ones end, those that are too old, or whose tunnel drains, take no more requests and end with their last
  */
 import type { Timer } from "../../../core/clock.ts";
 import type { UpstreamPlane } from "../http-plane.ts";
 import { httpTimers } from "../limits.ts";
 import { ConnectionAccount } from "./connection-account.ts";
-import { dialUpstream, type UpstreamTarget } from "./dial-upstream.ts";
+import { dialUpstream, isToLeave, type UpstreamTarget } from "./dial-upstream.ts";
 import { H2Upstream } from "./h2-upstream.ts";
 import type { UpstreamUser } from "./upstream-request.ts";
 
@@ -93,7 +93,7 @@ export class H2Pool {
     for (const list of [...this.#open.values()]) {
       for (const upstream of [...list]) {
         const isOld = nowMs - upstream.startedMs > httpTimers.upstreamLifetimeMs;
-        if (isOld || this.#draining) upstream.leave();
+        if (isOld || this.#draining || isToLeave(upstream)) upstream.leave();
         else upstream.sweep(nowMs, httpTimers.idleUpstreamMs);
       }
     }

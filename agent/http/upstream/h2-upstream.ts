@@ -23,9 +23,9 @@ import type {
   StreamReset,
 } from "../../http2/request-stream.ts";
 import type { ByteCounters, CloseReason } from "../../relay/relay.ts";
-import { ErrorCode, type TunnelStream } from "../../tunnel/engine.ts";
+import { type ClientTunnel, ErrorCode, type TunnelStream } from "../../tunnel/engine.ts";
 import { httpLimits } from "../limits.ts";
-import { closeReasonOf, type DialledUpstream, dialRefusal } from "./dial-upstream.ts";
+import { closeReasonOf, type DialledUpstream, dialRefusal, isToLeave } from "./dial-upstream.ts";
 import { H2Request } from "./h2-request.ts";
 import { UpstreamFailure, type UpstreamFailureCode } from "./upstream-failure.ts";
 import type { UpstreamUser } from "./upstream-request.ts";
@@ -47,6 +47,7 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
   readonly candidate: Candidate;
   readonly startedMs: number;
   cancelDial: (() => void) | undefined;
+  tunnel: ClientTunnel | undefined;
   readonly #options: H2UpstreamOptions;
   readonly #connection: RequestConnection;
   /** All that are not over, in order: also those that wait for the stream. */
@@ -86,7 +87,7 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
 
   /** Another request can be given to it. */
   get hasRoom(): boolean {
-    if (this.#isClosed || this.#isLeaving) return false;
+    if (this.#isClosed || this.#isLeaving || isToLeave(this)) return false;
     if (this.#stream !== undefined) return this.#connection.hasRoom;
     return this.#requests.size < http2Limits.streamsBeforeSettings;
   }

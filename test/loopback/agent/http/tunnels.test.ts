@@ -91,6 +91,31 @@ test("requests of one connection share a stream, which names the pod they come f
   t.deepEqual(world.requests(), { "2xx answered": 3 });
 });
 
+test("a kept connection whose tunnel drains is given up: the next request goes through another tunnel", async (t) => {
+  const { tunnels, tunnel } = await worlds(t);
+  const { tunnel: successor } = await tunnels.open();
+  const servers: FarServer[] = [];
+  tunnels.onStream = (stream) => void servers.push(new FarServer(stream));
+  const acquire = (_target: object, answer: Acquired) => {
+    answer(tunnel.state === "open" ? tunnel : successor);
+    return () => {};
+  };
+  const world = await HttpWorld.create(t, {
+    candidates: [candidate("pod")],
+    pool: { acquire } as unknown as TunnelPool,
+  });
+  const client = await world.connect();
+  const probe = new PodProbe(client);
+  client.write(GET);
+  await eventually("the first answer", () => probe.text.split("\r\n\r\nok").length === 2);
+  await eventually("the connection to be kept", () => world.plane.upstreams.idleCount === 1);
+  tunnel.drain();
+  client.write(GET);
+  await eventually("the second answer", () => probe.text.split("\r\n\r\nok").length === 3);
+  t.is(servers.length, 2);
+  await eventually("the first tunnel to be left", () => servers[0]?.isEnded === true && tunnel.openStreams === 0);
+});
+
 test("a far end that does not reach its server: the request goes to another endpoint, body and all", async (t) => {
   const { tunnels, world } = await worlds(t, [candidate("a"), candidate("b", { address: "10.244.2.9" })]);
   const seen: string[] = [];
