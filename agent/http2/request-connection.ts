@@ -9,7 +9,6 @@
 import type { Clock, Timer } from "../../core/clock.ts";
 import { Fields } from "../http/fields.ts";
 import { CarriedRequest } from "./carried-request.ts";
-import type { FrameBuffer } from "./frame-buffer.ts";
 import { MAX_STREAM_ID } from "./frame-format.ts";
 import { Http2Connection } from "./http2-connection.ts";
 import { Http2Error, WIRE_CODE } from "./http2-error.ts";
@@ -27,7 +26,7 @@ import type {
   RequestStreamHandler,
   ResponseMessage,
 } from "./request-stream.ts";
-import type { FrameTarget } from "./turn-writer.ts";
+import { TransportTarget } from "./transport-target.ts";
 import { writeRequest, writeResponse } from "./write-message.ts";
 
 export interface RequestConnectionOptions {
@@ -428,59 +427,5 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
       this.#events.onLimit("windowStallMs");
       this.resetStream(stream, "cancel", "peer takes no data");
     }
-  }
-}
-
-/** The end of a write is told in the turn's setImmediate phase, as TLS does: what comes meanwhile is gathered. */
-class TransportTarget implements FrameTarget {
-  readonly takesSlices = true;
-  transport: ByteTransport | undefined;
-  isGone = false;
-  #isEnded = false;
-  #waiting: (() => void) | undefined;
-  #drains = 0;
-  /** What a sweep saw, and since when. */
-  #sweptDrains = 0;
-  #sweptMs = 0;
-
-  send(out: FrameBuffer, sent: () => void): void {
-    if (this.isGone || this.#isEnded || this.transport === undefined) return;
-    if (this.#write(this.transport, out.take())) setImmediate(sent);
-    else this.#waiting = sent;
-  }
-
-  #write(transport: ByteTransport, chunks: readonly Buffer[]): boolean {
-    let mayGoOn = true;
-    if (chunks.length > 1) transport.cork?.();
-    for (const chunk of chunks) mayGoOn = transport.write(chunk);
-    if (chunks.length > 1) transport.uncork?.();
-    return mayGoOn;
-  }
-
-  /** At each sweep: it takes no byte, for so long. */
-  isStalled(nowMs: number, limitMs: number): boolean {
-    if (this.#waiting !== undefined && this.#drains === this.#sweptDrains) return nowMs - this.#sweptMs >= limitMs;
-    this.#sweptDrains = this.#drains;
-    this.#sweptMs = nowMs;
-    return false;
-  }
-
-  drained(): void {
-    this.#drains += 1;
-    const sent = this.#waiting;
-    this.#waiting = undefined;
-    sent?.();
-  }
-
-  end(): void {
-    if (this.isGone || this.#isEnded) return;
-    this.#isEnded = true;
-    this.transport?.end();
-  }
-
-  reset(): void {
-    if (this.isGone) return;
-    this.isGone = true;
-    this.transport?.reset(WIRE_CODE.cancel);
   }
 }
