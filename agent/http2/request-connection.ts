@@ -16,6 +16,7 @@ import type { Http2Stream } from "./http2-stream.ts";
 import type { HeaderField } from "./hpack-static-table.ts";
 import { type Http2LimitName, http2Limits, http2Timers } from "./limits.ts";
 import { readRequestMessage, readResponseMessage, readTrailers } from "./read-message.ts";
+import type { PeerSettings } from "./read-settings.ts";
 import type {
   ByteTransport,
   ConnectionState,
@@ -51,6 +52,7 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
   #lingerTimer: Timer | undefined;
   #graceTimer: Timer | undefined;
   #pongDueMs = Number.POSITIVE_INFINITY;
+  #peerTakesExtendedConnect = false;
   /** `hasRoom` was asked for and was false. */
   #roomWanted = false;
   #roomDue = false;
@@ -73,7 +75,7 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
 
   start(transport: ByteTransport): void {
     this.#target.transport = transport;
-    this.sayHello();
+    this.sayHello(this.isServer);
   }
 
   // What its owner asks.
@@ -98,6 +100,10 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
     const hasRoom = this.#state === "open" && this.hasStreamRoom && this.streams.size < this.bounds.streams;
     if (!hasRoom) this.#roomWanted = true;
     return hasRoom;
+  }
+
+  get takesExtendedConnect(): boolean | undefined {
+    return this.settingsCame ? this.#peerTakesExtendedConnect : undefined;
   }
 
   get idleSinceMs(): number | undefined {
@@ -198,6 +204,16 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
   }
 
   // What comes of Http2Connection.
+
+  override receiveSettings(settings: PeerSettings): void {
+    const { takesExtendedConnect } = settings;
+    if (takesExtendedConnect === false && this.#peerTakesExtendedConnect) {
+      throw new Http2Error("protocol-error", "Peer takes back ENABLE_CONNECT_PROTOCOL (RFC 8441 section 3)");
+    }
+    this.#peerTakesExtendedConnect ||= takesExtendedConnect === true;
+    super.receiveSettings(settings);
+    this.#events.onSettings();
+  }
 
   protected receiveRequest(id: number, endStream: boolean, fields: readonly HeaderField[] | undefined): void {
     this.#heads += 1;
