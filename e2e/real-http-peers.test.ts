@@ -13,6 +13,8 @@ const NGINX_PORT = 8_080;
 /** Of odd-origin.ts. */
 const BODY_BYTES = 3 * 1024 * 1024;
 const REQUESTS = 400;
+const H2_ECHO = `ws://websocket-h2:${PORT + 1}/echo`;
+const ALL_ECHOED: WebSocketOutcome = { echoed: 16, sent: 16, pongs: 1, serverClose: "4001 enough" };
 
 const story = await labStories([
   mesh({ encryption: "strict" }),
@@ -22,6 +24,11 @@ const story = await labStories([
   oddOrigin("http10", 3),
   oddOrigin("trailers", 3),
   oddOrigin("websocket", 2),
+  service({
+    ...{ name: "websocket-h2", number: 139, selector: { app: "websocket" } },
+    ...{ ports: [PORT + 1], appProtocol: "kubernetes.io/h2c" },
+  }),
+  httpRoute("websocket-h2", { rules: [{ backendRefs: [{ name: "websocket-h2", port: PORT + 1 }] }] }),
   ...[
     ["echo", PORT],
     ["nginx", NGINX_PORT],
@@ -47,7 +54,12 @@ story("WebSocket frames of all sizes come back, alone and all at once, and the e
   const outcome = await runProgram<WebSocketOutcome>(lab, "client", "websocket-client.ts", [
     `ws://websocket:${PORT}/echo`,
   ]);
-  t.deepEqual(outcome, { echoed: 16, sent: 16, pongs: 1, serverClose: "4001 enough" });
+  t.deepEqual(outcome, ALL_ECHOED);
+  // Over HTTP/2, to the same server and to one that has them in HTTP/2; and to that one over HTTP/1.1.
+  for (const args of [[`ws://websocket:${PORT}/echo`, "h2"], [H2_ECHO, "h2"], [H2_ECHO]]) {
+    const other = await runProgram<WebSocketOutcome>(lab, "client", "websocket-client.ts", args);
+    t.deepEqual(other, ALL_ECHOED, args.join(" "));
+  }
 });
 
 story(

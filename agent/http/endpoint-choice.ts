@@ -18,6 +18,7 @@ import { failureOfHead, failureOfTrailers } from "./server-failure.ts";
 import type { UpstreamTarget } from "./upstream/dial-upstream.ts";
 import type { UpstreamFailure } from "./upstream/upstream-failure.ts";
 import { upstreamVersion } from "./upstream/upstream-version.ts";
+import { isOpening } from "./websocket-opening.ts";
 
 export interface EndpointChoiceOptions {
   readonly plane: HttpPlane;
@@ -67,7 +68,8 @@ export class EndpointChoice {
   /** What reaching the picked endpoint takes. */
   upstreamTarget({ service }: BackendEndpoints, { candidate }: Attempt): UpstreamTarget {
     const { facts, plan, head } = this.#options;
-    const version = upstreamVersion(head.version, service, plan.target.port);
+    // What every server takes that has WebSockets; those that take them in HTTP/2 alone have to say so.
+    const version = upstreamVersion(isOpening(head) ? 1 : head.version, service, plan.target.port);
     return facts.memory.target(version, candidate, service, plan.rule?.timeouts?.connectMs);
   }
 

@@ -40,6 +40,7 @@ import { RequestReport } from "./request-report.ts";
 import type { RequestRouter } from "./request-router.ts";
 import type { ResponseHead } from "./response-head.ts";
 import { tellAnswer } from "./tell-answer.ts";
+import { acceptsUpgrade, settlesUpgrade } from "./websocket-opening.ts";
 
 export interface ExchangeOptions {
   readonly plane: HttpPlane;
@@ -48,8 +49,6 @@ export interface ExchangeOptions {
   readonly client: ExchangeClient;
   readonly head: RequestHead;
 }
-
-const SWITCHING_PROTOCOLS = 101;
 
 export class Exchange implements BoundedOwner, AdmissionAsker {
   readonly #options: ExchangeOptions;
@@ -145,7 +144,7 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
   }
 
   onAnswer(response: ResponseHead): void {
-    if (response.status === SWITCHING_PROTOCOLS) {
+    if (settlesUpgrade(this.#options.head, response.status)) {
       this.#upgrade(response);
       return;
     }
@@ -262,8 +261,8 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
   }
 
   #upgrade(response: ResponseHead): void {
-    if (this.#outgoing?.upgrade === undefined || response.upgrade === undefined || !this.#requestEnded) {
-      this.onGivenUp("bad-response", "the server goes over to a protocol that nobody offered");
+    if (!acceptsUpgrade(this.#outgoing, response) || !this.#requestEnded) {
+      this.onGivenUp("bad-response", "the server does not go over to the protocol that it was offered, if it was");
       return;
     }
     const head = this.#outgoingAnswer(response);

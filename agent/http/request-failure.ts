@@ -56,6 +56,7 @@ const STATUS: Readonly<Record<FailureReason, number>> = {
   "unknown-service": 500,
   "bad-filter": 500,
   "connect-not-supported": 501,
+  "websocket-not-supported": 501,
 };
 
 export function statusOf(reason: FailureReason): number {

@@ -84,12 +84,11 @@ export class CarriedRequest extends Http2Stream implements RequestStream {
     else this.resume();
   }
 
-  // Called by the connection.
-
-  /** Server: whom the request is for. */
   setHandler(handler: RequestStreamHandler): void {
     this.#handler = handler;
   }
+
+  // Called by the connection.
 
   get headCame(): boolean {
     return this.#headCame;

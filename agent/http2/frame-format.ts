@@ -30,6 +30,8 @@ export const SettingId = {
   initialWindowSize: 4,
   maxFrameSize: 5,
   maxHeaderListSize: 6,
+  /** RFC 8441 section 3. */
+  enableConnectProtocol: 8,
 } as const;
 
 /** Windows before anything was agreed (section 6.9.2). */

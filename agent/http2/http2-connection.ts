@@ -100,8 +100,8 @@ export abstract class Http2Connection<Stream extends Http2Stream> implements Fra
 
   // For whoever owns it.
 
-  protected sayHello(): void {
-    writeOpening(this.writer.out, this.isServer, this.bounds);
+  protected sayHello(takesExtendedConnect = false): void {
+    writeOpening(this.writer.out, this.isServer, this.bounds, takesExtendedConnect);
     this.writer.request();
   }
 

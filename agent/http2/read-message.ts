@@ -1,6 +1,6 @@
 /**
- * Turns the fields of a header block into a message, or says why it is malformed (RFC 9113 sections 8.1 to 8.3 and 8.5, and
- * RFC 9110 where it is about values). Pure. Where HTTP/1.1 is read more strictly than it must be (agent/http/h1), so is this:
+ * Turns the fields of a header block into a message, or says why it is malformed (RFC 9113 sections 8.1 to 8.3 and 8.5, RFC
+ * 8441 section 4, and RFC 9110 where it is about values). Pure. Where HTTP/1.1 is read more strictly than it must be (agent/http/h1), so is this:
  * the same request must not pass in one version and not in the other.
  */
 import { Fields } from "../http/fields.ts";
@@ -14,6 +14,8 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/;
 /** In upper case only, as in HTTP/1.1: servers disagree about what `get` is. No method is longer. */
 const METHOD = /^[A-Z][A-Z0-9_-]{0,31}$/;
+/** A token (RFC 9110 section 5.6.2), no longer than a method. */
+const PROTOCOL = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}$/;
 /** Visible ASCII, no fragment: what a server takes for the path would be a guess. */
 const PATH = /^\/[!"$-~]*$/;
 const STATUS = /^[1-9][0-9][0-9]$/;
@@ -25,6 +27,7 @@ const COLON = 0x3a;
 interface Read {
   readonly fields: Fields;
   method: string | undefined;
+  protocol: string | undefined;
   scheme: string | undefined;
   authority: string | undefined;
   path: string | undefined;
@@ -38,9 +41,10 @@ interface Read {
 /** `endStream`: no body follows. Throws Http2Error `protocol-error` for what is malformed. */
 export function readRequestMessage(list: readonly HeaderField[], endStream: boolean): RequestMessage {
   const read = readFields(list, "request");
-  const { method = "", scheme = "", path = "", fields, length, trailersWanted, expectsContinue } = read;
+  const { method = "", protocol, scheme = "", path = "", fields, length, trailersWanted, expectsContinue } = read;
   if (!METHOD.test(method)) throw malformed("a request without a :method, or one that is no word in upper case");
-  if (method === "CONNECT") {
+  if (protocol !== undefined) checkExtendedConnect(read);
+  if (method === "CONNECT" && protocol === undefined) {
     if (read.scheme !== undefined || read.path !== undefined) throw malformed("CONNECT with a :scheme or a :path");
   } else {
     if (scheme !== "http" && scheme !== "https") throw malformed("a request whose :scheme is not http or https");
@@ -49,7 +53,8 @@ export function readRequestMessage(list: readonly HeaderField[], endStream: bool
     }
   }
   if (endStream && length !== undefined && length > 0) throw malformed("a request that ends before its content-length");
-  return { method, scheme, authority: readAuthority(read), path, fields, length, trailersWanted, expectsContinue };
+  const authority = readAuthority(read);
+  return { method, protocol, scheme, authority, path, fields, length, trailersWanted, expectsContinue };
 }
 
 export function readResponseMessage(list: readonly HeaderField[], endStream: boolean): ResponseMessage {
@@ -74,6 +79,7 @@ function readFields(list: readonly HeaderField[], part: MessagePart): Read {
   const read: Read = {
     fields: new Fields(),
     method: undefined,
+    protocol: undefined,
     scheme: undefined,
     authority: undefined,
     path: undefined,
@@ -105,7 +111,7 @@ function readFields(list: readonly HeaderField[], part: MessagePart): Read {
 
 function readPseudo(read: Read, name: string, value: string, part: MessagePart): void {
   const key = name.slice(1);
-  if (part === "request" && (key === "method" || key === "scheme" || key === "authority" || key === "path")) {
+  if (part === "request" && isRequestPseudo(key)) {
     if (read[key] !== undefined) throw malformed(`${name} twice`);
     read[key] = value;
   } else if (part === "response" && key === "status") {
@@ -113,6 +119,17 @@ function readPseudo(read: Read, name: string, value: string, part: MessagePart):
     read.status = value;
   } else
     throw malformed(`${part === "trailers" ? "trailers" : `a ${part}`} with a pseudo-header that is none of theirs`);
+}
+
+function isRequestPseudo(key: string): key is "method" | "protocol" | "scheme" | "authority" | "path" {
+  return key === "method" || key === "scheme" || key === "authority" || key === "path" || key === "protocol";
+}
+
+/** RFC 8441 section 4. What follows is of another protocol, whose length nobody knows. */
+function checkExtendedConnect({ method, protocol = "", length }: Read): void {
+  if (method !== "CONNECT") throw malformed("a :protocol, but no CONNECT");
+  if (!PROTOCOL.test(protocol)) throw malformed("a :protocol that is no word");
+  if (length !== undefined) throw malformed("CONNECT with a content-length");
 }
 
 /** Fields that say something about the message itself. False: it is none of them. */

@@ -4,11 +4,13 @@ import { Http2Error } from "./http2-error.ts";
 
 const SETTING_BYTES = 6;
 
-/** What matters to a sender of CONNECT streams; undefined: not in this frame. */
+/** What matters to a sender; undefined: not in this frame. */
 export interface PeerSettings {
   readonly maxConcurrentStreams: number | undefined;
   readonly initialWindowBytes: number | undefined;
   readonly maxFrameBytes: number | undefined;
+  /** The server takes extended CONNECT (RFC 8441 section 3). */
+  readonly takesExtendedConnect: boolean | undefined;
 }
 
 /** `fromServer`: a server must not enable push. */
@@ -20,6 +22,7 @@ export function readSettings(payload: Buffer, fromServer: boolean): PeerSettings
     maxConcurrentStreams: undefined,
     initialWindowBytes: undefined,
     maxFrameBytes: undefined,
+    takesExtendedConnect: undefined,
   };
   for (let at = 0; at < payload.length; at += SETTING_BYTES) {
     const value = payload.readUInt32BE(at + 2);
@@ -39,6 +42,10 @@ export function readSettings(payload: Buffer, fromServer: boolean): PeerSettings
       case SettingId.maxFrameSize:
         if (value < DEFAULT_FRAME_BYTES || value > MAX_FRAME_BYTES) throw invalid("MAX_FRAME_SIZE", value);
         settings.maxFrameBytes = value;
+        break;
+      case SettingId.enableConnectProtocol:
+        if (value > 1) throw invalid("ENABLE_CONNECT_PROTOCOL", value);
+        settings.takesExtendedConnect = value === 1;
         break;
       default:
       // HEADER_TABLE_SIZE: our encoder uses no table. Anything else must be ignored.

@@ -9,7 +9,6 @@
 import type { Clock, Timer } from "../../core/clock.ts";
 import { Fields } from "../http/fields.ts";
 import { CarriedRequest } from "./carried-request.ts";
-import type { FrameBuffer } from "./frame-buffer.ts";
 import { MAX_STREAM_ID } from "./frame-format.ts";
 import { Http2Connection } from "./http2-connection.ts";
 import { Http2Error, WIRE_CODE } from "./http2-error.ts";
@@ -17,6 +16,7 @@ import type { Http2Stream } from "./http2-stream.ts";
 import type { HeaderField } from "./hpack-static-table.ts";
 import { type Http2LimitName, http2Limits, http2Timers } from "./limits.ts";
 import { readRequestMessage, readResponseMessage, readTrailers } from "./read-message.ts";
+import type { PeerSettings } from "./read-settings.ts";
 import type {
   ByteTransport,
   ConnectionState,
@@ -27,7 +27,7 @@ import type {
   RequestStreamHandler,
   ResponseMessage,
 } from "./request-stream.ts";
-import type { FrameTarget } from "./turn-writer.ts";
+import { TransportTarget } from "./transport-target.ts";
 import { writeRequest, writeResponse } from "./write-message.ts";
 
 export interface RequestConnectionOptions {
@@ -52,6 +52,7 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
   #lingerTimer: Timer | undefined;
   #graceTimer: Timer | undefined;
   #pongDueMs = Number.POSITIVE_INFINITY;
+  #peerTakesExtendedConnect = false;
   /** `hasRoom` was asked for and was false. */
   #roomWanted = false;
   #roomDue = false;
@@ -74,7 +75,7 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
 
   start(transport: ByteTransport): void {
     this.#target.transport = transport;
-    this.sayHello();
+    this.sayHello(this.isServer);
   }
 
   // What its owner asks.
@@ -99,6 +100,10 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
     const hasRoom = this.#state === "open" && this.hasStreamRoom && this.streams.size < this.bounds.streams;
     if (!hasRoom) this.#roomWanted = true;
     return hasRoom;
+  }
+
+  get takesExtendedConnect(): boolean | undefined {
+    return this.settingsCame ? this.#peerTakesExtendedConnect : undefined;
   }
 
   get idleSinceMs(): number | undefined {
@@ -199,6 +204,16 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
   }
 
   // What comes of Http2Connection.
+
+  override receiveSettings(settings: PeerSettings): void {
+    const { takesExtendedConnect } = settings;
+    if (takesExtendedConnect === false && this.#peerTakesExtendedConnect) {
+      throw new Http2Error("protocol-error", "Peer takes back ENABLE_CONNECT_PROTOCOL (RFC 8441 section 3)");
+    }
+    this.#peerTakesExtendedConnect ||= takesExtendedConnect === true;
+    super.receiveSettings(settings);
+    this.#events.onSettings();
+  }
 
   protected receiveRequest(id: number, endStream: boolean, fields: readonly HeaderField[] | undefined): void {
     this.#heads += 1;
@@ -428,59 +443,5 @@ export class RequestConnection extends Http2Connection<CarriedRequest> implement
       this.#events.onLimit("windowStallMs");
       this.resetStream(stream, "cancel", "peer takes no data");
     }
-  }
-}
-
-/** The end of a write is told in the turn's setImmediate phase, as TLS does: what comes meanwhile is gathered. */
-class TransportTarget implements FrameTarget {
-  readonly takesSlices = true;
-  transport: ByteTransport | undefined;
-  isGone = false;
-  #isEnded = false;
-  #waiting: (() => void) | undefined;
-  #drains = 0;
-  /** What a sweep saw, and since when. */
-  #sweptDrains = 0;
-  #sweptMs = 0;
-
-  send(out: FrameBuffer, sent: () => void): void {
-    if (this.isGone || this.#isEnded || this.transport === undefined) return;
-    if (this.#write(this.transport, out.take())) setImmediate(sent);
-    else this.#waiting = sent;
-  }
-
-  #write(transport: ByteTransport, chunks: readonly Buffer[]): boolean {
-    let mayGoOn = true;
-    if (chunks.length > 1) transport.cork?.();
-    for (const chunk of chunks) mayGoOn = transport.write(chunk);
-    if (chunks.length > 1) transport.uncork?.();
-    return mayGoOn;
-  }
-
-  /** At each sweep: it takes no byte, for so long. */
-  isStalled(nowMs: number, limitMs: number): boolean {
-    if (this.#waiting !== undefined && this.#drains === this.#sweptDrains) return nowMs - this.#sweptMs >= limitMs;
-    this.#sweptDrains = this.#drains;
-    this.#sweptMs = nowMs;
-    return false;
-  }
-
-  drained(): void {
-    this.#drains += 1;
-    const sent = this.#waiting;
-    this.#waiting = undefined;
-    sent?.();
-  }
-
-  end(): void {
-    if (this.isGone || this.#isEnded) return;
-    this.#isEnded = true;
-    this.transport?.end();
-  }
-
-  reset(): void {
-    if (this.isGone) return;
-    this.isGone = true;
-    this.transport?.reset(WIRE_CODE.cancel);
   }
 }

@@ -19,6 +19,8 @@ import type { Http2Error } from "./http2-error.ts";
 /** A request without its body, received or to be sent. */
 export interface RequestMessage {
   readonly method: string;
+  /** Of an extended CONNECT (RFC 8441): what its stream carries. It has a scheme and a path. */
+  readonly protocol?: string | undefined;
   /** `http` or `https`; for CONNECT empty. */
   readonly scheme: string;
   /** `:authority`, or `host` where there is none (then it is the same to everybody behind). */
@@ -94,6 +96,8 @@ export interface RequestStream {
   readonly queuedBytes: number;
   /** Received and not yet given to `onData`. */
   readonly unreadBytes: number;
+  /** Who is called from now on. */
+  setHandler(handler: RequestStreamHandler): void;
 }
 
 /** Where bytes go. A stream of a tunnel is one, and so is a `PlainStream` over a pod's socket. */
@@ -123,6 +127,8 @@ export interface RequestConnectionEvents {
   onRequest(stream: RequestStream, request: RequestMessage, endStream: boolean): RequestStreamHandler;
   /** A message that is no HTTP: the stream was answered or reset, the connection goes on. For logs and counters. */
   onMalformed(error: Http2Error): void;
+  /** The peer's SETTINGS came, the first or later ones. */
+  onSettings(): void;
   /** `activeStreams` is smaller, or the peer allows more: look at `hasRoom` again. */
   onRoom(): void;
   /** The peer, or a lack of identifiers, allows no new stream. */
@@ -146,6 +152,8 @@ export interface Http2RequestConnection extends Omit<StreamHandler, "onResponse"
   readonly maxConcurrent: number;
   /** Client: `open` may be called. */
   readonly hasRoom: boolean;
+  /** Client: the server takes extended CONNECT (RFC 8441). undefined: it has not said anything yet. */
+  readonly takesExtendedConnect: boolean | undefined;
   /** Monotonic; since when there is no stream. undefined while there is one. */
   readonly idleSinceMs: number | undefined;
   /** Memory that it makes us hold: queued, unread, and unsent. */

@@ -22,12 +22,13 @@ export function writeRequest(
   request: RequestMessage,
   endStream: boolean,
 ): void {
-  const { method, scheme, authority, path, fields, length } = request;
+  const { method, protocol, scheme, authority, path, fields, length } = request;
   encoder.begin(out, streamId);
   if (method === "GET") encoder.indexed(StaticIndex.get);
   else if (method === "POST") encoder.indexed(StaticIndex.post);
   else encoder.named(StaticIndex.method, method);
-  if (method !== "CONNECT") {
+  if (protocol !== undefined) encoder.field(":protocol", protocol);
+  if (method !== "CONNECT" || protocol !== undefined) {
     encoder.indexed(scheme === "https" ? StaticIndex.https : StaticIndex.http);
     if (path === "/") encoder.indexed(StaticIndex.path);
     else encoder.named(StaticIndex.path, path);

@@ -3,12 +3,14 @@
  *
  *   http10     HTTP/1.0: no length, no keep-alive, the body ends with the connection
  *   trailers   nothing but chunks, and a checksum behind them
- *   websocket  echoes every frame as it came; tells the code that the client closed with
+ *   websocket  echoes every frame as it came; tells the code that the client closed with. At the next port over HTTP/2
  */
 import { createHash } from "node:crypto";
 import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttp2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { createServer } from "node:net";
-import { WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
+import { acceptWebSocket } from "./h2-websocket.ts";
 
 const [kind = "", port = ""] = process.argv.slice(2);
 /** Larger than what any buffer on the way holds, so that it flows. */
@@ -42,12 +44,18 @@ function trailers(): void {
 function websocket(): void {
   const server = new WebSocketServer({ port: Number(port), host: "::", maxPayload: MAX_FRAME_BYTES });
   let lastClose = "none";
-  server.on("connection", (socket, request) => {
-    if (request.url === "/last-close") {
+  const serve = (socket: WebSocket, path: string | undefined): void => {
+    if (path === "/last-close") {
       socket.send(lastClose);
       return;
     }
     socket.on("message", (data, binary) => socket.send(data, { binary }));
     socket.on("close", (code, reason) => (lastClose = `${code} ${reason.toString()}`));
+  };
+  server.on("connection", (socket, request) => serve(socket, request.url));
+  const overH2 = createHttp2Server({ settings: { enableConnectProtocol: true } });
+  overH2.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+    serve(acceptWebSocket(stream), headers[":path"]);
   });
+  overH2.listen(Number(port) + 1, "::");
 }

@@ -244,8 +244,12 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     frames: [requestFrame(1, { ...POST, "transfer-encoding": "chunked" }, false)],
     reset: PROTOCOL_ERROR,
   },
-  "extended CONNECT": {
-    frames: [requestFrame(1, { ...GET, ":method": "CONNECT", ":protocol": "websocket" }, false)],
+  "extended CONNECT without CONNECT": {
+    frames: [requestFrame(1, { ...POST, ":protocol": "websocket" }, false)],
+    reset: PROTOCOL_ERROR,
+  },
+  "extended CONNECT with a length": {
+    frames: [requestFrame(1, { ...GET, ":method": "CONNECT", ":protocol": "websocket", "content-length": "1" }, false)],
     reset: PROTOCOL_ERROR,
   },
 };

@@ -101,6 +101,8 @@ export class RequestsUnderTest implements RequestConnectionEvents {
     this.malformed.push(error.message);
   }
 
+  onSettings(): void {}
+
   onRoom(): void {
     this.rooms += 1;
   }

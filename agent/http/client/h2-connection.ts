@@ -23,11 +23,12 @@ import { httpTimers } from "../limits.ts";
 import { H2Exchange } from "./h2-exchange.ts";
 import type { ClientConnectionOptions } from "./http-connection.ts";
 import { logClientConnection } from "./log-client-connection.ts";
+import type { OpenStream } from "./open-stream.ts";
 
 export class H2Connection implements LiveConnection, ByteTransport, StreamHandler, RequestConnectionEvents {
   readonly #options: ClientConnectionOptions;
   readonly #connection: RequestConnection;
-  readonly #exchanges = new Set<H2Exchange>();
+  readonly #openStreams = new Set<OpenStream>();
   readonly #stream: PlainStream;
   #sentBytes = 0;
   #receivedBytes = 0;
@@ -57,13 +58,13 @@ export class H2Connection implements LiveConnection, ByteTransport, StreamHandle
 
   get heldBytes(): number {
     let bytes = this.#connection.heldBytes + this.#options.socket.writableLength;
-    for (const exchange of this.#exchanges) bytes += exchange.heldBytes;
+    for (const stream of this.#openStreams) bytes += stream.heldBytes;
     return bytes;
   }
 
   sweep(nowMs: number): void {
     this.#connection.sweep(nowMs);
-    for (const exchange of this.#exchanges) exchange.sweep(nowMs);
+    for (const stream of this.#openStreams) stream.sweep(nowMs);
     const { idleSinceMs } = this.#connection;
     if (idleSinceMs !== undefined && nowMs - idleSinceMs > httpTimers.idleClientMs) this.drain();
   }
@@ -71,7 +72,7 @@ export class H2Connection implements LiveConnection, ByteTransport, StreamHandle
   abort(reason: CloseReason, detail?: string): void {
     if (this.#isClosed) return;
     this.#fail(reason, detail);
-    for (const exchange of [...this.#exchanges]) exchange.gone("aborted", detail ?? reason);
+    for (const stream of [...this.#openStreams]) stream.connectionLost(reason, detail ?? reason);
     this.#connection.lost(detail ?? reason, false);
     resetSocket(this.#options.socket);
   }
@@ -127,16 +128,8 @@ export class H2Connection implements LiveConnection, ByteTransport, StreamHandle
   onRequest(stream: RequestStream, request: RequestMessage, endStream: boolean): RequestStreamHandler {
     const { plane, facts, router } = this.#options;
     this.#requests += 1;
-    const exchange = new H2Exchange({
-      plane,
-      facts,
-      router,
-      stream,
-      request,
-      endStream,
-      onOver: (over) => this.#exchanges.delete(over),
-    });
-    this.#exchanges.add(exchange);
+    const openStreams = this.#openStreams;
+    const exchange = new H2Exchange({ plane, facts, router, stream, request, endStream, openStreams });
     exchange.start();
     return exchange;
   }
@@ -154,6 +147,8 @@ export class H2Connection implements LiveConnection, ByteTransport, StreamHandle
     plane.log.info(record, "Request refused that is no HTTP/2");
   }
 
+  onSettings(): void {}
+
   onRoom(): void {}
 
   onDraining(): void {}
@@ -170,7 +165,7 @@ export class H2Connection implements LiveConnection, ByteTransport, StreamHandle
 
   /** The client leaves: before its answers have come, or after. */
   #left(detail: string): void {
-    if (this.#exchanges.size > 0) this.#fail("reset-by-pod", detail);
+    if (this.#openStreams.size > 0) this.#fail("reset-by-pod", detail);
   }
 
   #closed(): void {

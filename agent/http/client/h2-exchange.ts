@@ -7,6 +7,7 @@
 import { WIRE_CODE } from "../../http2/http2-error.ts";
 import type { RequestMessage, RequestStream, RequestStreamHandler, StreamReset } from "../../http2/request-stream.ts";
 import { timers } from "../../limits.ts";
+import type { CloseReason } from "../../relay/relay.ts";
 import type { ExchangeClient } from "../exchange-client.ts";
 import { Exchange, type ExchangeOptions } from "../exchange.ts";
 import type { Fields } from "../fields.ts";
@@ -14,39 +15,50 @@ import { isGrpc } from "../grpc/is-grpc.ts";
 import { httpTimers } from "../limits.ts";
 import { type WholeAnswer, writeOwnAnswer } from "../own-answer.ts";
 import type { RequestHead } from "../request-head.ts";
+import type { UpgradedConnection } from "../request-carrier.ts";
 import type { ResponseHead } from "../response-head.ts";
+import { connectedFields, isSuccess, openingOf, opensWebSocket } from "../websocket-opening.ts";
+import type { OpenStream } from "./open-stream.ts";
 import { Stillness } from "./stillness.ts";
+import { StreamRelay } from "./stream-relay.ts";
 
 export interface H2ExchangeOptions extends Omit<ExchangeOptions, "client" | "head"> {
   readonly stream: RequestStream;
   readonly request: RequestMessage;
   readonly endStream: boolean;
-  readonly onOver: (exchange: H2Exchange) => void;
+  /** Of the connection. It is there for as long as it is under way, and what a WebSocket becomes after it. */
+  readonly openStreams: Set<OpenStream>;
 }
 
 const EMPTY = Buffer.alloc(0);
+const OK = 200;
 const NO_CONTENT = 204;
 
-export class H2Exchange implements ExchangeClient, RequestStreamHandler {
+export class H2Exchange implements ExchangeClient, OpenStream, RequestStreamHandler {
   readonly #options: H2ExchangeOptions;
   readonly #head: RequestHead;
+  readonly #opensWebSocket: boolean;
   readonly #exchange: Exchange;
   #stillness: Stillness<"body" | "answer"> | undefined;
   #movedBytes = 0;
   #requestEnded: boolean;
   #answerEnded = false;
   #isPaused = false;
-  #isOver = false;
 
   constructor(options: H2ExchangeOptions) {
     this.#options = options;
     this.#requestEnded = options.endStream;
+    this.#opensWebSocket = opensWebSocket(options.request);
     this.#head = headOf(options);
     this.#exchange = new Exchange({ ...options, client: this, head: this.#head });
   }
 
   start(): void {
+    this.#options.openStreams.add(this);
+    // What follows is for the endpoint that accepts it.
+    if (this.#opensWebSocket) this.pauseRequest();
     this.#exchange.start();
+    if (this.#opensWebSocket) this.#exchange.requestEnd(undefined);
   }
 
   get heldBytes(): number {
@@ -60,15 +72,13 @@ export class H2Exchange implements ExchangeClient, RequestStreamHandler {
     // A gRPC client may have nothing to say on its stream for as long as it likes.
     if (waiting === "body" && waitedMs > httpTimers.slowBodyMs && !isGrpc(this.#head)) this.#refuseSlowBody();
     else if (waitedMs > (this.#exchange.idleMs ?? timers.idleConnectionMs)) {
-      this.gone("aborted", "nothing came from either side");
+      this.#gone("aborted", "nothing came from either side");
       this.#options.stream.reset(WIRE_CODE.cancel);
     }
   }
 
-  /** The stream is no more, or is to be no more. */
-  gone(reason: "client-gone" | "aborted", detail: string): void {
-    this.#exchange.clientGone(reason, detail);
-    this.#over();
+  connectionLost(_reason: CloseReason, detail: string): void {
+    this.#gone("aborted", detail);
   }
 
   // ExchangeClient.
@@ -97,8 +107,9 @@ export class H2Exchange implements ExchangeClient, RequestStreamHandler {
     this.#finished();
   }
 
-  answerWhole({ head, body }: WholeAnswer): void {
+  answerWhole(answer: WholeAnswer): void {
     const { stream } = this.#options;
+    const { head, body } = this.#opensWebSocket && isSuccess(answer.head.status) ? noWebSocket() : answer;
     const { status, fields, length } = head;
     const content = this.#head.method === "HEAD" ? undefined : body;
     stream.sendHeaders({ status, fields, length: status === NO_CONTENT ? undefined : length }, content === undefined);
@@ -106,9 +117,15 @@ export class H2Exchange implements ExchangeClient, RequestStreamHandler {
     this.#finished();
   }
 
-  /** HTTP/2 has no 101: nobody offered to go over to anything. */
-  upgrade(): void {
-    this.abort();
+  /** Only to a WebSocket: HTTP/2 has no other. */
+  upgrade(head: ResponseHead, upstream: UpgradedConnection): void {
+    const { stream, openStreams } = this.#options;
+    stream.sendHeaders({ status: OK, fields: connectedFields(head), length: undefined }, false);
+    this.#over();
+    const onOver = (over: OpenStream): boolean => openStreams.delete(over);
+    const relay = new StreamRelay({ client: stream, clientEnded: this.#requestEnded, upstream, onOver });
+    openStreams.add(relay);
+    relay.start();
   }
 
   abort(_reason?: string, _detail?: string, code: number = WIRE_CODE["internal-error"]): void {
@@ -122,6 +139,7 @@ export class H2Exchange implements ExchangeClient, RequestStreamHandler {
   }
 
   resumeRequest(): void {
+    if (this.#opensWebSocket) return;
     this.#isPaused = false;
     this.#options.stream.resume();
   }
@@ -137,7 +155,7 @@ export class H2Exchange implements ExchangeClient, RequestStreamHandler {
 
   onEnd(trailers: Fields | undefined): void {
     this.#requestEnded = true;
-    this.#exchange.requestEnd(trailers);
+    if (!this.#opensWebSocket) this.#exchange.requestEnd(trailers);
   }
 
   onDrain(): void {
@@ -145,7 +163,13 @@ export class H2Exchange implements ExchangeClient, RequestStreamHandler {
   }
 
   onReset({ detail }: StreamReset): void {
-    this.gone("client-gone", detail);
+    this.#gone("client-gone", detail);
+  }
+
+  /** The stream is no more, or is to be no more. */
+  #gone(reason: "client-gone" | "aborted", detail: string): void {
+    this.#exchange.clientGone(reason, detail);
+    this.#over();
   }
 
   #refuseSlowBody(): void {
@@ -164,13 +188,12 @@ export class H2Exchange implements ExchangeClient, RequestStreamHandler {
   }
 
   #over(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#options.onOver(this);
+    this.#options.openStreams.delete(this);
   }
 }
 
 function headOf({ request, endStream }: H2ExchangeOptions): RequestHead {
+  if (opensWebSocket(request)) return openingOf(request);
   const { scheme } = request;
   return {
     ...request,
@@ -179,4 +202,9 @@ function headOf({ request, endStream }: H2ExchangeOptions): RequestHead {
     hasBody: !endStream,
     upgrade: undefined,
   };
+}
+
+/** Any other 2xx would be the beginning of one. */
+function noWebSocket(): WholeAnswer {
+  return writeOwnAnswer({ status: 502, reason: "bad-response", text: "there is an answer, but no WebSocket" });
 }

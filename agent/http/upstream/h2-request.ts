@@ -2,14 +2,24 @@
  * One request over an HTTP/2 connection to an endpoint.
  *
  *   waiting --the connection has its stream--> ready --sendHead--> a stream of the connection, until both sides are done
+ *                                                  \-- of a WebSocket: first the server says that it takes them --/
  */
 import type { Candidate } from "../../../routing/decide-connection.ts";
 import { Http2Error, WIRE_CODE } from "../../http2/http2-error.ts";
-import type { RequestStream, RequestStreamHandler, ResponseMessage, StreamReset } from "../../http2/request-stream.ts";
+import type {
+  RequestMessage,
+  RequestStream,
+  RequestStreamHandler,
+  ResponseMessage,
+  StreamReset,
+} from "../../http2/request-stream.ts";
 import type { Fields } from "../fields.ts";
 import type { UpgradedConnection } from "../request-carrier.ts";
 import type { RequestHead } from "../request-head.ts";
+import { connectOf, isOpening, isSuccess, switchedBy } from "../websocket-opening.ts";
 import type { H2Upstream } from "./h2-upstream.ts";
+import { H2WebSocket } from "./h2-websocket.ts";
+import { UpstreamFailure } from "./upstream-failure.ts";
 import type { UpstreamRequest, UpstreamUser } from "./upstream-request.ts";
 
 const EMPTY = Buffer.alloc(0);
@@ -30,6 +40,8 @@ export class H2Request implements UpstreamRequest, RequestStreamHandler {
   #stream: RequestStream | undefined;
   #method = "";
   #requestDone = false;
+  /** Of a WebSocket. */
+  #opening: RequestHead | undefined;
   #answerBegun = false;
 
   constructor(upstream: H2Upstream, user: UpstreamUser) {
@@ -41,6 +53,11 @@ export class H2Request implements UpstreamRequest, RequestStreamHandler {
   /** The connection can be written to. */
   ready(): void {
     this.#user?.onReady();
+  }
+
+  /** The server has said what it takes. */
+  settingsCame(): void {
+    if (this.#opening !== undefined && this.#stream === undefined) this.#openWebSocket(this.#opening);
   }
 
   /** Something of the answer has come. */
@@ -70,8 +87,20 @@ export class H2Request implements UpstreamRequest, RequestStreamHandler {
   sendHead(head: RequestHead): void {
     this.#method = head.method;
     this.#requestDone = !head.hasBody;
+    if (isOpening(head)) this.#openWebSocket(head);
+    else this.#open(head, !head.hasBody);
+  }
+
+  #openWebSocket(head: RequestHead): void {
+    this.#opening = head;
+    const isTaken = this.#upstream.takesExtendedConnect;
+    if (isTaken === true) this.#open(connectOf(head), false);
+    else if (isTaken === false) queueMicrotask(() => this.#refuseWebSocket());
+  }
+
+  #open(message: RequestMessage, endStream: boolean): void {
     try {
-      this.#stream = this.#upstream.open(head, !head.hasBody, this);
+      this.#stream = this.#upstream.open(message, endStream, this);
     } catch (error) {
       if (!(error instanceof Http2Error)) throw error;
       // The server takes fewer than it was given meanwhile.
@@ -107,12 +136,16 @@ export class H2Request implements UpstreamRequest, RequestStreamHandler {
   finish(): void {
     this.#user = undefined;
     // The server has said all it has to say about this request: it does not need the rest of it.
-    if (!this.#requestDone) this.#stream?.reset(WIRE_CODE.cancel);
-    this.#upstream.forget(this, !this.#requestDone);
+    const isReset = !this.#requestDone || this.#opening !== undefined;
+    if (isReset) this.#stream?.reset(WIRE_CODE.cancel);
+    this.#upstream.forget(this, isReset);
   }
 
   upgraded(): UpgradedConnection | undefined {
-    return undefined;
+    const stream = this.#stream;
+    if (this.#opening === undefined || stream === undefined) return undefined;
+    this.#user = undefined;
+    return new H2WebSocket(stream, () => this.#upstream.forget(this));
   }
 
   // RequestStreamHandler.
@@ -121,6 +154,7 @@ export class H2Request implements UpstreamRequest, RequestStreamHandler {
     this.#answerBegun = true;
     const head = { status, reason: undefined, fields, length, upgrade: undefined };
     if (status < FIRST_FINAL_STATUS) this.#user?.onInterim({ ...head, hasBody: false });
+    else if (this.#opening !== undefined && isSuccess(status)) this.#user?.onHead(switchedBy(fields, this.#opening));
     else this.#user?.onHead({ ...head, hasBody: !endStream && mayHaveBody(status, this.#method) });
   }
 
@@ -141,6 +175,17 @@ export class H2Request implements UpstreamRequest, RequestStreamHandler {
     this.#user = undefined;
     this.#upstream.forget(this);
     user?.onFailed(this.#upstream.failureOf(this, reset));
+  }
+
+  #refuseWebSocket(): void {
+    // Said otherwise at once.
+    if (this.#stream !== undefined) return;
+    const user = this.#user;
+    this.#user = undefined;
+    this.#upstream.forget(this);
+    const why =
+      "speaks HTTP/2 without WebSockets (RFC 8441); if it has them in HTTP/1.1, give them a port with appProtocol: ws";
+    user?.onFailed(new UpstreamFailure("websocket-not-supported", `${this.candidate.key}: ${why}`));
   }
 }
 

@@ -132,6 +132,11 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
 
   // What its requests ask for.
 
+  /** Undefined: it is not known yet, `settingsCame` follows. */
+  get takesExtendedConnect(): boolean | undefined {
+    return this.#connection.takesExtendedConnect;
+  }
+
   open(message: RequestMessage, endStream: boolean, handler: RequestStreamHandler): RequestStream {
     return this.#connection.open(message, endStream, handler);
   }
@@ -192,6 +197,10 @@ export class H2Upstream implements DialledUpstream, ByteTransport, RequestConnec
   }
 
   onMalformed(): void {}
+
+  onSettings(): void {
+    for (const request of [...this.#requests]) request.settingsCame();
+  }
 
   onRoom(): void {}
 

@@ -16,6 +16,8 @@ export type UpstreamFailureCode =
   | "stale"
   /** What came back is no HTTP/1.1. */
   | "bad-response"
+  /** It speaks HTTP/2 and does not take WebSockets in it. */
+  | "websocket-not-supported"
   | "per-try-timeout";
 
 export class UpstreamFailure extends HawserError<UpstreamFailureCode> {

@@ -9,6 +9,7 @@ const METHOD = [":method", "GET"] as const;
 const SCHEME = [":scheme", "http"] as const;
 const PATH = [":path", "/a?b"] as const;
 const AUTHORITY = [":authority", "shop:80"] as const;
+const PROTOCOL = [":protocol", "websocket"] as const;
 const PSEUDO: List = [METHOD, SCHEME, PATH, AUTHORITY];
 
 test("reads a request", (t) => {
@@ -27,6 +28,7 @@ test("reads a request", (t) => {
   t.is(listOf(fields), "x-a=1 cookie=a=1; b=2 x-a=2\xff empty=");
   t.deepEqual(rest, {
     method: "GET",
+    protocol: undefined,
     scheme: "http",
     authority: "shop:80",
     path: "/a?b",
@@ -46,6 +48,8 @@ test("OPTIONS may be about everything, and CONNECT about a host alone", (t) => {
   t.is(readRequestMessage(options, true).path, "*");
   const connect = readRequestMessage([[":method", "CONNECT"], AUTHORITY], false);
   t.deepEqual([connect.scheme, connect.path, connect.authority], ["", "", "shop:80"]);
+  const extended = readRequestMessage([[":method", "CONNECT"], SCHEME, PATH, AUTHORITY, PROTOCOL], false);
+  t.like(extended, { protocol: "websocket", scheme: "http", path: "/a?b", authority: "shop:80" });
 });
 
 const replaced = (name: string, value: string): List =>
@@ -78,7 +82,13 @@ const MALFORMED_REQUESTS: Readonly<Record<string, List>> = {
   "a pseudo-header of responses": [...PSEUDO, [":status", "200"]],
   "a pseudo-header nobody knows": [...PSEUDO, [":x", "y"]],
   "a pseudo-header without a name": [...PSEUDO, [":", "y"]],
-  "extended CONNECT, which was not offered": [...replaced(":method", "CONNECT"), [":protocol", "websocket"]],
+  ":protocol without CONNECT": [...PSEUDO, PROTOCOL],
+  ":protocol twice": [...replaced(":method", "CONNECT"), PROTOCOL, PROTOCOL],
+  "a :protocol that is no word": [...replaced(":method", "CONNECT"), [":protocol", "web socket"]],
+  "a :protocol without a name": [...replaced(":method", "CONNECT"), [":protocol", ""]],
+  "extended CONNECT without a :path": [[":method", "CONNECT"], SCHEME, AUTHORITY, PROTOCOL],
+  "extended CONNECT without a :scheme": [[":method", "CONNECT"], PATH, AUTHORITY, PROTOCOL],
+  "extended CONNECT with a content-length": [...replaced(":method", "CONNECT"), PROTOCOL, ["content-length", "0"]],
   "CONNECT with a :path": [[":method", "CONNECT"], AUTHORITY, PATH],
   "CONNECT with a :scheme": [[":method", "CONNECT"], AUTHORITY, SCHEME],
   "CONNECT without a host": [[":method", "CONNECT"]],

@@ -1,5 +1,6 @@
 /** What a connection for requests does with peers that behave, seen on the wire. */
 import test from "ava";
+import { HpackDecoder } from "../../../../agent/http2/hpack-decoder.ts";
 import { http2Limits, http2Timers } from "../../../../agent/http2/limits.ts";
 import { eventually } from "../../../support/eventually.ts";
 import {
@@ -424,4 +425,43 @@ test("a peer whose network takes nothing for too long is given up", async (t) =>
   peer.connection.sweep(http2Timers.windowStallMs);
   t.is(peer.connection.state, "closed");
   t.deepEqual(peer.limits, ["windowStallMs"]);
+});
+
+test("a server says that it takes extended CONNECT, a client does not", async (t) => {
+  for (const [role, takes] of [
+    ["server", true],
+    ["client", false],
+  ] as const) {
+    const peer = RawRequestPeer.greeted(role);
+    const { payload } = await peer.receives(4);
+    t.is(payload.includes(setting(8, 1)), takes, role);
+  }
+});
+
+test("extended CONNECT: a client knows once the server has said it, and sends what it is told", async (t) => {
+  const peer = new RawRequestPeer("client");
+  t.is(peer.connection.takesExtendedConnect, undefined);
+  peer.send(EMPTY_SETTINGS);
+  await peer.settled();
+  t.false(peer.connection.takesExtendedConnect);
+  peer.send(frame(4, 0, 0, setting(8, 1)));
+  await peer.settled();
+  t.true(peer.connection.takesExtendedConnect);
+  const opening = aRequest({ method: "CONNECT", protocol: "websocket", path: "/chat" });
+  peer.connection.open(opening, false, new RequestProbe());
+  const { payload, flags } = await peer.receives(1, 1);
+  const head = { ":method": "CONNECT", ":protocol": "websocket", ":scheme": "http", ":path": "/chat" };
+  t.like(Object.fromEntries(new HpackDecoder(http2Limits).decode(payload) ?? []), head);
+  t.is(flags, 4);
+});
+
+test("extended CONNECT that is taken back, or neither taken nor not, breaks the protocol", async (t) => {
+  for (const settings of [
+    [frame(4, 0, 0, setting(8, 1)), frame(4, 0, 0, setting(8, 0))],
+    [frame(4, 0, 0, setting(8, 2))],
+  ]) {
+    const peer = new RawRequestPeer("client");
+    peer.send(...settings);
+    t.is(await peer.goawayCode(), 1);
+  }
 });
