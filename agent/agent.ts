@@ -12,7 +12,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Timer } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
-import type { TimedLog } from "../core/pino-log.ts";
+import type { RelayedLog } from "../core/pino-log.ts";
 import type { DeltaMessage, HelloMessage, RootsMessage, SnapshotMessage } from "../protocol/channel.ts";
 import { TableState } from "../routing/table-state.ts";
 import { AdminServer } from "./admin/admin-server.ts";
@@ -41,7 +41,7 @@ export interface AgentOptions {
   readonly settings: AgentSettings;
   readonly version: string;
   readonly clock: Clock;
-  readonly log: TimedLog;
+  readonly log: RelayedLog;
   readonly random: () => number;
 }
 

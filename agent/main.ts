@@ -8,6 +8,7 @@ import { createPinoLog } from "../core/pino-log.ts";
 import { packageVersion } from "../core/version.ts";
 import { Agent } from "./agent.ts";
 import { type AgentSettings, parseSettings } from "./settings.ts";
+import { agentLogFields } from "./telemetry/agent-log-fields.ts";
 import { threadEntry } from "./thread-entry.ts";
 
 /** Words that ask for something else than to serve. */
@@ -25,7 +26,7 @@ function settingsOrExit(): AgentSettings {
 
 function serve(): void {
   const settings = settingsOrExit();
-  const log = createPinoLog({ level: settings.logLevel, base: { component: "agent", node: settings.node } });
+  const log = createPinoLog({ level: settings.logLevel, base: agentLogFields(settings.node) });
 
   // The rules stay: traffic stops rather than going in clear, until another agent adopts them.
   function crash(error: unknown, message: string): never {

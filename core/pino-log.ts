@@ -2,15 +2,15 @@
  * The log of a process: one JSON line per event on standard output, written by pino.
  *
  * Written in the background: a reader that stopped reading must never stop the process. Beyond a bound lines are lost,
- * and a line says how many once the reader has caught up. `at` writes a line that was said earlier (in another thread) with
- * the time at which it was said.
+ * and a line says how many once the reader has caught up.
  */
 import { pino } from "pino";
 import { isLogged, type Log, type LogFields, type LogLevel } from "./log.ts";
 import { redactLine } from "./redact-line.ts";
 
-export interface TimedLog extends Log {
-  at(timeMs: number, level: LogLevel, fields: LogFields, message: string): void;
+export interface RelayedLog extends Log {
+  /** Of another thread, as LogLines makes them: nothing is done to them. */
+  writeLines(lines: string): void;
   /** Writes out what is buffered, waiting for the reader: the last call before the process ends. */
   flush(): void;
 }
@@ -31,16 +31,14 @@ export interface LogOutput {
 /** Bytes of lines that wait for a slow reader: some ten thousand lines. */
 const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
 
-export function createPinoLog(options: PinoLogOptions): TimedLog {
+export function createPinoLog(options: PinoLogOptions): RelayedLog {
   const output = options.destination ?? boundedStandardOutput();
-  // Set only while `at` writes its line: pino asks for the time from inside the call.
-  let saidAtMs: number | undefined;
   const logger = pino(
     {
       level: options.level,
       base: { ...options.base },
       formatters: { level: (label) => ({ level: label }) },
-      timestamp: () => `,"time":"${new Date(saidAtMs ?? Date.now()).toISOString()}"`,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
     },
     { write: (line: string) => output.write(redactLine(line)) },
   );
@@ -50,14 +48,7 @@ export function createPinoLog(options: PinoLogOptions): TimedLog {
     info: (fields, message) => logger.info(fields, message),
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
-    at(timeMs, level, fields, message) {
-      saidAtMs = timeMs;
-      try {
-        logger[level](fields, message);
-      } finally {
-        saidAtMs = undefined;
-      }
-    },
+    writeLines: (lines) => output.write(lines),
     flush: () => output.flushSync?.(),
   };
 }
@@ -66,8 +57,8 @@ export function createPinoLog(options: PinoLogOptions): TimedLog {
 function boundedStandardOutput(): LogOutput {
   const output = pino.destination({ dest: 1, sync: false, maxLength: MAX_BUFFERED_BYTES });
   let lost = 0;
-  output.on("drop", () => {
-    lost += 1;
+  output.on("drop", (lines: string) => {
+    lost += lines.split("\n").length - 1;
   });
   output.on("drain", () => {
     if (lost === 0) return;

@@ -64,7 +64,7 @@ export class OutboundConnection {
   readonly #facts: OutboundFacts;
   readonly #relay: Relay;
   readonly #startedMs: number;
-  readonly #tried = new Set<string>();
+  #tried: Set<string> | undefined;
   #decision: ForwardDecision;
   #attempts = 0;
   #attempt: Attempt | undefined;
@@ -160,7 +160,7 @@ export class OutboundConnection {
       sourceAddress,
       // A connection has no other value.
       hashValue: sourceAddress,
-      exclude: this.#tried,
+      ...(this.#tried === undefined ? {} : { exclude: this.#tried }),
     });
   }
 
@@ -286,6 +286,7 @@ export class OutboundConnection {
     const attempt = this.#attempt;
     if (attempt === undefined || this.#over) return;
     this.#plane.metrics.dial(result);
+    this.#tried ??= new Set();
     this.#tried.add(attempt.candidate.key);
     if (blame) attempt.failed();
     else attempt.finished();

@@ -16,7 +16,6 @@ import { HttpConnection } from "../http/client/http-connection.ts";
 import type { HttpPlane } from "../http/http-plane.ts";
 import { RequestMemory } from "../http/request-memory.ts";
 import type { HttpRouterFor, RequestRouter } from "../http/request-router.ts";
-import { timers } from "../limits.ts";
 import type { CloseReason } from "../relay/relay.ts";
 import { dialledAddress } from "../sockets/dialled-address.ts";
 import { listenOn } from "../sockets/listen-on.ts";
@@ -47,10 +46,8 @@ export class OutboundListener {
 
   /** `fd`: a transparent listening socket; taken over. */
   async listen(fd: number): Promise<void> {
-    const server = createServer(
-      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: timers.keepAliveMs },
-      (socket) => this.accept(socket),
-    );
+    // What else they are to be they have from the listening socket.
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket));
     this.#servers.push(server);
     await listenOn(server, fd, (error) => {
       this.#plane.metrics.refused("accept-failed");

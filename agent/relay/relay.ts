@@ -99,7 +99,8 @@ export class Relay implements StreamHandler {
     this.#movedMs = nowMs;
     const socket = this.#socket;
     resetWhenClosed(socket, true);
-    for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
+    const { data, end, drain, error, close } = this.#listeners;
+    socket.on("data", data).on("end", end).on("drain", drain).on("error", error).on("close", close);
     if (first !== undefined) this.#podData(first);
     if (socket.readableEnded) this.#podEnd();
   }
@@ -257,7 +258,9 @@ export class Relay implements StreamHandler {
     this.#streamEnded = true;
     this.#options.writes.flush();
     resetWhenClosed(this.#socket, false);
-    this.#socket.end();
+    // With nothing left to send or to read, closing says the same as shutting down first, in one call instead of two.
+    if (this.#podEnded && this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.end();
   }
 
   onDrain(): void {

@@ -3,7 +3,16 @@
  * somebody else's address, so that a server sees its real client.
  */
 import net from "node:net";
-import { bindSocket, closeSocket, openSocket, SocketError, setMark, setReuseAddress, setTransparent } from "./libc.ts";
+import {
+  bindSocket,
+  closeSocket,
+  openSocket,
+  SocketError,
+  setMark,
+  setNoDelay,
+  setReuseAddress,
+  setTransparent,
+} from "./libc.ts";
 
 /** As a source's port: the kernel chooses. */
 export const ANY_PORT = 0;
@@ -27,6 +36,8 @@ export function dial(options: DialOptions): net.Socket {
   let socket: net.Socket;
   try {
     setMark(fd, options.mark);
+    // Node's word for it makes the call twice, once more when it is connected.
+    setNoDelay(fd);
     if (options.source !== undefined) bindSource(fd, options.source, ipv6);
     // From here on the socket object owns the descriptor.
     socket = new net.Socket({ fd, allowHalfOpen: true, readable: true, writable: true });
@@ -34,7 +45,6 @@ export function dial(options: DialOptions): net.Socket {
     closeSocket(fd);
     throw error;
   }
-  socket.setNoDelay(true);
   socket.connect({ host: options.address, port: options.port });
   return socket;
 }

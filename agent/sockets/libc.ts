@@ -17,10 +17,16 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOL_IP = 0;
 const SOL_SOCKET = 1;
 const SOL_IPV6 = 41;
+const SOL_TCP = 6;
 const SO_REUSEADDR = 2;
+const SO_KEEPALIVE = 9;
 const SO_LINGER = 13;
 const SO_REUSEPORT = 15;
 const SO_MARK = 36;
+const TCP_NODELAY = 1;
+const TCP_KEEPIDLE = 4;
+const TCP_KEEPINTVL = 5;
+const TCP_KEEPCNT = 6;
 const IP_TRANSPARENT = 19;
 const IPV6_TRANSPARENT = 75;
 const IPV6_V6ONLY = 26;
@@ -87,6 +93,18 @@ export function setReuseAddress(fd: number): void {
 
 export function setReusePort(fd: number): void {
   setOption(fd, SOL_SOCKET, SO_REUSEPORT, ON, "set SO_REUSEPORT");
+}
+
+export function setNoDelay(fd: number): void {
+  setOption(fd, SOL_TCP, TCP_NODELAY, ON, "set TCP_NODELAY");
+}
+
+/** As `socket.setKeepAlive`: the first probe after `idleMs`, then ten, a second apart (tcp(7)). */
+export function setKeepAlive(fd: number, idleMs: number): void {
+  setOption(fd, SOL_TCP, TCP_KEEPIDLE, int32(Math.round(idleMs / 1_000)), "set TCP_KEEPIDLE");
+  setOption(fd, SOL_TCP, TCP_KEEPINTVL, int32(1), "set TCP_KEEPINTVL");
+  setOption(fd, SOL_TCP, TCP_KEEPCNT, int32(10), "set TCP_KEEPCNT");
+  setOption(fd, SOL_SOCKET, SO_KEEPALIVE, ON, "set SO_KEEPALIVE");
 }
 
 /**

@@ -2,6 +2,7 @@
  * A listening descriptor at the agent's address, so that nothing reaches it but what the rules hand over, shared by all data
  * workers through SO_REUSEPORT. What was dialled: see `dialled-address.ts`.
  */
+import { timers } from "../limits.ts";
 import { AGENT_ADDRESS } from "./agent-address.ts";
 import {
   bindSocket,
@@ -10,7 +11,9 @@ import {
   listenSocket,
   openSocket,
   setIpv6Only,
+  setKeepAlive,
   setMark,
+  setNoDelay,
   setReuseAddress,
   setReusePort,
   setTransparent,
@@ -26,8 +29,8 @@ export interface ListenerAddress {
 const BACKLOG = 4096;
 
 /**
- * `mark`: the agent's own SO_MARK, which accepted sockets inherit. The caller owns the descriptor (`server.listen({ fd })`
- * takes it over).
+ * `mark`: the agent's own SO_MARK, which accepted sockets inherit, as they do the rest: an option set here costs no system
+ * call for each of them. The caller owns the descriptor (`server.listen({ fd })` takes it over).
  */
 export function openTransparentListener(address: ListenerAddress & { readonly mark: number }): {
   fd: number;
@@ -35,6 +38,8 @@ export function openTransparentListener(address: ListenerAddress & { readonly ma
 } {
   return bound(address.ipv6, (fd) => {
     setMark(fd, address.mark);
+    setNoDelay(fd);
+    setKeepAlive(fd, timers.keepAliveMs);
     setReuseAddress(fd);
     setReusePort(fd);
     bindToAgentAddress(fd, address);

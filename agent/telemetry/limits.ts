@@ -24,11 +24,11 @@ export const SERIES_IDLE_MS = 60 * 60_000;
 /** The value that stands for everything beyond a limit. */
 export const OVERFLOW_LABEL = "other";
 
-/** How long a worker gathers log records before it posts them: short enough for `tail -f`. */
+/** How long a worker gathers log lines before it posts them: short enough for `tail -f`. */
 export const LOG_FLUSH_MS = 100;
 
 /**
- * Records gathered between two posts. More than this are dropped and counted: at most 20,000 lines a second per worker
+ * Lines gathered between two posts. More than this are dropped and counted: at most 20,000 lines a second per worker
  * reach the main thread, which can write about ten times that.
  */
-export const MAX_QUEUED_LOG_RECORDS = 2_000;
+export const MAX_QUEUED_LOG_LINES = 2_000;

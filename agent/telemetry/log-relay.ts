@@ -1,26 +1,21 @@
 /**
  * Log lines of a data worker, written by the main thread: a worker must not wait for a disk or a pipe.
  *
- * Records are gathered for a moment and posted together. The queue is bounded: beyond it records are dropped, and the
- * next batch says how many, so that a flood (an attacker's refused connections) costs neither memory nor the byte path.
+ * A line is made where it is said, so that one text crosses instead of objects that would be taken apart and put together
+ * again, and gathered with others for a moment. The queue is bounded: beyond it lines are dropped, and the next batch says
+ * how many, so that a flood (an attacker's refused connections) costs neither memory nor the byte path.
  */
 import type { Clock } from "../../core/clock.ts";
 import { isLogged } from "../../core/log.ts";
 import type { Log, LogFields, LogLevel } from "../../core/log.ts";
-import type { TimedLog } from "../../core/pino-log.ts";
-import { LOG_FLUSH_MS, MAX_QUEUED_LOG_RECORDS } from "./limits.ts";
-
-export interface LogRecord {
-  readonly level: LogLevel;
-  /** Unix time at which the worker said it. */
-  readonly timeMs: number;
-  readonly fields: LogFields;
-  readonly message: string;
-}
+import { LogLines } from "../../core/log-lines.ts";
+import type { RelayedLog } from "../../core/pino-log.ts";
+import { LOG_FLUSH_MS, MAX_QUEUED_LOG_LINES } from "./limits.ts";
 
 export interface LogBatch {
-  readonly records: readonly LogRecord[];
-  /** Records that found the queue full since the last batch. */
+  /** As they are to be written. */
+  readonly lines: string;
+  /** Lines that found the queue full since the last batch. */
   readonly dropped: number;
 }
 
@@ -30,19 +25,23 @@ export interface LogRelayOptions {
   readonly clock: Clock;
   /** Lines below this level are not even queued. */
   readonly level: LogLevel;
-  /** Called for every record that was dropped, for the metric. */
+  /** Fields on every line. */
+  readonly base: LogFields;
+  /** Called for every line that was dropped, for the metric. */
   readonly onDropped?: () => void;
 }
 
 export class LogRelay implements Log {
   readonly keepsDebug: boolean;
   readonly #options: LogRelayOptions;
-  #records: LogRecord[] = [];
+  readonly #format: LogLines;
+  #lines: string[] = [];
   #dropped = 0;
   #scheduled = false;
 
   constructor(options: LogRelayOptions) {
     this.#options = options;
+    this.#format = new LogLines(options.base);
     this.keepsDebug = isLogged("debug", options.level);
   }
 
@@ -64,21 +63,21 @@ export class LogRelay implements Log {
 
   /** Posts what is queued now: before the worker ends. */
   flush(): void {
-    if (this.#records.length === 0 && this.#dropped === 0) return;
-    const batch: LogBatch = { records: this.#records, dropped: this.#dropped };
-    this.#records = [];
+    if (this.#lines.length === 0 && this.#dropped === 0) return;
+    const batch: LogBatch = { lines: this.#lines.join(""), dropped: this.#dropped };
+    this.#lines = [];
     this.#dropped = 0;
     this.#options.post(batch);
   }
 
   #add(level: LogLevel, fields: LogFields, message: string): void {
     if (!isLogged(level, this.#options.level)) return;
-    if (this.#records.length >= MAX_QUEUED_LOG_RECORDS) {
+    if (this.#lines.length >= MAX_QUEUED_LOG_LINES) {
       this.#dropped += 1;
       this.#options.onDropped?.();
       return;
     }
-    this.#records.push({ level, timeMs: this.#options.clock.nowMs(), fields, message });
+    this.#lines.push(this.#format.format(this.#options.clock.nowMs(), level, fields, message));
     this.#schedule();
   }
 
@@ -92,21 +91,8 @@ export class LogRelay implements Log {
   }
 }
 
-/** As it crosses to the main thread: one text is copied at once, where a tree of objects is walked on both sides. */
-export function packLogBatch(batch: LogBatch): string {
-  return JSON.stringify(batch);
-}
-
-export function unpackLogBatch(text: string): LogBatch {
-  return JSON.parse(text) as LogBatch;
-}
-
-/** Main thread: writes a worker's batch, each record with the time at which it was said. */
-export function relayToPino(batch: LogBatch, log: TimedLog, worker: number): void {
-  for (const record of batch.records) {
-    log.at(record.timeMs, record.level, { ...record.fields, worker }, record.message);
-  }
-  if (batch.dropped > 0) {
-    log.warn({ event: "log-dropped", worker, dropped: batch.dropped }, "Log lines of a worker were dropped");
-  }
+/** Main thread: writes a worker's batch. */
+export function relayLines({ lines, dropped }: LogBatch, log: RelayedLog, worker: number): void {
+  if (lines !== "") log.writeLines(lines);
+  if (dropped > 0) log.warn({ event: "log-dropped", worker, dropped }, "Log lines of a worker were dropped");
 }

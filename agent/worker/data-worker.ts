@@ -21,7 +21,8 @@ import { dial } from "../sockets/dial.ts";
 import { openTransparentListener } from "../sockets/transparent-listener.ts";
 import { QuotaNodeCount } from "../quota/quota-node-count.ts";
 import { WorkerQuotas } from "../quota/worker-quotas.ts";
-import { LogRelay, packLogBatch } from "../telemetry/log-relay.ts";
+import { agentLogFields } from "../telemetry/agent-log-fields.ts";
+import { LogRelay } from "../telemetry/log-relay.ts";
 import { WorkerMetrics } from "../telemetry/worker-metrics.ts";
 import type { Negotiated } from "../tunnel/h2-client-tunnel.ts";
 import type { Engine } from "../tunnel/engines.ts";
@@ -62,7 +63,8 @@ export class DataWorker {
     this.#log = new LogRelay({
       clock,
       level: settings.logLevel,
-      post: (batch) => post({ kind: "logs", batch: packLogBatch(batch) }),
+      base: { ...agentLogFields(settings.node), worker: settings.index },
+      post: (batch) => post({ kind: "logs", ...batch }),
       onDropped: () => this.#metrics.limitHit("queued-log-records"),
     });
     this.#connections = new ConnectionRegistry({ clock, onLimit: (name) => this.#metrics.limitHit(name) });

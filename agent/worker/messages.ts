@@ -7,6 +7,7 @@ import type { TableDelta, TableSnapshot } from "../../protocol/table.ts";
 import type { EndpointReading } from "../balance/endpoint-reading.ts";
 import type { ProtectionReading } from "../http/protect/protection-reading.ts";
 import type { WorkerQuotaRate, WorkerQuotaUsage } from "../quota/quota-messages.ts";
+import type { LogBatch } from "../telemetry/log-relay.ts";
 import type { MetricsBatch } from "../telemetry/metrics-batch.ts";
 import type { EngineName } from "../tunnel/engine-name.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
@@ -55,8 +56,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: "listening" }
   | { readonly kind: "metrics"; readonly batch: MetricsBatch }
-  /** A LogBatch, packed. */
-  | { readonly kind: "logs"; readonly batch: string }
+  | ({ readonly kind: "logs" } & LogBatch)
   | { readonly kind: "quota-usage"; readonly usage: readonly WorkerQuotaUsage[] }
   /** `aborted`: connections that were still there at the deadline. */
   | { readonly kind: "drained"; readonly aborted: number }

@@ -7,12 +7,12 @@ import type { Clock } from "../../core/clock.ts";
 import { describeError, HawserError } from "../../core/errors.ts";
 import type { LiveEndpoint, WorkerProtection } from "../../protocol/live-state.ts";
 import type { TableSnapshot } from "../../protocol/table.ts";
-import type { TimedLog } from "../../core/pino-log.ts";
+import type { RelayedLog } from "../../core/pino-log.ts";
 import { timers } from "../limits.ts";
 import type { ProtectionReading } from "../http/protect/protection-reading.ts";
 import type { WorkerQuotaUsage } from "../quota/quota-messages.ts";
 import { threadEntry } from "../thread-entry.ts";
-import { relayToPino, unpackLogBatch } from "../telemetry/log-relay.ts";
+import { relayLines } from "../telemetry/log-relay.ts";
 import type { AgentMetrics } from "../telemetry/metrics.ts";
 import type { TlsCredentials } from "../tunnel/tls-settings.ts";
 import { Inquiries } from "./inquiries.ts";
@@ -28,7 +28,7 @@ export interface WorkerPoolOptions {
   readonly onQuotaUsage: (worker: number, usage: readonly WorkerQuotaUsage[]) => void;
   readonly onDied: (worker: number) => void;
   readonly metrics: AgentMetrics;
-  readonly log: TimedLog;
+  readonly log: RelayedLog;
   readonly clock: Clock;
 }
 
@@ -146,7 +146,7 @@ export class WorkerPool {
         metrics.merge(slot.index, message.batch);
         return;
       case "logs":
-        relayToPino(unpackLogBatch(message.batch), log, slot.index);
+        relayLines(message, log, slot.index);
         return;
       case "quota-usage":
         this.#options.onQuotaUsage(slot.index, message.usage);

@@ -89,6 +89,21 @@ test("an end right behind data in one loop turn loses nothing", async (t) => {
   pod.destroy();
 });
 
+test("an end right behind data loses nothing when the pod has ended before", async (t) => {
+  const { pod, stream, closed } = await setUpEstablished();
+  const probe = new PodProbe(pod);
+  pod.end();
+  await eventually("END_STREAM", () => stream.calls.includes("end"));
+  const bytes = 3_000_000;
+  for (let left = bytes; left > 0; left -= 100_000) stream.handler.onData(Buffer.alloc(100_000));
+  stream.handler.onEnd();
+  await probe.saw("close");
+  t.is(probe.bytes, bytes);
+  t.deepEqual(probe.events, ["end", "close"]);
+  await eventually("closed", () => closed.length > 0);
+  t.deepEqual(closed, [{ reason: "closed", detail: undefined }]);
+});
+
 test("the pod's reset becomes RST_STREAM(CANCEL), never an end", async (t) => {
   const { pod, stream, closed } = await setUpEstablished();
   pod.write("half a request");

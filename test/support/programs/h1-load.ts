@@ -123,7 +123,7 @@ async function agent(originPort: number): Promise<void> {
 
 /** With a log as data workers have it, at its usual level. */
 async function requests(originPort: number): Promise<number> {
-  const otherLog = new LogRelay({ clock: systemClock, level: "info", post() {} });
+  const otherLog = new LogRelay({ clock: systemClock, level: "info", base: {}, post() {} });
   const world = await HttpWorld.create({ teardown() {} }, { origins: [originPort], otherLog });
   systemClock.every(METRICS_PERIOD_MS, () => world.metrics.collect());
   return world.port;

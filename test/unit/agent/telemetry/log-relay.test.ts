@@ -1,9 +1,8 @@
 import test from "ava";
-import { LOG_FLUSH_MS, MAX_QUEUED_LOG_RECORDS } from "../../../../agent/telemetry/limits.ts";
-import { LogRelay, packLogBatch, relayToPino, unpackLogBatch } from "../../../../agent/telemetry/log-relay.ts";
-import type { LogBatch } from "../../../../agent/telemetry/log-relay.ts";
+import { LOG_FLUSH_MS, MAX_QUEUED_LOG_LINES } from "../../../../agent/telemetry/limits.ts";
+import { type LogBatch, LogRelay, relayLines } from "../../../../agent/telemetry/log-relay.ts";
 import type { LogLevel } from "../../../../core/log.ts";
-import type { TimedLog } from "../../../../core/pino-log.ts";
+import type { RelayedLog } from "../../../../core/pino-log.ts";
 import { CollectingLog } from "../../../support/collecting-log.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 
@@ -11,13 +10,18 @@ function setUp(level: LogLevel = "debug") {
   const clock = new FakeClock();
   const batches: LogBatch[] = [];
   let dropped = 0;
-  // As it crosses threads.
-  const post = (batch: LogBatch): void => void batches.push(unpackLogBatch(packLogBatch(batch)));
-  const relay = new LogRelay({ post, clock, level, onDropped: () => (dropped += 1) });
+  const post = (batch: LogBatch): void => void batches.push(batch);
+  const relay = new LogRelay({ post, clock, level, base: { worker: 3 }, onDropped: () => (dropped += 1) });
   return { clock, batches, relay, dropped: () => dropped };
 }
 
-test("records are posted together after a moment, with level and time", (t) => {
+/** The lines of a batch, read back. */
+function linesOf(batch: LogBatch | undefined): readonly Record<string, unknown>[] {
+  const ended = (batch?.lines ?? "").split("\n");
+  return ended.slice(0, -1).map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+test("lines are posted together after a moment, with level, time and what all have in common", (t) => {
   const { clock, batches, relay } = setUp();
   relay.info({ event: "a" }, "First");
   clock.advance(10);
@@ -25,14 +29,10 @@ test("records are posted together after a moment, with level and time", (t) => {
   t.is(batches.length, 0);
   clock.advance(LOG_FLUSH_MS);
   t.is(batches.length, 1);
-  t.deepEqual(
-    batches[0]?.records.map(({ level, fields, message }) => [level, fields["event"], message]),
-    [
-      ["info", "a", "First"],
-      ["error", "b", "Second"],
-    ],
-  );
-  t.is((batches[0]?.records[1]?.timeMs ?? 0) - (batches[0]?.records[0]?.timeMs ?? 0), 10);
+  const [first, second] = linesOf(batches[0]);
+  t.like(first, { level: "info", worker: 3, event: "a", msg: "First" });
+  t.like(second, { level: "error", worker: 3, event: "b", msg: "Second" });
+  t.is(Date.parse(String(second?.["time"])) - Date.parse(String(first?.["time"])), 10);
 });
 
 test("nothing is posted and no timer runs while nothing is said", (t) => {
@@ -50,37 +50,36 @@ test("lines below the level are not queued", (t) => {
   relay.warn({}, "c");
   relay.flush();
   t.deepEqual(
-    batches.flatMap((batch) => batch.records.map((record) => record.message)),
+    linesOf(batches[0]).map(({ msg }) => msg),
     ["c"],
   );
 });
 
 test("a full queue drops what comes, counts it, and says so in the next batch", (t) => {
   const { batches, relay, clock, dropped } = setUp();
-  for (let index = 0; index < MAX_QUEUED_LOG_RECORDS + 25; index += 1) relay.info({}, "flood");
+  for (let index = 0; index < MAX_QUEUED_LOG_LINES + 25; index += 1) relay.info({}, "flood");
   t.is(dropped(), 25);
   clock.advance(LOG_FLUSH_MS);
-  t.is(batches[0]?.records.length, MAX_QUEUED_LOG_RECORDS);
+  t.is(linesOf(batches[0]).length, MAX_QUEUED_LOG_LINES);
   t.is(batches[0]?.dropped, 25);
   relay.info({}, "after");
   clock.advance(LOG_FLUSH_MS);
   t.is(batches[1]?.dropped, 0);
-  t.is(batches[1]?.records.length, 1);
+  t.is(linesOf(batches[1]).length, 1);
 });
 
-test("the main thread writes each record with its time and worker, and a line for what was dropped", (t) => {
-  class TimedCollectingLog extends CollectingLog implements TimedLog {
-    readonly times: number[] = [];
-    at(timeMs: number, level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string): void {
-      this.times.push(timeMs);
-      this[level](fields, message);
+test("the main thread writes the lines, and one for what was dropped", (t) => {
+  class RecordingLog extends CollectingLog implements RelayedLog {
+    readonly written: string[] = [];
+    writeLines(lines: string): void {
+      this.written.push(lines);
     }
     flush(): void {}
   }
-  const log = new TimedCollectingLog();
-  const records = [{ level: "warn" as const, timeMs: 5, fields: { event: "x" }, message: "Said" }];
-  relayToPino({ records, dropped: 7 }, log, 2);
-  t.deepEqual(log.times, [5]);
-  t.deepEqual(log.lines[0], { level: "warn", fields: { event: "x", worker: 2 }, message: "Said" });
-  t.like(log.lines[1]?.fields, { event: "log-dropped", worker: 2, dropped: 7 });
+  const log = new RecordingLog();
+  relayLines({ lines: "a\nb\n", dropped: 7 }, log, 2);
+  relayLines({ lines: "", dropped: 0 }, log, 2);
+  t.deepEqual(log.written, ["a\nb\n"]);
+  t.is(log.lines.length, 1);
+  t.like(log.lines[0]?.fields, { event: "log-dropped", worker: 2, dropped: 7 });
 });
