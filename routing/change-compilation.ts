@@ -1,25 +1,26 @@
 /**
- * Takes what became of one state of the documents to the next state, where only namespaces, pods and EndpointSlices
- * are different:
+ * Takes what became of one state of the documents to the next state, where only namespaces, pods, EndpointSlices and what is
+ * attached to Services are different:
  *
  *   namespace --label--> its pods
  *   pod --addresses--> pods that want the same ones
  *    \---addresses--> Services whose slices name them
  *   slice --> its Service
+ *   policy --> its Service, and what the Service's slices make of it
+ *   route, policy, Subset, RequestMatch --> the routes that have looked it up (attachments.ts)
  *
  * It gives up where more than that may be concerned, and the whole is compiled then.
  */
-import type {
-  Document,
-  EndpointSliceDocument,
-  NamespaceDocument,
-  PodDocument,
-} from "../protocol/documents/document.ts";
-import type { EndpointEntry, WorkloadEntry } from "../protocol/table.ts";
+import type { Document, PodDocument } from "../protocol/documents/document.ts";
+import type { RouteEntry } from "../protocol/route-table.ts";
+import type { EndpointEntry, ServiceEntry, WorkloadEntry } from "../protocol/table.ts";
+import { ATTACHMENT_KINDS, isAttachment } from "./attachments.ts";
 import { type Compilation, meshLabel } from "./compile.ts";
 import { compilePod, type PodPart, podKey } from "./compile-pod.ts";
-import { documentName } from "./compile-problems.ts";
+import { CompileProblems, documentName } from "./compile-problems.ts";
+import { compileServices, isPlaced } from "./compile-services.ts";
 import { podAddresses } from "./compile-workloads.ts";
+import { isKind } from "./is-kind.ts";
 
 export interface DocumentDifference {
   readonly removed: readonly Document[];
@@ -31,9 +32,17 @@ export interface EntryChanges {
   readonly removedWorkloads: ReadonlySet<string>;
   readonly endpoints: readonly EndpointEntry[];
   readonly removedEndpoints: ReadonlySet<string>;
+  readonly services: readonly ServiceEntry[];
+  /** All of them. */
+  readonly routes: readonly RouteEntry[];
 }
 
-type Changeable = NamespaceDocument | PodDocument | EndpointSliceDocument;
+/** All other kinds make everything be compiled. */
+export const CHANGEABLE_KINDS = ["Pod", "EndpointSlice", "Namespace", ...ATTACHMENT_KINDS] as const;
+
+const isChangeable = isKind(...CHANGEABLE_KINDS);
+
+type Changeable = Extract<Document, { readonly kind: (typeof CHANGEABLE_KINDS)[number] }>;
 
 /** Brings the compilation to the new state, but for its contents. Undefined: it gave up, and the compilation is of no more use. */
 export function changeCompilation(compilation: Compilation, difference: DocumentDifference): EntryChanges | undefined {
@@ -42,16 +51,13 @@ export function changeCompilation(compilation: Compilation, difference: Document
   return new CompilationChange(compilation).make(removed, added);
 }
 
-function isChangeable(document: Document): document is Changeable {
-  return document.kind === "Pod" || document.kind === "EndpointSlice" || document.kind === "Namespace";
-}
-
 class CompilationChange {
   readonly #compilation: Compilation;
   /** What pods were that are gone, or are compiled anew. */
   readonly #before: PodPart[] = [];
   readonly #pods = new Set<PodDocument>();
   readonly #services = new Set<string>();
+  #isAttachedAnew = false;
 
   constructor(compilation: Compilation) {
     this.#compilation = compilation;
@@ -60,6 +66,7 @@ class CompilationChange {
   make(removed: readonly Changeable[], added: readonly Changeable[]): EntryChanges | undefined {
     for (const document of removed) if (!this.#remove(document)) return undefined;
     for (const document of added) if (!this.#add(document)) return undefined;
+    const entries = this.#isAttachedAnew ? this.#compileAttachments() : [];
     for (const service of this.#services) if (!this.#judgeSelector(service)) return undefined;
     const pods = this.#compilePods();
     const services = [...this.#services].map((service) => this.#compilation.slices.compile(service));
@@ -71,13 +78,20 @@ class CompilationChange {
         ...this.#before.flatMap((part) => part.endpoints).map((endpoint) => endpoint.key),
         ...services.flatMap((service) => service.removals),
       ]),
+      services: entries,
+      routes: this.#compilation.attachments.routes,
     };
   }
 
   /** False: give up. */
   #remove(document: Changeable): boolean {
-    const { claims, facts, pods, slices, names } = this.#compilation;
+    const { claims, facts, pods, slices, attachments, names } = this.#compilation;
     names.delete(documentName(document));
+    if (isAttachment(document)) {
+      attachments.remove(document);
+      this.#isAttachedAnew = true;
+      return true;
+    }
     if (document.kind === "EndpointSlice") return this.#serviceChanged(slices.remove(document));
     if (document.kind === "Namespace") return this.#relabel(document.metadata.name, undefined);
     const part = pods.get(podKey(document));
@@ -90,10 +104,15 @@ class CompilationChange {
   }
 
   #add(document: Changeable): boolean {
-    const { claims, facts, slices, names } = this.#compilation;
+    const { claims, facts, slices, attachments, names } = this.#compilation;
     const name = documentName(document);
     if (names.has(name)) return false;
     names.add(name);
+    if (isAttachment(document)) {
+      attachments.add(document);
+      this.#isAttachedAnew = true;
+      return true;
+    }
     if (document.kind === "EndpointSlice") return this.#serviceChanged(slices.add(document));
     if (document.kind === "Namespace") return this.#relabel(document.metadata.name, meshLabel(document));
     const wanted = podAddresses(document, facts);
@@ -134,6 +153,23 @@ class CompilationChange {
     else facts.labelledNamespaces.set(namespace, label);
     for (const { document } of pods.values()) if (document.metadata.namespace === namespace) this.#pods.add(document);
     return true;
+  }
+
+  /** Gives the entries of the Services that have another policy. */
+  #compileAttachments(): readonly ServiceEntry[] {
+    const { attachments, services, slices, claims, contents } = this.#compilation;
+    const before = attachments.policies;
+    attachments.compile();
+    const after = attachments.policies;
+    const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
+      (key) => before.get(key) !== after.get(key),
+    );
+    for (const service of changed) {
+      if (slices.place(service, isPlaced(after.get(service)))) this.#services.add(service);
+    }
+    const documents = changed.map((key) => services.get(key)).filter((service) => service !== undefined);
+    // No policy takes an address from a Service: what is wrong with these is known.
+    return compileServices(documents, after, contents.mesh, claims, new CompileProblems());
   }
 
   #compilePods(): readonly PodPart[] {

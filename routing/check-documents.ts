@@ -7,7 +7,6 @@ import type { Problem } from "../protocol/documents/problem.ts";
 import type { RouteEntry } from "../protocol/route-table.ts";
 import type { RouteStatus } from "../protocol/route-status.ts";
 import { compileTable, type TableContents } from "./compile.ts";
-import { CompileProblems } from "./compile-problems.ts";
 import { compileRoutes, routeInput } from "./http/compile-routes.ts";
 import { isKind } from "./is-kind.ts";
 
@@ -22,13 +21,12 @@ export interface CheckedDocuments {
 export function checkDocuments(documents: readonly Document[]): CheckedDocuments {
   const agentNodes = new Set(documents.filter(isKind("Node")).map(({ metadata }) => metadata.name));
   const { contents, problems } = compileTable({ documents, agentNodes });
-  const routeProblems = new CompileProblems();
-  const { entries, statuses } = compileRoutes(routeInput(documents), routeProblems);
+  const { entries, statuses, problems: ofRoutes } = compileRoutes(routeInput(documents));
   return {
     contents,
     routes: entries,
     statuses,
-    problems: together(problems, routeProblems.list),
+    problems: together(problems, ofRoutes),
   };
 }
 

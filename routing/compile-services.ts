@@ -39,6 +39,11 @@ export function isRouted({ spec }: ServiceDocument): boolean {
   return spec.type !== "ExternalName";
 }
 
+/** The policy says which endpoints are preferred: then hints of slices do not. */
+export function isPlaced(policy: TrafficPolicyDocument | undefined): boolean {
+  return policy?.spec.locality !== undefined;
+}
+
 export function serviceKey({ metadata }: ServiceDocument): string {
   return `${metadata.namespace}/${metadata.name}`;
 }

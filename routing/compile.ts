@@ -2,26 +2,26 @@
  * Documents -> the contents of the routing table, and what is wrong with the documents as a whole. For the controller,
  * and for whoever wants to try a change before it is made.
  *
- *   duplicates -> Mesh -> addresses -> Nodes -> Pods -> Services + TrafficPolicies -> endpoints -> routes
+ *   duplicates -> Mesh -> addresses -> Nodes -> policies, routes -> Services -> Pods -> endpoints
  *
  * Contents are given even with problems, without what is wrong: it is the caller who decides whether they may be used.
  * Equal documents in any order of files give equal contents, sorted by key.
  */
-import type { Document, DocumentKind, NamespaceDocument } from "../protocol/documents/document.ts";
+import type { Document, DocumentKind, NamespaceDocument, ServiceDocument } from "../protocol/documents/document.ts";
 import type { Problem } from "../protocol/documents/problem.ts";
 import type { EndpointEntry, TableSnapshot } from "../protocol/table.ts";
 import { AddressClaims } from "./address-claims.ts";
+import { Attachments, isAttachment } from "./attachments.ts";
 import type { CidrIndex } from "./cidr-index.ts";
 import { ServiceSelectors } from "./compile-endpoints.ts";
 import { compileMesh } from "./compile-mesh.ts";
 import { compileNodes, nodeAddresses, podNetworks } from "./compile-nodes.ts";
 import { compilePod, type PodPart, podKey } from "./compile-pod.ts";
 import { CompileProblems, documentName, type Judgement, placeOfDocument } from "./compile-problems.ts";
-import { assignPolicies, compileServices, isRouted, serviceAddresses, serviceKey } from "./compile-services.ts";
+import { compileServices, isPlaced, isRouted, serviceAddresses, serviceKey } from "./compile-services.ts";
 import type { AddressOwner } from "./compile-slices.ts";
 import { podAddresses, type WorkloadFacts } from "./compile-workloads.ts";
 import { compareText } from "./compare-text.ts";
-import { compileRoutes, routeInput } from "./http/compile-routes.ts";
 import { SlicedServices } from "./sliced-services.ts";
 
 /** A table that has no number yet. */
@@ -48,7 +48,7 @@ export interface CompileResult {
 /** What a compilation leaves for the next one to go on from. */
 export interface Compilation {
   readonly contents: TableContents;
-  /** Those of pods are with the pods. */
+  /** Those of pods are with the pods, those of routes and policies with the attachments. */
   readonly problems: readonly Problem[];
   readonly claims: AddressClaims;
   readonly facts: WorkloadFacts & { readonly labelledNamespaces: Map<string, boolean> };
@@ -56,6 +56,9 @@ export interface Compilation {
   readonly pods: Map<string, PodPart>;
   readonly selectors: ServiceSelectors;
   readonly slices: SlicedServices;
+  /** By key; those that are routed. */
+  readonly services: ReadonlyMap<string, ServiceDocument>;
+  readonly attachments: Attachments;
   /** Of all documents, as `documentName` gives them. */
   readonly names: Set<string>;
   /** Kinds of which a document is there twice. */
@@ -66,11 +69,13 @@ export function compileTable(input: CompileInput): CompileResult {
   return resultOf(compileAll(input));
 }
 
-export function resultOf({ contents, problems, pods }: Omit<Compilation, "repeated">): CompileResult {
+export function resultOf({ contents, problems, pods, attachments }: Compilation): CompileResult {
   const ofPods = [...pods.values()].flatMap((part) => part.problems);
   return {
     contents,
-    problems: [...problems, ...ofPods].sort((a, b) => byPlace(a, b) || compareText(a.message, b.message)),
+    problems: [...problems, ...attachments.problems, ...ofPods].sort(
+      (a, b) => byPlace(a, b) || compareText(a.message, b.message),
+    ),
   };
 }
 
@@ -93,35 +98,52 @@ export function compileAll({ documents, agentNodes, judgement = "whole", ...surr
   for (const pod of podDocuments) claims.add(pod, podAddresses(pod, facts));
   for (const service of serviceDocuments) claims.add(service, serviceAddresses(service));
   const nodes = compileNodes(nodeDocuments, agentNodes, networks, claims, problems);
-  const policyDocuments = ofKind(unique, "TrafficPolicy");
-  const ofServices = policyDocuments.filter(({ spec }) => spec.targetRef.kind === "Service");
-  const policies = assignPolicies(serviceDocuments, ofServices, problems);
+  const attachments = attach(unique);
+  const { policies } = attachments;
   const services = compileServices(serviceDocuments, policies, mesh, claims, problems);
 
   const pods = new Map<string, PodPart>();
-  const placed = [...policies].filter(([, policy]) => policy.spec.locality !== undefined).map(([service]) => service);
+  const servicesByKey = new Map(serviceDocuments.map((service) => [serviceKey(service), service]));
   const slices = new SlicedServices({
-    services: new Map(serviceDocuments.map((service) => [serviceKey(service), service])),
-    placed: new Set(placed),
+    services: servicesByKey,
     ownerOf: ownerOf(claims, pods, networks),
   });
+  for (const [service, policy] of policies) slices.place(service, isPlaced(policy));
   for (const slice of ofKind(unique, "EndpointSlice")) slices.add(slice);
   const selectors = new ServiceSelectors(serviceDocuments.filter((one) => slices.isLeftToSelector(serviceKey(one))));
   for (const pod of podDocuments) pods.set(podKey(pod), compilePod(pod, { facts, claims, selectors }));
   const parts = [...pods.values()];
   const workloads = parts.map((part) => part.entry).filter((entry) => entry !== undefined);
   const endpoints: EndpointEntry[] = [...parts.flatMap((part) => part.endpoints), ...slices.compileAll()];
-  const { entries: routes } = compileRoutes(routeInput(unique), problems);
   const contents: TableContents = {
     mesh,
     nodes: sortBy(nodes, (node) => node.name),
     workloads: sortBy(workloads, (workload) => workload.uid),
     services: sortBy(services, (service) => service.key),
     endpoints: sortBy(endpoints, (endpoint) => endpoint.key),
-    routes,
+    routes: attachments.routes,
   };
   const names = new Set(unique.map(documentName));
-  return { contents, problems: problems.list, claims, facts, pods, selectors, slices, names, repeated };
+  return {
+    contents,
+    problems: problems.list,
+    claims,
+    facts,
+    pods,
+    selectors,
+    slices,
+    services: servicesByKey,
+    attachments,
+    names,
+    repeated,
+  };
+}
+
+function attach(unique: readonly Document[]): Attachments {
+  const attachments = new Attachments(ofKind(unique, "Service"));
+  for (const document of unique) if (isAttachment(document)) attachments.add(document);
+  attachments.compile();
+  return attachments;
 }
 
 /** True: its pods are in the mesh; undefined: it has no label that says so. */

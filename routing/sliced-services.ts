@@ -18,8 +18,6 @@ export interface EndpointsChange {
 export interface SlicedServicesOptions {
   /** By key; those that are routed. */
   readonly services: ReadonlyMap<string, ServiceDocument>;
-  /** Keys of the Services of which a TrafficPolicy says which endpoints are preferred. */
-  readonly placed: ReadonlySet<string>;
   readonly ownerOf: (address: string) => AddressOwner;
 }
 
@@ -28,6 +26,8 @@ const NO_SLICES: ReadonlySet<EndpointSliceDocument> = new Set();
 export class SlicedServices {
   readonly #options: SlicedServicesOptions;
   readonly #shared = new SharedValues();
+  /** Keys of the Services of which a TrafficPolicy says which endpoints are preferred. */
+  readonly #placed = new Set<string>();
   /** Also of Services that are not there (yet). */
   readonly #slices = new Map<string, Set<EndpointSliceDocument>>();
   readonly #endpoints = new Map<string, ReadonlyMap<string, EndpointEntry>>();
@@ -42,6 +42,14 @@ export class SlicedServices {
   /** There is no slice of it, and it has a selector. */
   isLeftToSelector(service: string): boolean {
     return !this.#slices.has(service) && this.#options.services.get(service)?.spec.selector !== undefined;
+  }
+
+  /** True: it was the other way, and the Service is to be compiled. */
+  place(service: string, isPlaced: boolean): boolean {
+    if (this.#placed.has(service) === isPlaced) return false;
+    if (isPlaced) this.#placed.add(service);
+    else this.#placed.delete(service);
+    return true;
   }
 
   /** Gives the key of the slice's Service, which is to be compiled. */
@@ -75,13 +83,13 @@ export class SlicedServices {
 
   /** What stayed the same stays the same object, and is not told. */
   compile(service: string): EndpointsChange {
-    const { services, placed, ownerOf } = this.#options;
+    const { services, ownerOf } = this.#options;
     const document = services.get(service);
     const slices = (document === undefined ? undefined : this.#slices.get(service)) ?? NO_SLICES;
     this.#index(service, addressesOfSlices(slices));
     const before = this.#endpoints.get(service) ?? new Map<string, EndpointEntry>();
     const after = new Map<string, EndpointEntry>();
-    const facts = { ownerOf, followsHints: !placed.has(service), shared: this.#shared };
+    const facts = { ownerOf, followsHints: !this.#placed.has(service), shared: this.#shared };
     const entries = document === undefined ? [] : compileSlices(document, slices, facts);
     const upserts: EndpointEntry[] = [];
     for (const entry of entries) {

@@ -1,16 +1,16 @@
 /**
  * Compiles states of the documents one after the other, for the controller: the result is always what `compileTable`
- * makes of the state, but where only pods, EndpointSlices and namespaces came, went and changed, or nodes got an agent,
- * only what these concern is compiled.
+ * makes of the state, but where only pods, EndpointSlices, namespaces, routes and policies came, went and changed, or nodes
+ * got an agent, only what these concern is compiled.
  *
  *   difference to the last state --changes that change-compilation.ts knows--> changed entries in place of the old ones
  *                                --anything else--> all of it
  *
  * Problems do not stand in the way: each is found again only where it may have changed.
  */
-import type { Document, DocumentKind } from "../protocol/documents/document.ts";
+import type { Document } from "../protocol/documents/document.ts";
 import type { NodeEntry } from "../protocol/table.ts";
-import { changeCompilation, type DocumentDifference } from "./change-compilation.ts";
+import { CHANGEABLE_KINDS, changeCompilation, type DocumentDifference } from "./change-compilation.ts";
 import { changeEntries } from "./change-entries.ts";
 import { type Compilation, compileAll, type CompileInput, type CompileResult, resultOf } from "./compile.ts";
 
@@ -42,12 +42,14 @@ export class TableCompiler {
     const difference = documentDifference(base.documents, documents, this.#states);
     const changes = difference === undefined ? undefined : changeCompilation(base, difference);
     if (changes === undefined) return undefined;
-    const { workloads, endpoints, nodes, ...others } = base.contents;
+    const { mesh, nodes, workloads, services, endpoints } = base.contents;
     const contents = {
-      ...others,
+      mesh,
       nodes: markAgents(nodes, base.agentNodes, agentNodes),
       workloads: changeEntries("workload", workloads, changes.workloads, changes.removedWorkloads),
+      services: changeEntries("service", services, changes.services, new Set()),
       endpoints: changeEntries("endpoint", endpoints, changes.endpoints, changes.removedEndpoints),
+      routes: changes.routes,
     };
     return { ...base, agentNodes: new Set(agentNodes), contents };
   }
@@ -68,8 +70,7 @@ function isSameInput(before: Base["input"], after: Base["input"]): boolean {
 
 /** Which of two documents with one name holds is found out with all of them at hand. */
 function hasRepeated({ repeated }: Base): boolean {
-  const changing: readonly DocumentKind[] = ["Pod", "EndpointSlice", "Namespace"];
-  return changing.some((kind) => repeated.has(kind));
+  return CHANGEABLE_KINDS.some((kind) => repeated.has(kind));
 }
 
 /** Brings `known` to this state. Undefined: one is there twice. */

@@ -16,7 +16,6 @@ import { Reflector } from "../../kubernetes/reflector.ts";
 import type { ServiceDocument, SubsetDocument } from "../../protocol/documents/document.ts";
 import type { RouteStatus } from "../../protocol/route-status.ts";
 import type { RouteKind } from "../../protocol/route-table.ts";
-import { CompileProblems } from "../../routing/compile-problems.ts";
 import { compileRoutes, routeInput } from "../../routing/http/compile-routes.ts";
 import { limits } from "./limits.ts";
 import { reduceRoute, type Route } from "./route-objects.ts";
@@ -152,7 +151,7 @@ export class RouteStatusWriter {
 /** By the same compiler that makes the table, which tells the problems. */
 function statusesOf(routes: readonly Route[], backends: readonly BackendDocument[]): ReadonlyMap<string, RouteStatus> {
   const documents = routes.map(({ document }) => document).filter((document) => document !== undefined);
-  const { statuses } = compileRoutes(routeInput([...documents, ...backends]), new CompileProblems());
+  const { statuses } = compileRoutes(routeInput([...documents, ...backends]));
   return new Map(statuses.map((status) => [nameOf(status), status]));
 }
 

@@ -13,18 +13,21 @@ import type {
   SubsetDocument,
   TrafficPolicyDocument,
 } from "../../protocol/documents/document.ts";
+import type { Problem } from "../../protocol/documents/problem.ts";
 import type { RouteStatus } from "../../protocol/route-status.ts";
 import type { RouteEntry, RouteMatch, RouteRule } from "../../protocol/route-table.ts";
-import { type CompileProblems, documentName } from "../compile-problems.ts";
+import { CompileProblems, documentName } from "../compile-problems.ts";
 import { compareText } from "../compare-text.ts";
 import { isKind } from "../is-kind.ts";
+import { KeptResults } from "../kept-results.ts";
+import { Trace, TracedNames } from "../traced-names.ts";
 import { comparePrecedence, type MatchPlace, type SpecificMatch } from "./compile-matches.ts";
-import { compileRules, type RouteParts } from "./compile-rules.ts";
+import { compileRules, type RouteParts, type RuleReferences } from "./compile-rules.ts";
 import { compileUnrouted } from "./compile-unrouted.ts";
 import { nearestOf } from "./nearest-of.ts";
 import { RequestPolicies } from "./request-policies.ts";
 import { BackendResolver } from "./resolve-backends.ts";
-import { attachRoutes, byKey, type RouteDocument, type RouteParent } from "./route-parents.ts";
+import { attachRoutes, type RouteDocument, type RouteParent } from "./route-parents.ts";
 import { routeKey } from "./route-key.ts";
 import { routeStatuses } from "./route-statuses.ts";
 
@@ -52,43 +55,123 @@ export function routeInput(documents: readonly Document[]): RouteInput {
 export interface CompiledRoutes {
   /** Sorted by key. */
   readonly entries: readonly RouteEntry[];
-  /** Of the routes that refer to a Service. */
+  /** Of the routes that refer to a Service. Made when asked for: only few need them. */
   readonly statuses: readonly RouteStatus[];
+  readonly problems: readonly Problem[];
 }
 
-export function compileRoutes(input: RouteInput, problems: CompileProblems): CompiledRoutes {
-  const services = byKey(input.services);
-  const routes = inOrder(input.routes);
-  const parents = attachRoutes(routes, services);
-  const resolver = new BackendResolver({ services, subsets: input.subsets, grants: input.grants });
-  const policies = new RequestPolicies({ policies: inOrder(input.policies), routes, resolver }, problems);
-  const attached = new Set(parents.map(({ route }) => route));
-  const requestMatches = new Map(input.requestMatches.map((each) => [keyOf(each), each]));
-  const references = { resolver, requestMatches };
-  const parts = new Map([...attached].map((route) => [route, compileRules(route, references, problems)]));
-  for (const parent of parents) reportParent(parent, services, problems);
-  const ofRoutes = toEntries(parents, parts, policies);
-  for (const entry of ofRoutes) reportBytes(entry, policies.ofServices.get(entry.service), problems);
-  const ofPolicies = compileUnrouted(policies, services, ofRoutes, problems);
-  const entries = [...ofRoutes, ...ofPolicies].sort((a, b) => compareText(a.key, b.key));
-  return { entries, statuses: routeStatuses(parents, parts) };
+export function compileRoutes(input: RouteInput): CompiledRoutes {
+  return new RouteCompiler().compile(input);
 }
 
-function keyOf({ metadata }: RequestMatchDocument): string {
-  return `${metadata.namespace}/${metadata.name}`;
+/** For one state after the other: what a change does not concern stays the same object. */
+export class RouteCompiler {
+  readonly #trace = new Trace();
+  readonly #services = new TracedNames<ServiceDocument>(this.#trace);
+  readonly #subsets = new TracedNames<SubsetDocument>(this.#trace);
+  readonly #requestMatches = new TracedNames<RequestMatchDocument>(this.#trace);
+  readonly #policies = new RequestPolicies(this.#trace);
+  readonly #parts = new KeptResults<RouteParts>(this.#trace);
+  readonly #entries = new KeptResults<RouteEntry>(this.#trace);
+  readonly #unrouted = new KeptResults<readonly RouteEntry[]>(this.#trace);
+
+  compile(input: RouteInput): CompiledRoutes {
+    const problems = new CompileProblems();
+    const services = byName(input.services);
+    this.#services.replace(services);
+    this.#subsets.replace(byName(input.subsets));
+    this.#requestMatches.replace(byName(input.requestMatches));
+    const routes = inOrder(input.routes);
+    const parents = attachRoutes(routes, services);
+    const resolver = new BackendResolver({ services: this.#services, subsets: this.#subsets, grants: input.grants });
+    this.#policies.replace({ policies: inOrder(input.policies), routes, resolver }, problems);
+    const parts = this.#compileParts(
+      parents,
+      { resolver, requestMatches: this.#requestMatches },
+      input.grants,
+      problems,
+    );
+    for (const parent of parents) reportParent(parent, services, problems);
+    const ofRoutes = this.#compileEntries(parents, parts, problems);
+    for (const entry of ofRoutes) reportBytes(entry, this.#policies.ofServices.get(entry.service), problems);
+    const ofPolicies = this.#compileUnrouted(services, ofRoutes, problems);
+    const entries = [...ofRoutes, ...ofPolicies].sort((a, b) => compareText(a.key, b.key));
+    return {
+      entries,
+      get statuses() {
+        return routeStatuses(parents, parts);
+      },
+      problems: problems.list,
+    };
+  }
+
+  #compileParts(
+    parents: readonly RouteParent[],
+    references: RuleReferences,
+    grants: RouteInput["grants"],
+    problems: CompileProblems,
+  ): ReadonlyMap<RouteDocument, RouteParts> {
+    this.#parts.begin(problems);
+    const attached = new Set(parents.map(({ route }) => route));
+    return new Map(
+      [...attached].map((route) => {
+        const compute = (found: CompileProblems) => compileRules(route, references, found);
+        return [route, this.#parts.get(documentName(route), [route, grants], compute)];
+      }),
+    );
+  }
+
+  #compileEntries(
+    parents: readonly RouteParent[],
+    parts: ReadonlyMap<RouteDocument, RouteParts>,
+    problems: CompileProblems,
+  ): readonly RouteEntry[] {
+    this.#entries.begin(problems);
+    return [...groupRoutes(parents)].map(([key, group]) => {
+      const routes = [...group.routes];
+      const inputs = [...routes, ...routes.map((route) => parts.get(route))];
+      return this.#entries.get(key, inputs, () => toEntry(key, group, parts, this.#policies));
+    });
+  }
+
+  /** `routed`: entries of routes, which have the policies in them already. */
+  #compileUnrouted(
+    services: ReadonlyMap<string, ServiceDocument>,
+    routed: readonly RouteEntry[],
+    problems: CompileProblems,
+  ): readonly RouteEntry[] {
+    this.#unrouted.begin(problems);
+    const taken = new Set(routed.map(({ key }) => key));
+    return [...this.#policies.ofServices].flatMap(([key, policy]) => {
+      const service = services.get(key);
+      if (service === undefined) return [];
+      const compute = (found: CompileProblems) => compileUnrouted(this.#policies, service, policy, found);
+      return this.#unrouted.get(key, [service, policy], compute).filter((entry) => !taken.has(entry.key));
+    });
+  }
+}
+
+function byName<T extends ServiceDocument | SubsetDocument | RequestMatchDocument>(
+  documents: readonly T[],
+): ReadonlyMap<string, T> {
+  return new Map(documents.map((document) => [`${document.metadata.namespace}/${document.metadata.name}`, document]));
 }
 
 /** By name: equal documents in any order of files give equal entries. */
 function inOrder<T extends Document>(documents: readonly T[]): readonly T[] {
-  return [...documents].sort((a, b) => compareText(documentName(a), documentName(b)));
+  const named = documents.map((document) => ({ name: documentName(document), document }));
+  return named.sort((a, b) => compareText(a.name, b.name)).map(({ document }) => document);
 }
 
-function toEntries(
-  parents: readonly RouteParent[],
-  parts: ReadonlyMap<RouteDocument, RouteParts>,
-  policies: RequestPolicies,
-): readonly RouteEntry[] {
-  const groups = new Map<string, { parent: RouteParent; port: number; routes: Set<RouteDocument> }>();
+/** The routes of one port, for one group of callers. */
+interface RouteGroup {
+  readonly parent: RouteParent;
+  readonly port: number;
+  readonly routes: Set<RouteDocument>;
+}
+
+function groupRoutes(parents: readonly RouteParent[]): ReadonlyMap<string, RouteGroup> {
+  const groups = new Map<string, RouteGroup>();
   for (const parent of parents) {
     for (const port of parent.ports) {
       const key = routeKey(parent.service, port, parent.consumer);
@@ -98,11 +181,18 @@ function toEntries(
       group.routes.add(parent.route);
     }
   }
-  return [...groups].map(([key, { parent, port, routes }]): RouteEntry => {
-    const { service, consumer, route } = parent;
-    const merged = mergeRoutes([...routes], parts, policies, service);
-    return { key, service, port, ...(consumer === undefined ? {} : { consumer }), kind: route.kind, ...merged };
-  });
+  return groups;
+}
+
+function toEntry(
+  key: string,
+  { parent, port, routes }: RouteGroup,
+  parts: ReadonlyMap<RouteDocument, RouteParts>,
+  policies: RequestPolicies,
+): RouteEntry {
+  const { service, consumer, route } = parent;
+  const merged = mergeRoutes([...routes], parts, policies, service);
+  return { key, service, port, ...(consumer === undefined ? {} : { consumer }), kind: route.kind, ...merged };
 }
 
 function mergeRoutes(

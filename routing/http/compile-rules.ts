@@ -13,6 +13,7 @@ import type {
   RouteSession,
 } from "../../protocol/route-table.ts";
 import type { CompileProblem, CompileProblems } from "../compile-problems.ts";
+import type { Names } from "../traced-names.ts";
 import { compileCondition } from "./compile-condition.ts";
 import { compileFilters, type ExtensionDocument, extensionName, type FilterDocument } from "./compile-filters.ts";
 import { grpcMatch, type HttpMatch, httpMatch, type SpecificMatch, withCondition } from "./compile-matches.ts";
@@ -40,7 +41,7 @@ type Path = readonly (string | number)[];
 export interface RuleReferences {
   readonly resolver: BackendResolver;
   /** By `namespace/name`. */
-  readonly requestMatches: ReadonlyMap<string, RequestMatchDocument>;
+  readonly requestMatches: Names<RequestMatchDocument>;
 }
 
 export function compileRules(route: RouteDocument, references: RuleReferences, problems: CompileProblems): RouteParts {

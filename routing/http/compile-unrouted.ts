@@ -5,35 +5,31 @@
 import type { ServiceDocument, TrafficPolicyDocument } from "../../protocol/documents/document.ts";
 import type { RouteEntry } from "../../protocol/route-table.ts";
 import type { CompileProblems } from "../compile-problems.ts";
+import { serviceKey } from "../compile-services.ts";
 import { choosePortProtocol } from "../port-protocol.ts";
 import { nameOfPolicy, type RequestPolicies, type RequestPolicy } from "./request-policies.ts";
 import { routeKey } from "./route-key.ts";
 import { whyUndialled } from "./route-parents.ts";
 
-/** `routed`: entries of routes, which have the policies in them already. */
+/** Of one Service with a policy, all ports: those that have routes have the policy in them already. */
 export function compileUnrouted(
   policies: RequestPolicies,
-  services: ReadonlyMap<string, ServiceDocument>,
-  routed: readonly RouteEntry[],
+  service: ServiceDocument,
+  document: TrafficPolicyDocument,
   problems: CompileProblems,
 ): readonly RouteEntry[] {
-  const taken = new Set(routed.map(({ key }) => key));
-  return [...policies.ofServices].flatMap(([key, document]) => {
-    const service = services.get(key);
-    const policy = policies.compileService(key);
-    if (service === undefined || (Object.keys(policy).length === 0 && !choosesByRequests(document))) return [];
-    const ports = portsOfRequests(service, document);
-    const why = whyUndialled(service) ?? (ports.length === 0 ? "has no TCP port that could carry HTTP" : undefined);
-    if (why !== undefined) {
-      const found = `Service ${key}, which ${why}`;
-      const expected = "a Service whose requests pass an agent, for what this policy says of them";
-      problems.add(document, { code: "wrong-value", path: ["spec", "targetRef", "name"], found, expected });
-      return [];
-    }
-    return ports
-      .filter((port) => !taken.has(routeKey(key, port, undefined)))
-      .map((port) => toEntry(key, port, document, policy));
-  });
+  const key = serviceKey(service);
+  const policy = policies.compileService(key);
+  if (Object.keys(policy).length === 0 && !choosesByRequests(document)) return [];
+  const ports = portsOfRequests(service, document);
+  const why = whyUndialled(service) ?? (ports.length === 0 ? "has no TCP port that could carry HTTP" : undefined);
+  if (why !== undefined) {
+    const found = `Service ${key}, which ${why}`;
+    const expected = "a Service whose requests pass an agent, for what this policy says of them";
+    problems.add(document, { code: "wrong-value", path: ["spec", "targetRef", "name"], found, expected });
+    return [];
+  }
+  return ports.map((port) => toEntry(key, port, document, policy));
 }
 
 function toEntry(service: string, port: number, document: TrafficPolicyDocument, policy: RequestPolicy): RouteEntry {

@@ -2,32 +2,41 @@
 import type { TrafficPolicyDocument } from "../../protocol/documents/document.ts";
 import type { Quota } from "../../protocol/route-table.ts";
 import { type CompileProblems, documentName, placeOfDocument } from "../compile-problems.ts";
+import type { Names } from "../traced-names.ts";
 
 type QuotaValue = Pick<Quota, "name" | "requests" | "perMs">;
 
-export class QuotaValues {
-  readonly #known = new Map<string, { readonly value: QuotaValue; readonly document: TrafficPolicyDocument }>();
-
-  /** Of two values the first one holds, and the second one is a problem. Undefined: the policy has no quota. */
-  of(document: TrafficPolicyDocument, problems: CompileProblems): QuotaValue | undefined {
-    const { quota } = document.spec;
-    if (quota === undefined) return undefined;
-    const { metadata } = document;
-    // A name of one's own has no slash: it is nobody's default.
-    const { name = `${metadata.namespace}/${metadata.name}`, requests, per } = quota;
-    const earlier = this.#known.get(name);
-    if (earlier === undefined) {
-      const value = { name, requests, perMs: per };
-      this.#known.set(name, { value, document });
-      return value;
-    }
-    const { value } = earlier;
-    if (value.requests !== requests || value.perMs !== per) {
-      const found = `${requests} requests per ${per / 1_000} s for quota ${name}`;
-      const first = `${documentName(earlier.document)} (${placeOfDocument(earlier.document)})`;
-      const expected = `${value.requests} requests per ${value.perMs / 1_000} s, as in ${first}`;
-      problems.add(document, { code: "conflicting-policy", path: ["spec", "quota"], found, expected });
-    }
-    return value;
+/** The policy that says how much each quota is: of two that name it, the first one. */
+export function quotaHolders(policies: Iterable<TrafficPolicyDocument>): ReadonlyMap<string, TrafficPolicyDocument> {
+  const holders = new Map<string, TrafficPolicyDocument>();
+  for (const policy of policies) {
+    const name = quotaName(policy);
+    if (policy.spec.quota !== undefined && !holders.has(name)) holders.set(name, policy);
   }
+  return holders;
+}
+
+/** Another value than the holder's is a problem, and does not count. Undefined: the policy has no quota. */
+export function quotaValue(
+  policy: TrafficPolicyDocument,
+  holders: Names<TrafficPolicyDocument>,
+  problems: CompileProblems,
+): QuotaValue | undefined {
+  const { quota } = policy.spec;
+  if (quota === undefined) return undefined;
+  const name = quotaName(policy);
+  const holder = holders.get(name) ?? policy;
+  const { requests, per } = holder.spec.quota ?? quota;
+  if (quota.requests !== requests || quota.per !== per) {
+    const found = `${quota.requests} requests per ${quota.per / 1_000} s for quota ${name}`;
+    const first = `${documentName(holder)} (${placeOfDocument(holder)})`;
+    const expected = `${requests} requests per ${per / 1_000} s, as in ${first}`;
+    problems.add(policy, { code: "conflicting-policy", path: ["spec", "quota"], found, expected });
+  }
+  return { name, requests, perMs: per };
+}
+
+/** A name of one's own has no slash: it is nobody's default. */
+function quotaName({ metadata, spec: { quota } }: TrafficPolicyDocument): string {
+  return quota?.name ?? `${metadata.namespace}/${metadata.name}`;
 }

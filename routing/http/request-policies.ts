@@ -6,9 +6,11 @@
 import type { TrafficPolicyDocument } from "../../protocol/documents/document.ts";
 import type { RetryBudget, RetryReason, RouteRetry, RouteRule, RouteTimeouts } from "../../protocol/route-table.ts";
 import { type CompileProblems, placeOfDocument } from "../compile-problems.ts";
+import { KeptResults } from "../kept-results.ts";
+import { type Trace, TracedNames } from "../traced-names.ts";
 import { type AppliedPolicy, compilePolicyParts, type PolicyParts } from "./compile-policy-parts.ts";
 import { nearestOf } from "./nearest-of.ts";
-import { QuotaValues } from "./quota-values.ts";
+import { quotaHolders, quotaValue } from "./quota-values.ts";
 import type { BackendResolver } from "./resolve-backends.ts";
 import type { RouteDocument } from "./route-parents.ts";
 
@@ -32,37 +34,50 @@ export interface PolicyInput {
   readonly resolver: BackendResolver;
 }
 
+/** What a policy has looked up is traced, and so is who looks a policy up. */
 export class RequestPolicies {
   /** By `Service shop/catalog`, `HTTPRoute shop/catalog`, `HTTPRoute shop/catalog rule`. */
-  readonly #policies = new Map<string, AppliedPolicy>();
-  /** By key of the Service. */
-  readonly #ofServices = new Map<string, TrafficPolicyDocument>();
+  readonly #policies: TracedNames<AppliedPolicy>;
+  readonly #quotaHolders: TracedNames<TrafficPolicyDocument>;
+  readonly #applied: KeptResults<AppliedPolicy>;
+  #ofServices: ReadonlyMap<string, TrafficPolicyDocument> = new Map();
 
-  constructor({ policies, routes, resolver }: PolicyInput, problems: CompileProblems) {
-    const targets = new Set(routes.flatMap(targetsOf));
-    const documents = new Map<string, TrafficPolicyDocument>();
-    const quotas = new QuotaValues();
-    for (const policy of policies) {
-      const target = targetOf(policy);
-      const earlier = documents.get(target);
-      const ofService = policy.spec.targetRef.kind === "Service";
-      if (!ofService && !targets.has(target)) missingTarget(policy, target, routes, problems);
-      else if (earlier !== undefined) {
-        // What is wrong with those of Services is found where Services are compiled.
-        if (!ofService) conflict(policy, target, earlier, problems);
-      } else {
-        documents.set(target, policy);
-        if (ofService) this.#ofServices.set(`${policy.metadata.namespace}/${policy.spec.targetRef.name}`, policy);
-        const fallbackTarget = resolver.resolveFallback(policy, problems);
-        this.#policies.set(target, {
-          policy: nameOfPolicy(policy),
-          scope: target,
-          spec: policy.spec,
-          fallbackTarget,
-          quota: quotas.of(policy, problems),
-        });
-      }
+  constructor(trace: Trace) {
+    this.#policies = new TracedNames(trace);
+    this.#quotaHolders = new TracedNames(trace);
+    this.#applied = new KeptResults(trace);
+  }
+
+  /** All of them. */
+  replace({ policies, routes, resolver }: PolicyInput, problems: CompileProblems): void {
+    const documents = assignTargets(policies, routes, problems);
+    this.#quotaHolders.replace(quotaHolders(documents.values()));
+    this.#applied.begin(problems);
+    const applied = new Map<string, AppliedPolicy>();
+    const ofServices = new Map<string, TrafficPolicyDocument>();
+    for (const [target, policy] of documents) {
+      const apply = (found: CompileProblems) => this.#apply(policy, target, resolver, found);
+      applied.set(target, this.#applied.get(target, [policy], apply));
+      const { kind, name } = policy.spec.targetRef;
+      if (kind === "Service") ofServices.set(`${policy.metadata.namespace}/${name}`, policy);
     }
+    this.#policies.replace(applied);
+    this.#ofServices = ofServices;
+  }
+
+  #apply(
+    policy: TrafficPolicyDocument,
+    target: string,
+    resolver: BackendResolver,
+    problems: CompileProblems,
+  ): AppliedPolicy {
+    return {
+      policy: nameOfPolicy(policy),
+      scope: target,
+      spec: policy.spec,
+      fallbackTarget: resolver.resolveFallback(policy, problems),
+      quota: quotaValue(policy, this.#quotaHolders, problems),
+    };
   }
 
   /** What a rule says and does not say, for requests to `service`. */
@@ -77,7 +92,7 @@ export class RequestPolicies {
     return this.#compile([`Service ${service}`], undefined);
   }
 
-  /** Service by key -> the policy for it. */
+  /** Key of the Service -> the policy for it. */
   get ofServices(): ReadonlyMap<string, TrafficPolicyDocument> {
     return this.#ofServices;
   }
@@ -94,6 +109,26 @@ export class RequestPolicies {
       ...compilePolicyParts(applied, compileBudget(specs)),
     };
   }
+}
+
+/** What each policy is for -> the policy. */
+function assignTargets(
+  policies: readonly TrafficPolicyDocument[],
+  routes: readonly RouteDocument[],
+  problems: CompileProblems,
+): ReadonlyMap<string, TrafficPolicyDocument> {
+  const targets = new Set(routes.flatMap(targetsOf));
+  const documents = new Map<string, TrafficPolicyDocument>();
+  for (const policy of policies) {
+    const target = targetOf(policy);
+    const earlier = documents.get(target);
+    const ofService = policy.spec.targetRef.kind === "Service";
+    if (!ofService && !targets.has(target)) missingTarget(policy, target, routes, problems);
+    else if (earlier === undefined) documents.set(target, policy);
+    // What is wrong with those of Services is found where Services are compiled.
+    else if (!ofService) conflict(policy, target, earlier, problems);
+  }
+  return documents;
 }
 
 function nameOf({ kind, metadata }: RouteDocument): string {

@@ -7,6 +7,7 @@ import type {
 } from "../../protocol/documents/document.ts";
 import type { BackendProblem, RouteKind, RouteTarget } from "../../protocol/route-table.ts";
 import type { CompileProblems } from "../compile-problems.ts";
+import type { Names } from "../traced-names.ts";
 import { nearestOf } from "./nearest-of.ts";
 import type { RouteDocument } from "./route-parents.ts";
 
@@ -38,20 +39,21 @@ const ENCRYPTED = new Set(["https", "tls", "kubernetes.io/wss"]);
 const NOT_GRPC = new Set(["kubernetes.io/ws"]);
 
 export interface BackendInput {
-  readonly services: ReadonlyMap<string, ServiceDocument>;
-  readonly subsets: readonly SubsetDocument[];
+  /** By `namespace/name`, as the subsets. */
+  readonly services: Names<ServiceDocument>;
+  readonly subsets: Names<SubsetDocument>;
   /** Absent: routes may use Services of every namespace (GEP-1294, Namespace boundaries). */
   readonly grants?: readonly ReferenceGrantDocument[] | undefined;
 }
 
 export class BackendResolver {
-  readonly #services: ReadonlyMap<string, ServiceDocument>;
-  readonly #subsets: ReadonlyMap<string, SubsetDocument>;
+  readonly #services: Names<ServiceDocument>;
+  readonly #subsets: Names<SubsetDocument>;
   readonly #grants: readonly ReferenceGrantDocument[] | undefined;
 
   constructor({ services, subsets, grants }: BackendInput) {
     this.#services = services;
-    this.#subsets = new Map(subsets.map((subset) => [`${subset.metadata.namespace}/${subset.metadata.name}`, subset]));
+    this.#subsets = subsets;
     this.#grants = grants;
   }
 

@@ -8,7 +8,6 @@
 import type { GrpcRouteDocument, HttpRouteDocument, ServiceDocument } from "../../protocol/documents/document.ts";
 import type { AcceptedReason, RouteParentRef } from "../../protocol/route-status.ts";
 import { someOf } from "../compile-problems.ts";
-import { serviceKey } from "../compile-services.ts";
 import { routeKey } from "./route-key.ts";
 
 export type RouteDocument = HttpRouteDocument | GrpcRouteDocument;
@@ -116,8 +115,4 @@ function withoutGrpc(parent: RouteParent, taken: ReadonlySet<string>): RoutePare
     return { ...parent, ports, message: `${parent.message}; not on port ${lost}, which has a GRPCRoute` };
   const message = `port ${lost} of Service ${parent.service} has a GRPCRoute, which goes before an HTTPRoute`;
   return { ...parent, ports, reason: "Conflicted", message };
-}
-
-export function byKey(services: readonly ServiceDocument[]): ReadonlyMap<string, ServiceDocument> {
-  return new Map(services.map((service) => [serviceKey(service), service]));
 }

@@ -8,9 +8,10 @@ export function routeStatuses(
   parents: readonly RouteParent[],
   faultsOf: ReadonlyMap<RouteDocument, Pick<RouteParts, "faults">>,
 ): readonly RouteStatus[] {
+  const byRoute = Map.groupBy(parents, ({ route }) => route);
   return [...faultsOf].map(([route, { faults }]) => {
     const { namespace, name, generation } = route.metadata;
-    const own = parents.filter((parent) => parent.route === route);
+    const own = byRoute.get(route) ?? [];
     return {
       kind: route.kind,
       namespace,

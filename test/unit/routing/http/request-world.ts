@@ -2,7 +2,6 @@
 import type { Document } from "../../../../protocol/documents/document.ts";
 import { parseDocuments } from "../../../../protocol/documents/parse-documents.ts";
 import { formatProblem } from "../../../../protocol/documents/problem.ts";
-import { CompileProblems } from "../../../../routing/compile-problems.ts";
 import { compileRoutes, routeInput } from "../../../../routing/http/compile-routes.ts";
 import { decideRequest } from "../../../../routing/http/decide-request.ts";
 import type { RequestDecision } from "../../../../routing/http/request-decision.ts";
@@ -64,15 +63,14 @@ export class RequestWorld {
 
   constructor(text: string, { empty = [], requireGrants = false }: WorldOptions = {}) {
     const { documents, problems } = parseDocuments(text, "test.yaml");
-    const compileProblems = new CompileProblems();
     const input = {
       ...routeInput(documents),
       ...(requireGrants ? { grants: documents.filter(isKind("ReferenceGrant")) } : {}),
     };
-    const { entries, statuses } = compileRoutes(input, compileProblems);
+    const { entries, statuses, problems: found } = compileRoutes(input);
     this.entries = entries;
     this.statuses = statuses;
-    this.told = [...problems, ...compileProblems.list].map(formatProblem);
+    this.told = [...problems, ...found].map(formatProblem);
     // As they travel.
     this.#routes = new RouteIndex(JSON.parse(JSON.stringify(entries)) as typeof entries);
     this.#empty = new Set(empty);
