@@ -43,6 +43,10 @@ export class H2WebSocket implements UpgradedConnection, TunnelStream, RequestStr
     return this.#stream.sendData(chunk, false);
   }
 
+  writeLent(chunk: Buffer): boolean {
+    return this.write(Buffer.from(chunk));
+  }
+
   end(): void {
     this.#stream.sendData(EMPTY, true);
   }

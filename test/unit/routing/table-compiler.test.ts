@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { Document } from "../../../protocol/documents/document.ts";
 import { parseDocuments } from "../../../protocol/documents/parse-documents.ts";
 import { formatProblem } from "../../../protocol/documents/problem.ts";
+import { attachmentArbitrary } from "./attachments-arbitrary.ts";
 import { compileTable } from "../../../routing/compile.ts";
 import { TableCompiler } from "../../../routing/table-compiler.ts";
 
@@ -45,6 +46,15 @@ function service(name: string, spec: string): readonly Document[] {
 kind: Service
 metadata: { name: ${name}, namespace: shop }
 spec: { clusterIP: None, ${spec}, ports: [{ name: a, port: 80, targetPort: web }, { name: b, port: 81 }] }
+`);
+}
+
+/** What requests can be sent to. */
+function dialled(name: string, spec: string): readonly Document[] {
+  return read(`apiVersion: v1
+kind: Service
+metadata: { name: ${name}, namespace: shop }
+spec: { clusterIP: 10.96.0.${name.slice(1)}, selector: { tier: back }, ${spec} }
 `);
 }
 
@@ -121,7 +131,10 @@ function seldom<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
   return fc.oneof({ weight: 15, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
 }
 
-/** One step: some pods and slices come or change (by name), some go, agents come and go, and now and then something else changes. */
+/**
+ * One step: some pods, slices and attachments come or change (by name), some go, agents come and go, and now and then
+ * something else changes.
+ */
 const stepArbitrary = fc.record({
   pods: fc.array(podArbitrary, { maxLength: 3 }),
   slices: fc.array(sliceArbitrary, { maxLength: 2 }),
@@ -131,7 +144,9 @@ const stepArbitrary = fc.record({
   namespace: fc.constantFrom("same", "same", "none", "", "hawser.dev/mesh: enabled", "hawser.dev/mesh: disabled"),
   selector: seldom(fc.constantFrom("app: a", "tier: back, app: b")),
   nodes: seldom(fc.constantFrom(["n1"], ["n1", "n2"])),
-  policy: seldom(fc.constantFrom("s1", "s8")),
+  attached: fc.array(attachmentArbitrary, { maxLength: 3 }),
+  detached: fc.array(fc.nat(), { maxLength: 2 }),
+  dialled: seldom(fc.constantFrom("ports: [{ port: 80 }]", "ports: [{ port: 80, appProtocol: https }]")),
 });
 
 function policy(target: string): readonly Document[] {
@@ -153,6 +168,12 @@ for (const judgement of ["whole", "each"] as const) {
         named.set("s2", service("s2", "selector: { app: b, tier: back }, publishNotReadyAddresses: true"));
         named.set("s3", service("s3", "selector: { tier: back }"));
         named.set("s4", service("s4", "trafficDistribution: PreferSameZone"));
+        named.set(
+          "s5",
+          dialled("s5", "ports: [{ name: main, port: 80 }, { name: more, port: 81, appProtocol: http }]"),
+        );
+        named.set("s6", dialled("s6", "ports: [{ port: 80 }]"));
+        const attached = new Map<string, readonly Document[]>();
         for (const step of steps) {
           for (const name of step.gone) named.delete(name);
           for (const each of step.pods) named.set(each.name, pod(each));
@@ -161,15 +182,17 @@ for (const judgement of ["whole", "each"] as const) {
           else if (step.namespace !== "same") named.set("namespace", namespace(step.namespace));
           if (step.selector !== undefined) named.set("s1", service("s1", `selector: { ${step.selector} }`));
           if (step.nodes !== undefined) named.set("nodes", step.nodes.flatMap(node));
-          if (step.policy !== undefined) named.set("policy", policy(step.policy));
-          const documents = [...named.values()].flat();
+          if (step.dialled !== undefined) named.set("s6", dialled("s6", step.dialled));
+          for (const number of step.detached) attached.delete([...attached.keys()][number % attached.size] ?? "");
+          for (const { name, text } of step.attached) attached.set(name, read(text));
+          const documents = [...named.values(), ...attached.values()].flat();
           if (step.twice === true) for (const name of [...PODS, ...SLICES]) documents.push(...(named.get(name) ?? []));
           const agentNodes = new Set(step.agents);
           const input = { documents, agentNodes, trustDomain: "cluster.local", judgement };
           t.deepEqual(compiler.compile(input), compileTable(input));
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 40 },
     );
   });
 }
@@ -272,4 +295,32 @@ spec: { clusterIP: 10.96.0.1, selector: { app: a }, ports: [{ port: 80 }] }
   const after = compile([...route(60), ...pod(POD)]).contents;
   t.is(after.routes[0]?.rules[0]?.backends[0]?.weight, 60);
   t.deepEqual(compile(pod(POD)).contents.routes, []);
+});
+
+test("a route leaves all other routes the same objects, a policy of a Service all other Services", (t) => {
+  const documents = [
+    ...node("n1"),
+    ...dialled("s5", "ports: [{ port: 80 }]"),
+    ...dialled("s6", "ports: [{ port: 80 }]"),
+  ];
+  const route = (name: string, weight: number): readonly Document[] =>
+    read(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: of-${name}, namespace: shop }
+spec: { parentRefs: [{ group: "", kind: Service, name: ${name} }], rules: [{ backendRefs: [{ name: s6, port: 80, weight: ${weight} }] }] }
+`);
+  const other = route("s6", 1);
+  const compiler = new TableCompiler();
+  const compile = (changing: readonly Document[]) =>
+    compiler.compile({ documents: [...documents, ...other, ...changing], agentNodes: new Set() }).contents;
+  const before = compile(route("s5", 1));
+  const routed = compile(route("s5", 2));
+  t.is(routed.services, before.services);
+  t.is(routed.routes[0]?.rules[0]?.backends[0]?.weight, 2);
+  t.is(routed.routes[1], before.routes[1]);
+  const placed = compile([...route("s5", 2), ...policy("s5")]);
+  t.is(placed.services[0]?.locality, "spread");
+  t.is(placed.services[1], before.services[1]);
+  t.is(placed.routes[1], before.routes[1]);
 });
