@@ -14,6 +14,7 @@
 import type { Socket } from "node:net";
 import { limits, timers } from "../../limits.ts";
 import type { CloseReason } from "../../relay/relay.ts";
+import { readIntoShared } from "../../sockets/read-into-shared.ts";
 import { resetSocket, resetWhenClosed } from "../../sockets/reset-socket.ts";
 import type { LiveConnection } from "../../worker/connection-registry.ts";
 import type { ExchangeClient } from "../exchange-client.ts";
@@ -86,6 +87,7 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     this.#plane.connections.add(this, this.#facts.source.address);
     resetWhenClosed(this.#socket, true);
     for (const [event, listener] of Object.entries(this.#listeners)) this.#socket.on(event, listener);
+    readIntoShared(this.#socket, this.#listeners.data);
     this.#data(first);
   }
 
@@ -179,8 +181,9 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     this.#exchange.start();
   }
 
+  /** What was read is lent, and whoever carries a body may keep it. */
   onBody(content: Buffer): void {
-    this.#exchange?.requestBody(content);
+    this.#exchange?.requestBody(Buffer.from(content));
   }
 
   onEnd(trailers: Fields | undefined): void {
@@ -204,6 +207,7 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     return this.#plane.connections.isDraining || this.#clientEnded;
   }
 
+  /** The chunk is valid until this returns. */
   #data(chunk: Buffer): void {
     this.#sentBytes += chunk.length;
     if (this.#state === "lingering") this.#throwAway(chunk.length);
@@ -237,7 +241,7 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
   }
 
   #hold(chunk: Buffer): void {
-    this.#ahead.push(chunk);
+    this.#ahead.push(Buffer.from(chunk));
     this.#aheadBytes += chunk.length;
     if (this.#aheadBytes < httpLimits.pipelinedBytes) return;
     this.#plane.metrics.limitHit("pipelinedBytes");
