@@ -6,6 +6,9 @@
 import type { FieldFilter, Fields } from "../fields.ts";
 
 const NONE: readonly string[] = [];
+const KEEP_ALIVE: readonly string[] = ["keep-alive"];
+/** Options that are not names of fields. */
+const ABOUT_CONNECTION: ReadonlySet<string> = new Set(["close", "keep-alive", "upgrade"]);
 
 export class ConnectionFields implements FieldFilter {
   host: string | undefined;
@@ -62,7 +65,9 @@ export class ConnectionFields implements FieldFilter {
 export function takeConnectionFields(fields: Fields): ConnectionFields {
   const taken = new ConnectionFields();
   fields.keep(taken);
-  if (taken.connection !== undefined) {
+  // What many say with every message.
+  if (taken.connection === "keep-alive") taken.options = KEEP_ALIVE;
+  else if (taken.connection !== undefined) {
     taken.options = splitList(taken.connection);
     removeNamed(fields, taken.options);
   }
@@ -79,10 +84,10 @@ export function splitList(list: string): string[] {
   return members;
 }
 
+/** In one pass: a client may name thousands. */
 function removeNamed(fields: Fields, options: readonly string[]): void {
-  for (const option of options) {
-    if (option !== "close" && option !== "keep-alive" && option !== "upgrade") fields.delete(option);
-  }
+  const named = new Set(options.filter((option) => !ABOUT_CONNECTION.has(option)));
+  if (named.size > 0) fields.keep({ keeps: (key) => !named.has(key) });
 }
 
 function join(list: string | undefined, value: string): string {
