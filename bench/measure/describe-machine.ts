@@ -40,5 +40,5 @@ async function versionOf(argv: readonly string[]): Promise<string> {
 
 function versionIn(text: string): string {
   // Envoy's is between its commit and the state of its sources: <commit>/1.40.0/Clean/...
-  return (/\/(\d+\.\d+\.\d+)\//.exec(text) ?? VERSION.exec(text))?.at(-1) ?? "";
+  return (/[0-9a-f]{40}\/(\d+\.\d+\.\d+)\//.exec(text) ?? VERSION.exec(text))?.at(-1) ?? "";
 }

@@ -13,6 +13,8 @@ export interface AvaRun {
 }
 
 const PROJECT_ROOT = path.resolve(import.meta.dirname, "../..");
+/** Each test file is a process of its own, and most load the same modules: their types are stripped once. */
+const COMPILE_CACHE = path.join(PROJECT_ROOT, "node_modules/.cache/hawser-compile");
 const AVA = path.join(PROJECT_ROOT, "node_modules/.bin/ava");
 
 /** A run that ends badly without naming a failed test counts as one failure. */
@@ -20,6 +22,7 @@ export async function runAva({ files, concurrency }: AvaRun): Promise<TapCounts>
   const parallel = concurrency === undefined ? [] : ["--concurrency", `${concurrency}`];
   const child = spawn(process.execPath, [AVA, "--tap", ...parallel, ...files], {
     cwd: PROJECT_ROOT,
+    env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const counter = new TapCounter();
