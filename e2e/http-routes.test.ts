@@ -1,6 +1,6 @@
 /** HTTPRoutes in force, for a client on another node than most of the backends: what it meets, and what servers see. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ExecutionContext } from "ava";
@@ -141,7 +141,9 @@ story("without its route, the Service is carried as a connection again", async (
 });
 
 story("documents and pods of a file are put in force, refused and taken back from a terminal", async (t, lab) => {
-  const file = path.join(mkdtempSync(path.join(tmpdir(), "hawser-apply-")), "mine.yaml");
+  const directory = mkdtempSync(path.join(tmpdir(), "hawser-apply-"));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const file = path.join(directory, "mine.yaml");
   const write = (hostname: string): void => {
     const requestRedirect = { hostname };
     const rule = { matches: [{}], filters: [{ type: "RequestRedirect", requestRedirect }] };
