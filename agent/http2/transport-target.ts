@@ -17,8 +17,8 @@ export class TransportTarget implements FrameTarget {
   #isEnded = false;
   #waiting: (() => void) | undefined;
   #drains = 0;
-  /** What a sweep saw, and since when. */
-  #sweptDrains = 0;
+  /** What a sweep saw, and since when; at first there was none. */
+  #sweptDrains = -1;
   #sweptMs = 0;
 
   send(out: FrameBuffer, sent: () => void): void {
