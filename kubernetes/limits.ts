@@ -45,7 +45,7 @@ export const timers = {
   /** A credential plugin that asks somebody something must come to an end. */
   credentialPluginMs: 60_000,
   /** Between two looks for a resource that is not installed. */
-  absentMs: 15_000,
+  absentMs: 5_000,
 } as const;
 
 /** Between two tries of a list or a watch; an API server that comes back is not to be met by everybody at once. */
