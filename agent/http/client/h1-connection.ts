@@ -35,6 +35,8 @@ import { logClientConnection } from "./log-client-connection.ts";
 import { relayUpgraded } from "./relay-upgraded.ts";
 import { Stillness } from "./stillness.ts";
 
+const NOTHING = Buffer.alloc(0);
+
 type State = "serving" | "lingering" | "upgraded" | "closed";
 /** What a sweep finds it waiting for. */
 type Waiting = "request" | "head" | "body" | "answer" | "end";
@@ -210,9 +212,12 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
   /** The chunk is valid until this returns. */
   #data(chunk: Buffer): void {
     this.#sentBytes += chunk.length;
-    if (this.#state === "lingering") this.#throwAway(chunk.length);
-    else if (this.#mayRead) this.#read(chunk);
-    else this.#hold(chunk);
+    if (this.#state === "lingering") {
+      this.#throwAway(chunk.length);
+      return;
+    }
+    const rest = this.#mayRead ? this.#read(chunk) : chunk;
+    if (rest.length > 0) this.#hold(Buffer.from(rest));
   }
 
   /** What comes is due: the rest of the present request, or another one of a client that reads its answers. */
@@ -226,7 +231,8 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     return this.#exchange === undefined && !this.#parser.isMidMessage && this.#aheadBytes === 0;
   }
 
-  #read(chunk: Buffer): void {
+  /** What is not due yet. */
+  #read(chunk: Buffer): Buffer {
     let at = 0;
     this.#isReading = true;
     try {
@@ -237,11 +243,11 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     } finally {
       this.#isReading = false;
     }
-    if (at < chunk.length && this.#state === "serving") this.#hold(chunk.subarray(at));
+    return at < chunk.length && this.#state === "serving" ? chunk.subarray(at) : NOTHING;
   }
 
   #hold(chunk: Buffer): void {
-    this.#ahead.push(Buffer.from(chunk));
+    this.#ahead.push(chunk);
     this.#aheadBytes += chunk.length;
     if (this.#aheadBytes < httpLimits.pipelinedBytes) return;
     this.#plane.metrics.limitHit("pipelinedBytes");
@@ -278,7 +284,8 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     const chunk = this.#ahead.length === 1 ? (this.#ahead[0] as Buffer) : Buffer.concat(this.#ahead);
     this.#ahead = [];
     this.#aheadBytes = 0;
-    this.#read(chunk);
+    const rest = this.#read(chunk);
+    if (rest.length > 0) this.#hold(rest);
   }
 
   #resumeReading(): void {
