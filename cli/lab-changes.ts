@@ -4,19 +4,13 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseAllDocuments } from "yaml";
 import { describeError, HawserError } from "../core/errors.ts";
 import type { Lab } from "../lab/lab-client.ts";
 import type { LabPod } from "../lab/lab-status.ts";
-
-/** What of the controller's /status tells whether a change has arrived. */
-interface TableStatus {
-  readonly sequence: number;
-  readonly settled: boolean;
-  readonly problems: readonly string[];
-  readonly stragglers: readonly string[];
-  readonly agents: readonly object[];
-}
+import type { ReplicaStatus } from "./cluster/controller-status.ts";
+import { labAdminPort } from "./lab-admin-port.ts";
 
 /** A file as given; the lab's own files have other names. */
 interface Applied {
@@ -113,7 +107,7 @@ function readFile(file: string): Applied {
 }
 
 /** As soon as there is a newer table that every agent has, or documents are refused; else, after a while, as it is. */
-async function inForce(lab: Lab, since: TableStatus): Promise<TableStatus> {
+async function inForce(lab: Lab, since: ReplicaStatus): Promise<ReplicaStatus> {
   const startedMs = performance.now();
   for (;;) {
     const status = await tableStatus(lab);
@@ -127,17 +121,15 @@ async function inForce(lab: Lab, since: TableStatus): Promise<TableStatus> {
         `After ${IN_FORCE_MS / 1_000} s not in force at ${status.stragglers.join(", ")}`,
       );
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await sleep(POLL_MS);
   }
 }
 
-async function tableStatus(lab: Lab): Promise<TableStatus> {
-  const { status, body } = await lab.call("controllerHttp", { path: "/status" });
-  if (status === 200) return JSON.parse(body) as TableStatus;
-  throw new HawserError("no-admin-answer", `The controller answers /status with HTTP status ${status}: ${body.trim()}`);
+async function tableStatus(lab: Lab): Promise<ReplicaStatus> {
+  return (await labAdminPort(lab, "controller").get("/status")) as ReplicaStatus;
 }
 
-function agents({ agents: all, sequence }: TableStatus): string {
+function agents({ agents: all, sequence }: ReplicaStatus): string {
   return `${all.length} agent${all.length === 1 ? "" : "s"} (table ${sequence})`;
 }
 

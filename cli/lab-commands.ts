@@ -7,8 +7,8 @@ import { HawserError } from "../core/errors.ts";
 import { connectLab } from "../lab/lab-client.ts";
 import type { Lab } from "../lab/lab-client.ts";
 import type { LabPodStatus, LabStatus } from "../lab/lab-status.ts";
-import type { AdminPort } from "./explain/admin-port.ts";
 import { type ExplainFlags, explainLive, withQuestionOptions } from "./explain-command.ts";
+import { labAdminPort } from "./lab-admin-port.ts";
 import { applyInLab, deleteInLab, startInLab, stopInLab } from "./lab-changes.ts";
 import { renderLabStatus } from "./render-lab-status.ts";
 
@@ -116,22 +116,7 @@ async function printStatus(lab: Lab, flags: CommonFlags): Promise<void> {
 }
 
 async function explainInLab(lab: Lab, who: string, flags: ExplainFlags): Promise<void> {
-  console.log(await explainLive(labPort(lab, who), flags));
-}
-
-/** The admin ports are on loopback addresses inside the lab. */
-function labPort(lab: Lab, who: string): AdminPort {
-  const name = who === "controller" ? "the controller" : `the agent of ${who}`;
-  const get = async (from: string): Promise<unknown> => {
-    const asked =
-      who === "controller"
-        ? lab.call("controllerHttp", { path: from })
-        : lab.call("nodeHttp", { node: who, path: from });
-    const { status, body } = await asked;
-    if (status === 200) return JSON.parse(body);
-    throw new HawserError("no-admin-answer", `${name} answers ${from} with HTTP status ${status}: ${body.trim()}`);
-  };
-  return { name, get };
+  console.log(await explainLive(labAdminPort(lab, who), flags));
 }
 
 async function printRules(lab: Lab, node: string, flags: CommonFlags): Promise<void> {

@@ -270,9 +270,10 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     if (head === undefined || upstream === undefined) return;
     this.#report.status = head.status;
     this.#conclude("upgraded", undefined);
+    const admission = this.#admission;
     this.#options.client.upgrade(
       head,
-      this.#admission === undefined ? upstream : watchedUpgrade(upstream, this.#admission),
+      admission === undefined ? upstream : watchedUpgrade(upstream, () => admission.closed?.()),
     );
   }
 

@@ -6,21 +6,19 @@
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { decodeFrame } from "../../agent/control/decode-frame.ts";
 import { Commands } from "../../agent/netfilter/commands.ts";
 import { type DesiredRules, desiredRules } from "../../agent/netfilter/desired-rules.ts";
-import { Marks } from "../../agent/netfilter/marks.ts";
 import { NodeNetworks } from "../../agent/netfilter/node-networks.ts";
 import { nodeView } from "../../agent/netfilter/node-view.ts";
 import { SetWriter } from "../../agent/netfilter/set-writer.ts";
-import { threadEntry } from "../../agent/thread-entry.ts";
-import type { ToWorker, WorkerSettings } from "../../agent/worker/messages.ts";
-import { workerResourceLimits } from "../../agent/worker/resource-limits.ts";
+import type { ToWorker } from "../../agent/worker/messages.ts";
 import { HawserError } from "../../core/errors.ts";
 import { runCommand } from "../../core/run-command.ts";
 import { TableState } from "../../routing/table-state.ts";
 import type { AgentCostReport } from "./control-report.ts";
+import { startDataWorker, WORKER_PORTS } from "./start-data-worker.ts";
 
 interface Footprint {
   readonly residentBytes: number;
@@ -33,12 +31,11 @@ type ChangeTimes = Pick<AgentCostReport, "viewMs" | "setsMs" | "changeMs" | "set
 const CHANGES = 15;
 /** For memory that is given back a little later. */
 const SETTLE_MS = 500;
-const PORTS = { outboundPort: 15_101, inboundPort: 15_106 };
 
 const [file = "", node = ""] = process.argv.slice(2);
 
 async function main(): Promise<void> {
-  const worker = startWorker();
+  const worker = startDataWorker(node);
   await new Promise((resolve) => worker.once("message", resolve));
   const without = await footprint(worker);
   const table = takeTable(worker);
@@ -53,22 +50,6 @@ async function main(): Promise<void> {
     ...times,
   };
   console.log(JSON.stringify(report));
-}
-
-function startWorker(): Worker {
-  const settings: WorkerSettings = {
-    workers: 1,
-    index: 0,
-    node,
-    logLevel: "error",
-    mark: Marks.own,
-    ipv6: false,
-    engine: "framing",
-    ticketKeys: new Uint8Array(48),
-    ...PORTS,
-  };
-  const program = threadEntry("./worker-main.ts", import.meta.url);
-  return new Worker(program, { workerData: settings, resourceLimits: workerResourceLimits });
 }
 
 function takeTable(worker: Worker): TableState {
@@ -90,7 +71,7 @@ async function footprint(worker: Worker): Promise<Footprint> {
 async function timeChanges(state: TableState): Promise<ChangeTimes> {
   const writer = new SetWriter(new Commands(runCommand), sleep);
   const networks = new NodeNetworks();
-  const rules = (): DesiredRules => desiredRules(nodeView(state, node, networks), PORTS);
+  const rules = (): DesiredRules => desiredRules(nodeView(state, node, networks), WORKER_PORTS);
   await writer.write(rules().sets);
   const viewMs: number[] = [];
   const setsMs: number[] = [];

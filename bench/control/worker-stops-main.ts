@@ -6,13 +6,11 @@
  *   node worker-stops-main.cjs <input file>     (a bundle; in a network namespace of its own)
  */
 import { readFileSync } from "node:fs";
-import { Worker } from "node:worker_threads";
-import { Marks } from "../../agent/netfilter/marks.ts";
-import { threadEntry } from "../../agent/thread-entry.ts";
-import type { FromWorker, ToWorker, WorkerSettings } from "../../agent/worker/messages.ts";
-import { workerResourceLimits } from "../../agent/worker/resource-limits.ts";
+import type { Worker } from "node:worker_threads";
+import type { FromWorker, ToWorker } from "../../agent/worker/messages.ts";
 import { TableState } from "../../routing/table-state.ts";
 import { quantile } from "../statistics.ts";
+import { startDataWorker } from "./start-data-worker.ts";
 import type { WorkerStopsInput } from "./worker-stops.ts";
 
 const QUESTIONS = 100;
@@ -20,7 +18,7 @@ const QUESTIONS = 100;
 const input = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as WorkerStopsInput;
 
 async function main(): Promise<void> {
-  const worker = startWorker(input.node);
+  const worker = startDataWorker(input.node);
   await received(worker, (message) => message.kind === "listening");
   const alone: number[] = [];
   for (let question = 0; question < QUESTIONS; question += 1) alone.push(await timeAnswer(worker));
@@ -43,23 +41,6 @@ async function main(): Promise<void> {
     tell(what, times);
   }
   await worker.terminate();
-}
-
-function startWorker(node: string): Worker {
-  const settings: WorkerSettings = {
-    workers: 1,
-    index: 0,
-    node,
-    logLevel: "error",
-    mark: Marks.own,
-    ipv6: false,
-    engine: "framing",
-    ticketKeys: new Uint8Array(48),
-    outboundPort: 15_101,
-    inboundPort: 15_106,
-  };
-  const program = threadEntry("./worker-main.ts", import.meta.url);
-  return new Worker(program, { workerData: settings, resourceLimits: workerResourceLimits });
 }
 
 let questions = 0;

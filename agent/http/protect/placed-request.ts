@@ -11,6 +11,7 @@
 import type { ConcurrencyLimit } from "../../../protocol/route-table.ts";
 import type { Fields } from "../fields.ts";
 import type { CarrierOptions, CarryRequest, RequestCarrier, UpgradedConnection } from "../request-carrier.ts";
+import { watchedUpgrade } from "../watched-upgrade.ts";
 import type { ConcurrencyGate, GatePlace, GateVisitor } from "./concurrency-gate.ts";
 import { circuitOpen, noPlace, type PlaceReason, waitedTooLong } from "./refusals.ts";
 import type { Guard } from "./rule-guards.ts";
@@ -79,13 +80,7 @@ class PlacedRequest implements RequestCarrier, GateVisitor {
     const place = this.#place;
     if (upgraded === undefined) return undefined;
     this.#place = undefined;
-    return {
-      handOver: (relay) => upgraded.handOver(relay),
-      relayEnded: (reason) => {
-        upgraded.relayEnded(reason);
-        place?.leave();
-      },
-    };
+    return watchedUpgrade(upgraded, () => place?.leave());
   }
 
   // GateVisitor.
