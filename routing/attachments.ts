@@ -5,55 +5,49 @@
 import type { Document, ServiceDocument, TrafficPolicyDocument } from "../protocol/documents/document.ts";
 import type { Problem } from "../protocol/documents/problem.ts";
 import type { RouteEntry } from "../protocol/route-table.ts";
-import { compareText } from "./compare-text.ts";
 import { CompileProblems, documentName } from "./compile-problems.ts";
 import { assignPolicies, isRouted, type Policies } from "./compile-services.ts";
 import { RouteCompiler, routeInput } from "./http/compile-routes.ts";
 import { isKind } from "./is-kind.ts";
+import { SortedValues } from "./sorted-values.ts";
 
-/** Nobody asks for grants: they are attachments that change nothing. */
-export const ATTACHMENT_KINDS = [
+/** With the Services themselves. Nobody asks for grants: they are attachments that change nothing. */
+export const isAttachment = isKind(
+  "Service",
   "HTTPRoute",
   "GRPCRoute",
   "TrafficPolicy",
   "RequestMatch",
   "Subset",
   "ReferenceGrant",
-] as const;
-
-export const isAttachment = isKind(...ATTACHMENT_KINDS);
+);
 
 export class Attachments {
-  readonly #services: readonly ServiceDocument[];
-  readonly #routedServices: readonly ServiceDocument[];
-  /** By `documentName`. */
-  readonly #documents = new Map<string, Document>();
+  /** By `documentName`. Apart, as nearly all changes are to one of them only. */
+  readonly #services = new SortedValues<ServiceDocument>();
+  readonly #documents = new SortedValues<Document>();
   readonly #compiler = new RouteCompiler();
   #policies: Policies = new Map();
   #routes: readonly RouteEntry[] = [];
   #problems: readonly Problem[] = [];
 
-  /** `services` in the order of their names: in their order they are told to persons. */
-  constructor(services: readonly ServiceDocument[]) {
-    this.#services = services;
-    this.#routedServices = services.filter(isRouted);
-  }
-
   /** In force with the next compilation. */
   add(document: Document): void {
-    this.#documents.set(documentName(document), document);
+    if (document.kind === "Service") this.#services.set(documentName(document), document);
+    else this.#documents.set(documentName(document), document);
   }
 
   remove(document: Document): void {
-    this.#documents.delete(documentName(document));
+    const documents = document.kind === "Service" ? this.#services : this.#documents;
+    documents.delete(documentName(document));
   }
 
   compile(): void {
-    const names = [...this.#documents].sort(([a], [b]) => compareText(a, b));
-    const documents = names.map(([, document]) => document);
+    const services = [...this.#services.inOrder().values()];
+    const documents = [...this.#documents.inOrder().values()];
     const problems = new CompileProblems();
-    this.#policies = assignPolicies(this.#routedServices, documents.filter(isPolicyOfService), problems);
-    const compiled = this.#compiler.compile(routeInput([...this.#services, ...documents]));
+    this.#policies = assignPolicies(services.filter(isRouted), documents.filter(isPolicyOfService), problems);
+    const compiled = this.#compiler.compile(routeInput([...services, ...documents]));
     this.#routes = compiled.entries;
     this.#problems = [...problems.list, ...compiled.problems];
   }

@@ -1,24 +1,29 @@
 /**
- * Takes what became of one state of the documents to the next state, where only namespaces, pods, EndpointSlices and what is
- * attached to Services are different:
+ * Takes what became of one state of the documents to the next state:
  *
+ *   Node --networks--> all Nodes, in a cheap pass
+ *    \---name--> its pods
  *   namespace --label--> its pods
- *   pod --addresses--> pods that want the same ones
- *    \---addresses--> Services whose slices name them
+ *   Service --selector, while it has no slices--> pods
+ *    \---> its entry, its slices, and the routes and policies that have looked it up (attachments.ts)
  *   slice --> its Service
  *   policy --> its Service, and what the Service's slices make of it
- *   route, policy, Subset, RequestMatch --> the routes that have looked it up (attachments.ts)
+ *   route, policy, Subset, RequestMatch --> the routes that have looked it up
+ *   addresses of all of these --> who wants the same ones, and Services whose slices name them
  *
- * It gives up where more than that may be concerned, and the whole is compiled then.
+ * It gives up where more than that may be concerned, and the whole is compiled then: the Mesh is everybody's defaults, and
+ * which of two documents with one name holds is found out with all of them at hand.
  */
-import type { Document, PodDocument } from "../protocol/documents/document.ts";
+import type { Document, NodeDocument, PodDocument, ServiceDocument } from "../protocol/documents/document.ts";
 import type { RouteEntry } from "../protocol/route-table.ts";
-import type { EndpointEntry, ServiceEntry, WorkloadEntry } from "../protocol/table.ts";
-import { ATTACHMENT_KINDS, isAttachment } from "./attachments.ts";
+import type { EndpointEntry, NodeEntry, ServiceEntry, WorkloadEntry } from "../protocol/table.ts";
+import type { WantedAddress } from "./address-claims.ts";
+import { isAttachment } from "./attachments.ts";
 import { type Compilation, meshLabel } from "./compile.ts";
+import { ServiceSelectors } from "./compile-endpoints.ts";
 import { compilePod, type PodPart, podKey } from "./compile-pod.ts";
-import { CompileProblems, documentName } from "./compile-problems.ts";
-import { compileServices, isPlaced } from "./compile-services.ts";
+import { documentName } from "./compile-problems.ts";
+import { compileService, isPlaced, isRouted, serviceAddresses, serviceKey } from "./compile-services.ts";
 import { podAddresses } from "./compile-workloads.ts";
 import { isKind } from "./is-kind.ts";
 
@@ -28,152 +33,216 @@ export interface DocumentDifference {
 }
 
 export interface EntryChanges {
+  /** All of them. */
+  readonly nodes: readonly NodeEntry[];
   readonly workloads: readonly WorkloadEntry[];
   readonly removedWorkloads: ReadonlySet<string>;
+  readonly services: readonly ServiceEntry[];
+  readonly removedServices: ReadonlySet<string>;
   readonly endpoints: readonly EndpointEntry[];
   readonly removedEndpoints: ReadonlySet<string>;
-  readonly services: readonly ServiceEntry[];
   /** All of them. */
   readonly routes: readonly RouteEntry[];
 }
 
-/** All other kinds make everything be compiled. */
-export const CHANGEABLE_KINDS = ["Pod", "EndpointSlice", "Namespace", ...ATTACHMENT_KINDS] as const;
-
-const isChangeable = isKind(...CHANGEABLE_KINDS);
-
-type Changeable = Extract<Document, { readonly kind: (typeof CHANGEABLE_KINDS)[number] }>;
-
 /** Brings the compilation to the new state, but for its contents. Undefined: it gave up, and the compilation is of no more use. */
 export function changeCompilation(compilation: Compilation, difference: DocumentDifference): EntryChanges | undefined {
-  const { removed, added } = difference;
-  if (!removed.every(isChangeable) || !added.every(isChangeable)) return undefined;
-  return new CompilationChange(compilation).make(removed, added);
+  return new CompilationChange(compilation).make(difference);
 }
+
+const isNode = isKind("Node");
+
+type Claimant = NodeDocument | PodDocument | ServiceDocument;
 
 class CompilationChange {
   readonly #compilation: Compilation;
   /** What pods were that are gone, or are compiled anew. */
   readonly #before: PodPart[] = [];
   readonly #pods = new Set<PodDocument>();
-  readonly #services = new Set<string>();
+  readonly #services = new Set<ServiceDocument>();
+  readonly #removedServices = new Set<string>();
+  /** Keys of the Services whose endpoints are compiled, as far as they are by slices. */
+  readonly #sliced = new Set<string>();
   #isAttachedAnew = false;
 
   constructor(compilation: Compilation) {
     this.#compilation = compilation;
   }
 
-  make(removed: readonly Changeable[], added: readonly Changeable[]): EntryChanges | undefined {
-    for (const document of removed) if (!this.#remove(document)) return undefined;
+  make({ removed, added }: DocumentDifference): EntryChanges | undefined {
+    if ([...removed, ...added].some(({ kind }) => kind === "Mesh")) return undefined;
+    for (const document of removed) this.#remove(document);
+    const nodes = this.#replaceNodes(removed.filter(isNode), added.filter(isNode));
     for (const document of added) if (!this.#add(document)) return undefined;
-    const entries = this.#isAttachedAnew ? this.#compileAttachments() : [];
-    for (const service of this.#services) if (!this.#judgeSelector(service)) return undefined;
+    if (this.#isAttachedAnew) this.#compileAttachments();
+    const services = this.#compileServices();
+    this.#judgeSelectors();
     const pods = this.#compilePods();
-    const services = [...this.#services].map((service) => this.#compilation.slices.compile(service));
+    const slices = [...this.#sliced].map((service) => this.#compilation.slices.compile(service));
     return {
+      nodes,
       workloads: pods.map((part) => part.entry).filter((entry) => entry !== undefined),
       removedWorkloads: new Set(this.#before.map((part) => part.entry?.uid).filter((uid) => uid !== undefined)),
-      endpoints: [...pods.flatMap((part) => part.endpoints), ...services.flatMap((service) => service.upserts)],
+      services,
+      removedServices: this.#removedServices,
+      endpoints: [...pods.flatMap((part) => part.endpoints), ...slices.flatMap(({ upserts }) => upserts)],
       removedEndpoints: new Set([
         ...this.#before.flatMap((part) => part.endpoints).map((endpoint) => endpoint.key),
-        ...services.flatMap((service) => service.removals),
+        ...slices.flatMap(({ removals }) => removals),
       ]),
-      services: entries,
       routes: this.#compilation.attachments.routes,
     };
   }
 
-  /** False: give up. */
-  #remove(document: Changeable): boolean {
-    const { claims, facts, pods, slices, attachments, names } = this.#compilation;
+  #remove(document: Document): void {
+    const { pods, services, slices, attachments, names } = this.#compilation;
     names.delete(documentName(document));
     if (isAttachment(document)) {
       attachments.remove(document);
       this.#isAttachedAnew = true;
-      return true;
     }
-    if (document.kind === "EndpointSlice") return this.#serviceChanged(slices.remove(document));
-    if (document.kind === "Namespace") return this.#relabel(document.metadata.name, undefined);
-    const part = pods.get(podKey(document));
-    if (part !== undefined) this.#before.push(part);
-    pods.delete(podKey(document));
-    this.#pods.delete(document);
-    const wanted = podAddresses(document, facts);
-    claims.remove(document, wanted);
-    return wanted.every(({ address }) => this.#contested(address));
+    if (document.kind === "EndpointSlice") this.#sliceChanged(slices.remove(document));
+    else if (document.kind === "Namespace") this.#relabel(document.metadata.name, undefined);
+    else if (document.kind === "Service" && isRouted(document)) {
+      services.delete(serviceKey(document));
+      this.#services.delete(document);
+      this.#removedServices.add(serviceKey(document));
+      this.#sliced.add(serviceKey(document));
+      this.#unclaim(document);
+    } else if (document.kind === "Pod") {
+      const part = pods.get(podKey(document));
+      if (part !== undefined) this.#before.push(part);
+      pods.delete(podKey(document));
+      this.#pods.delete(document);
+      this.#unclaim(document);
+    }
   }
 
-  #add(document: Changeable): boolean {
-    const { claims, facts, slices, attachments, names } = this.#compilation;
+  /** False: there is one of its name. */
+  #add(document: Document): boolean {
+    const { slices, attachments, names } = this.#compilation;
     const name = documentName(document);
     if (names.has(name)) return false;
     names.add(name);
     if (isAttachment(document)) {
       attachments.add(document);
       this.#isAttachedAnew = true;
-      return true;
     }
-    if (document.kind === "EndpointSlice") return this.#serviceChanged(slices.add(document));
-    if (document.kind === "Namespace") return this.#relabel(document.metadata.name, meshLabel(document));
-    const wanted = podAddresses(document, facts);
-    claims.add(document, wanted);
-    this.#pods.add(document);
-    return wanted.every(({ address }) => this.#contested(address));
+    if (document.kind === "EndpointSlice") this.#sliceChanged(slices.add(document));
+    else if (document.kind === "Namespace") this.#relabel(document.metadata.name, meshLabel(document));
+    else if (document.kind === "Pod") {
+      this.#pods.add(document);
+      this.#claim(document);
+    } else if (document.kind === "Service" && isRouted(document)) {
+      this.#services.add(document);
+      this.#sliced.add(serviceKey(document));
+      this.#claim(document);
+    }
+    return true;
   }
 
-  /** Who wants an address may have lost it, or have it now. Nodes never lose one to a pod. */
-  #contested(address: string): boolean {
-    for (const claimant of this.#compilation.claims.claimants(address)) {
+  /** Between those that are gone and those that are new, whose addresses depend on which Nodes there are. */
+  #replaceNodes(removed: readonly NodeDocument[], added: readonly NodeDocument[]): readonly NodeEntry[] {
+    const { agentNodes, claims, contents, nodes, pods, slices } = this.#compilation;
+    if (removed.length + added.length === 0) return contents.nodes;
+    const names = new Set([...removed, ...added].map(({ metadata }) => metadata.name));
+    // Those that are on no Node are told which ones there are.
+    const concerned = [...pods.values()]
+      .map(({ document }) => document)
+      .filter(({ spec: { nodeName } }) => nodeName !== undefined && (names.has(nodeName) || !nodes.has(nodeName)));
+    for (const document of [...concerned, ...nodes.documents()]) this.#unclaim(document);
+    for (const node of removed) nodes.remove(node);
+    for (const node of added) nodes.add(node);
+    for (const document of [...concerned, ...nodes.documents()]) this.#claim(document);
+    for (const pod of concerned) this.#pods.add(pod);
+    // Nobody's address may be one of a pod that is not known yet now, or the other way round.
+    for (const address of slices.addresses()) if (claims.owner(address) === undefined) this.#ownerChanged(address);
+    return nodes.compile(agentNodes, claims);
+  }
+
+  #claim(document: Claimant): void {
+    const wanted = this.#wanted(document);
+    this.#compilation.claims.add(document, wanted);
+    for (const { address } of wanted) this.#ownerChanged(address);
+  }
+
+  #unclaim(document: Claimant): void {
+    const wanted = this.#wanted(document);
+    this.#compilation.claims.remove(document, wanted);
+    for (const { address } of wanted) this.#ownerChanged(address);
+  }
+
+  #wanted(document: Claimant): readonly WantedAddress[] {
+    if (document.kind === "Node") return this.#compilation.nodes.addressesOf(document);
+    return document.kind === "Pod" ? podAddresses(document, this.#compilation.facts) : serviceAddresses(document);
+  }
+
+  /** Who wants the address may have lost it, or have it now. Nodes lose one to Nodes only, and are compiled together. */
+  #ownerChanged(address: string): void {
+    const { claims, slices } = this.#compilation;
+    for (const claimant of claims.claimants(address)) {
       if (claimant.kind === "Pod") this.#pods.add(claimant);
-      else if (claimant.kind !== "Node") return false;
+      else if (claimant.kind === "Service") this.#services.add(claimant);
     }
-    return true;
+    for (const service of slices.servicesOf(address)) this.#sliced.add(service);
   }
 
-  #serviceChanged(service: string | undefined): boolean {
-    if (service !== undefined) this.#services.add(service);
-    return true;
+  #sliceChanged(service: string | undefined): void {
+    if (service !== undefined) this.#sliced.add(service);
   }
 
-  /** With its first slice, a Service's selector no longer counts. With its last one gone, it does again: give up. */
-  #judgeSelector(service: string): boolean {
-    const { slices, selectors, pods } = this.#compilation;
-    if (slices.isLeftToSelector(service)) return selectors.has(service);
-    if (!selectors.remove(service)) return true;
-    for (const { document, endpoints } of pods.values()) {
-      if (endpoints.some((endpoint) => endpoint.service === service)) this.#pods.add(document);
-    }
-    return true;
-  }
-
-  #relabel(namespace: string, label: boolean | undefined): boolean {
+  #relabel(namespace: string, label: boolean | undefined): void {
     const { facts, pods } = this.#compilation;
-    if (facts.labelledNamespaces.get(namespace) === label) return true;
+    if (facts.labelledNamespaces.get(namespace) === label) return;
     if (label === undefined) facts.labelledNamespaces.delete(namespace);
     else facts.labelledNamespaces.set(namespace, label);
     for (const { document } of pods.values()) if (document.metadata.namespace === namespace) this.#pods.add(document);
-    return true;
   }
 
-  /** Gives the entries of the Services that have another policy. */
-  #compileAttachments(): readonly ServiceEntry[] {
-    const { attachments, services, slices, claims, contents } = this.#compilation;
+  /** Services that have another policy are compiled, with their slices where the policy says which endpoints are preferred. */
+  #compileAttachments(): void {
+    const { attachments, services, slices } = this.#compilation;
     const before = attachments.policies;
     attachments.compile();
     const after = attachments.policies;
-    const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
-      (key) => before.get(key) !== after.get(key),
-    );
-    for (const service of changed) {
-      if (slices.place(service, isPlaced(after.get(service)))) this.#services.add(service);
+    for (const key of new Set([...before.keys(), ...after.keys()])) {
+      if (before.get(key) === after.get(key)) continue;
+      if (slices.place(key, isPlaced(after.get(key)))) this.#sliced.add(key);
+      const service = services.get(key);
+      if (service !== undefined) this.#services.add(service.document);
     }
-    const documents = changed.map((key) => services.get(key)).filter((service) => service !== undefined);
-    // No policy takes an address from a Service: what is wrong with these is known.
-    return compileServices(documents, after, contents.mesh, claims, new CompileProblems());
+  }
+
+  #compileServices(): readonly ServiceEntry[] {
+    const { attachments, claims, contents, services } = this.#compilation;
+    const surroundings = { policies: attachments.policies, mesh: contents.mesh, claims };
+    return [...this.#services].map((document) => {
+      const part = compileService(document, surroundings);
+      services.set(serviceKey(document), part);
+      return part.entry;
+    });
+  }
+
+  /** The selector of a Service counts while there are no slices of it. */
+  #judgeSelectors(): void {
+    const { pods, selectors, services, slices } = this.#compilation;
+    const changed = new Set<string>();
+    const fresh = new ServiceSelectors();
+    for (const key of this.#sliced) {
+      const document = slices.isLeftToSelector(key) ? services.get(key)?.document : undefined;
+      if (!selectors.set(key, document)) continue;
+      changed.add(key);
+      fresh.set(key, document);
+    }
+    if (changed.size === 0) return;
+    const isChanged = ({ service }: { readonly service: string }): boolean => changed.has(service);
+    for (const { document, endpoints } of pods.values()) {
+      if (endpoints.some(isChanged) || fresh.select(document)) this.#pods.add(document);
+    }
   }
 
   #compilePods(): readonly PodPart[] {
-    const { pods } = this.#compilation;
+    const { pods, slices } = this.#compilation;
     const fresh: PodPart[] = [];
     for (const document of this.#pods) {
       const known = pods.get(podKey(document));
@@ -184,7 +253,7 @@ class CompilationChange {
     }
     for (const { entry } of [...this.#before, ...fresh]) {
       for (const address of entry?.addresses ?? []) {
-        for (const service of this.#compilation.slices.servicesOf(address)) this.#services.add(service);
+        for (const service of slices.servicesOf(address)) this.#sliced.add(service);
       }
     }
     return fresh;

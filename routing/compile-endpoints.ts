@@ -13,53 +13,85 @@ export const DEFAULT_WEIGHT = 100;
 interface Selection {
   readonly service: ServiceDocument;
   readonly wanted: readonly (readonly [label: string, value: string])[];
+  /** What it is kept under. */
+  readonly label: string;
+  readonly value: string;
 }
 
 /**
- * The selectors of all Services, each under the one of its labels that the fewest selectors have: so a label which all
+ * The selectors of all Services, each under the one of its labels that has the fewest of them: so a label which all
  * of them have costs nothing, and one pod's endpoints are found without looking at other pods.
  */
 export class ServiceSelectors {
-  readonly #services: Set<string>;
-  readonly #byLabel: ReadonlyMap<string, readonly Selection[]>;
+  readonly #selections = new Map<string, Selection>();
+  /** Value of the label, then namespace: texts that are there, as making one for every label of every pod is what costs. */
+  readonly #byValue = new Map<string, Map<string, readonly Selection[]>>();
   readonly #shared = new SharedValues();
 
-  constructor(services: readonly ServiceDocument[]) {
-    const selections = services.map((service) => ({ service, wanted: Object.entries(service.spec.selector ?? {}) }));
-    this.#services = new Set(services.map(serviceKey));
-    const uses = countUses(selections);
-    const byLabel = new Map<string, Selection[]>();
-    for (const selection of selections) {
-      const rarest = rarestLabel(selection, uses);
-      if (rarest === undefined) continue;
-      const list = byLabel.get(rarest);
-      if (list === undefined) byLabel.set(rarest, [selection]);
-      else list.push(selection);
-    }
-    this.#byLabel = byLabel;
+  /** Of the Service with the key; undefined: its selector counts no more. False: so it was before. */
+  set(key: string, service: ServiceDocument | undefined): boolean {
+    const known = this.#selections.get(key);
+    if (known?.service === service) return false;
+    if (known !== undefined) this.#remove(key, known);
+    if (service !== undefined) this.#add(key, service);
+    return true;
   }
 
-  has(service: string): boolean {
-    return this.#services.has(service);
-  }
-
-  /** From now on the Service has no endpoints by its selector. False: it had none before. */
-  remove(service: string): boolean {
-    return this.#services.delete(service);
+  /** Whether it is behind any of the Services. */
+  select({ metadata }: PodDocument): boolean {
+    return this.#selectionsOf(metadata).length > 0;
   }
 
   endpointsOf(entry: WorkloadEntry, document: PodDocument): EndpointEntry[] {
-    const { namespace, labels } = entry;
     const endpoints: EndpointEntry[] = [];
-    for (const label in labels) {
-      for (const { service, wanted } of this.#byLabel.get(labelKey(namespace, label, labels[label] ?? "")) ?? []) {
-        if (!wanted.every(([name, value]) => labels[name] === value)) continue;
-        if (!this.#services.has(serviceKey(service))) continue;
-        const ports = this.#shared.record(targetPorts(service, document));
-        if (Object.keys(ports).length > 0) endpoints.push(toEntry(service, entry, document, ports));
-      }
+    for (const { service } of this.#selectionsOf(document.metadata)) {
+      const ports = this.#shared.record(targetPorts(service, document));
+      if (Object.keys(ports).length > 0) endpoints.push(toEntry(service, entry, document, ports));
     }
     return endpoints;
+  }
+
+  #selectionsOf({ namespace, labels }: PodDocument["metadata"]): readonly Selection[] {
+    const selections: Selection[] = [];
+    for (const label in labels) {
+      for (const selection of this.#under(labels[label] ?? "", namespace)) {
+        const isFor = selection.label === label && selection.wanted.every(([name, value]) => labels[name] === value);
+        if (isFor) selections.push(selection);
+      }
+    }
+    return selections;
+  }
+
+  #add(key: string, service: ServiceDocument): void {
+    const { namespace } = service.metadata;
+    const wanted = Object.entries(service.spec.selector ?? {});
+    const byRarity = wanted.toSorted(
+      ([, a], [, b]) => this.#under(a, namespace).length - this.#under(b, namespace).length,
+    );
+    // One without labels is for no pod.
+    const [label = "", value = ""] = byRarity[0] ?? [];
+    const selection = { service, wanted, label, value };
+    this.#selections.set(key, selection);
+    this.#keep(selection, [...this.#under(value, namespace), selection]);
+  }
+
+  #remove(key: string, selection: Selection): void {
+    const { service, value } = selection;
+    this.#selections.delete(key);
+    const others = this.#under(value, service.metadata.namespace).filter((one) => one !== selection);
+    this.#keep(selection, others);
+  }
+
+  #under(value: string, namespace: string): readonly Selection[] {
+    return this.#byValue.get(value)?.get(namespace) ?? [];
+  }
+
+  #keep({ value, service: { metadata } }: Selection, selections: readonly Selection[]): void {
+    const byNamespace = this.#byValue.get(value) ?? new Map<string, readonly Selection[]>();
+    if (selections.length === 0) byNamespace.delete(metadata.namespace);
+    else byNamespace.set(metadata.namespace, selections);
+    if (byNamespace.size === 0) this.#byValue.delete(value);
+    else this.#byValue.set(value, byNamespace);
   }
 }
 
@@ -67,26 +99,6 @@ export class ServiceSelectors {
 export function weightOf({ metadata }: PodDocument): number {
   const weight = metadata.annotations["hawser.dev/weight"];
   return weight === undefined ? DEFAULT_WEIGHT : Number(weight);
-}
-
-function countUses(selections: readonly Selection[]): ReadonlyMap<string, number> {
-  const uses = new Map<string, number>();
-  for (const selection of selections) {
-    for (const key of labelKeys(selection)) uses.set(key, (uses.get(key) ?? 0) + 1);
-  }
-  return uses;
-}
-
-function rarestLabel(selection: Selection, uses: ReadonlyMap<string, number>): string | undefined {
-  let rarest: string | undefined;
-  for (const key of labelKeys(selection)) {
-    if (rarest === undefined || (uses.get(key) ?? 0) < (uses.get(rarest) ?? 0)) rarest = key;
-  }
-  return rarest;
-}
-
-function labelKeys({ service, wanted }: Selection): readonly string[] {
-  return wanted.map(([label, value]) => labelKey(service.metadata.namespace, label, value));
 }
 
 function toEntry(
@@ -119,9 +131,4 @@ function namedPort(pod: PodDocument, name: string): number | undefined {
     if (port !== undefined) return port.containerPort;
   }
   return undefined;
-}
-
-/** Neither namespaces nor labels can hold a space. */
-function labelKey(namespace: string, label: string, value: string): string {
-  return `${namespace} ${label} ${value}`;
 }

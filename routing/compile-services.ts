@@ -3,6 +3,7 @@
  * the Service says, and that before the mesh.
  */
 import type { ServiceDocument, TrafficPolicyDocument } from "../protocol/documents/document.ts";
+import type { Problem } from "../protocol/documents/problem.ts";
 import type {
   LoadBalancerAlgorithm,
   Locality,
@@ -13,7 +14,7 @@ import type {
 } from "../protocol/table.ts";
 import { type AddressClaims, type WantedAddress, wantedAddresses } from "./address-claims.ts";
 import { mergeEjection } from "./compile-mesh.ts";
-import { type CompileProblems, placeOfDocument, someOf } from "./compile-problems.ts";
+import { CompileProblems, placeOfDocument, someOf } from "./compile-problems.ts";
 import { definedValues } from "./defined-values.ts";
 
 type PolicySpec = TrafficPolicyDocument["spec"];
@@ -21,17 +22,27 @@ type PolicySpec = TrafficPolicyDocument["spec"];
 /** By service key. */
 export type Policies = ReadonlyMap<string, TrafficPolicyDocument>;
 
-export function compileServices(
-  documents: readonly ServiceDocument[],
-  policies: Policies,
-  mesh: MeshSettings,
-  claims: AddressClaims,
-  problems: CompileProblems,
-): ServiceEntry[] {
-  return documents.map((document) => {
-    const addresses = claims.granted(document, serviceAddresses(document), problems);
-    return toEntry(document, policies.get(serviceKey(document)), mesh, addresses);
-  });
+/** What one Service's document becomes. */
+export interface ServicePart {
+  readonly document: ServiceDocument;
+  readonly entry: ServiceEntry;
+  readonly problems: readonly Problem[];
+}
+
+export interface ServiceSurroundings {
+  readonly policies: Policies;
+  readonly mesh: MeshSettings;
+  readonly claims: AddressClaims;
+}
+
+export function compileService(
+  document: ServiceDocument,
+  { policies, mesh, claims }: ServiceSurroundings,
+): ServicePart {
+  const problems = new CompileProblems();
+  const addresses = claims.granted(document, serviceAddresses(document), problems);
+  const entry = toEntry(document, policies.get(serviceKey(document)), mesh, addresses);
+  return { document, entry, problems: problems.list };
 }
 
 /** ExternalName is a name in DNS for something else: nothing of it passes through us. */

@@ -6,10 +6,11 @@ import type { PodDocument } from "../protocol/documents/document.ts";
 import type { WorkloadEntry, WorkloadState } from "../protocol/table.ts";
 import { type AddressClaims, type WantedAddress, wantedAddresses } from "./address-claims.ts";
 import { type CompileProblems, type Judgement, someOf } from "./compile-problems.ts";
+import type { KnownNodes } from "./known-nodes.ts";
 
 export interface WorkloadFacts {
   readonly judgement: Judgement;
-  readonly nodeNames: ReadonlySet<string>;
+  readonly nodes: Pick<KnownNodes, "has" | "names">;
   readonly excludedNamespaces: ReadonlySet<string>;
   /** Namespaces whose label takes their pods into the mesh (true) or out of it. */
   readonly labelledNamespaces: ReadonlyMap<string, boolean>;
@@ -24,9 +25,9 @@ export function compileWorkload(
 ): WorkloadEntry | undefined {
   const { nodeName } = document.spec;
   if (nodeName === undefined || !isRunning(document)) return undefined;
-  if (!facts.nodeNames.has(nodeName)) {
+  if (!facts.nodes.has(nodeName)) {
     if (facts.judgement === "whole") {
-      const about = { found: `node ${nodeName}`, expected: `one of the nodes ${someOf(facts.nodeNames)}` };
+      const about = { found: `node ${nodeName}`, expected: `one of the nodes ${someOf(facts.nodes.names())}` };
       problems.add(document, { code: "unknown-node", path: ["spec", "nodeName"], ...about });
     }
     return undefined;
@@ -36,9 +37,9 @@ export function compileWorkload(
 }
 
 /** None while the pod is not on a node that is known, and none any more when it has ended. */
-export function podAddresses(document: PodDocument, { nodeNames }: WorkloadFacts): readonly WantedAddress[] {
+export function podAddresses(document: PodDocument, { nodes }: WorkloadFacts): readonly WantedAddress[] {
   const { nodeName } = document.spec;
-  if (nodeName === undefined || !isRunning(document) || !nodeNames.has(nodeName)) return [];
+  if (nodeName === undefined || !isRunning(document) || !nodes.has(nodeName)) return [];
   const { podIP, podIPs = [] } = document.status;
   const texts = podIPs.map(({ ip }, i) => [ip, ["status", "podIPs", i, "ip"]] as const);
   return wantedAddresses(podIP === undefined ? texts : [[podIP, ["status", "podIP"]], ...texts]);

@@ -7,21 +7,27 @@
  * Contents are given even with problems, without what is wrong: it is the caller who decides whether they may be used.
  * Equal documents in any order of files give equal contents, sorted by key.
  */
-import type { Document, DocumentKind, NamespaceDocument, ServiceDocument } from "../protocol/documents/document.ts";
+import type { Document, DocumentKind, NamespaceDocument } from "../protocol/documents/document.ts";
 import type { Problem } from "../protocol/documents/problem.ts";
 import type { EndpointEntry, TableSnapshot } from "../protocol/table.ts";
 import { AddressClaims } from "./address-claims.ts";
 import { Attachments, isAttachment } from "./attachments.ts";
-import type { CidrIndex } from "./cidr-index.ts";
 import { ServiceSelectors } from "./compile-endpoints.ts";
 import { compileMesh } from "./compile-mesh.ts";
-import { compileNodes, nodeAddresses, podNetworks } from "./compile-nodes.ts";
 import { compilePod, type PodPart, podKey } from "./compile-pod.ts";
 import { CompileProblems, documentName, type Judgement, placeOfDocument } from "./compile-problems.ts";
-import { compileServices, isPlaced, isRouted, serviceAddresses, serviceKey } from "./compile-services.ts";
+import {
+  compileService,
+  isPlaced,
+  isRouted,
+  type ServicePart,
+  serviceAddresses,
+  serviceKey,
+} from "./compile-services.ts";
 import type { AddressOwner } from "./compile-slices.ts";
 import { podAddresses, type WorkloadFacts } from "./compile-workloads.ts";
 import { compareText } from "./compare-text.ts";
+import { KnownNodes } from "./known-nodes.ts";
 import { SlicedServices } from "./sliced-services.ts";
 
 /** A table that has no number yet. */
@@ -48,99 +54,100 @@ export interface CompileResult {
 /** What a compilation leaves for the next one to go on from. */
 export interface Compilation {
   readonly contents: TableContents;
-  /** Those of pods are with the pods, those of routes and policies with the attachments. */
+  /** Of the documents as a whole and the Mesh; all others are with what they are about. */
   readonly problems: readonly Problem[];
   readonly claims: AddressClaims;
+  readonly agentNodes: ReadonlySet<string>;
+  readonly nodes: KnownNodes;
   readonly facts: WorkloadFacts & { readonly labelledNamespaces: Map<string, boolean> };
   /** By `namespace/name`, all of them. */
   readonly pods: Map<string, PodPart>;
   readonly selectors: ServiceSelectors;
   readonly slices: SlicedServices;
   /** By key; those that are routed. */
-  readonly services: ReadonlyMap<string, ServiceDocument>;
+  readonly services: Map<string, ServicePart>;
   readonly attachments: Attachments;
   /** Of all documents, as `documentName` gives them. */
   readonly names: Set<string>;
-  /** Kinds of which a document is there twice. */
-  readonly repeated: ReadonlySet<DocumentKind>;
+  /** A document is there twice. */
+  readonly hasRepeated: boolean;
 }
 
 export function compileTable(input: CompileInput): CompileResult {
   return resultOf(compileAll(input));
 }
 
-export function resultOf({ contents, problems, pods, attachments }: Compilation): CompileResult {
-  const ofPods = [...pods.values()].flatMap((part) => part.problems);
-  return {
-    contents,
-    problems: [...problems, ...attachments.problems, ...ofPods].sort(
-      (a, b) => byPlace(a, b) || compareText(a.message, b.message),
-    ),
-  };
+export function resultOf({ contents, problems, nodes, services, attachments, pods }: Compilation): CompileResult {
+  const parts = [...services.values(), ...pods.values()];
+  const found = [...problems, ...nodes.problems, ...attachments.problems, ...parts.flatMap((part) => part.problems)];
+  return { contents, problems: found.sort((a, b) => byPlace(a, b) || compareText(a.message, b.message)) };
 }
 
 export function compileAll({ documents, agentNodes, judgement = "whole", ...surroundings }: CompileInput): Compilation {
   const problems = new CompileProblems();
-  const { unique, repeated } = uniqueDocuments(documents, problems);
+  const unique = uniqueDocuments(documents, problems);
   const mesh = compileMesh(ofKind(unique, "Mesh"), surroundings, problems);
-  const nodeDocuments = ofKind(unique, "Node");
   const podDocuments = ofKind(unique, "Pod");
   const serviceDocuments = ofKind(unique, "Service").filter(isRouted);
+  const nodes = new KnownNodes();
+  for (const node of ofKind(unique, "Node")) nodes.add(node);
   const facts = {
     judgement,
-    nodeNames: new Set(nodeDocuments.map((node) => node.metadata.name)),
+    nodes,
     excludedNamespaces: new Set(mesh.exclude.namespaces),
     labelledNamespaces: labelledNamespaces(ofKind(unique, "Namespace")),
   };
   const claims = new AddressClaims(judgement);
-  const networks = podNetworks(nodeDocuments);
-  for (const node of nodeDocuments) claims.add(node, nodeAddresses(node, networks));
+  for (const node of nodes.documents()) claims.add(node, nodes.addressesOf(node));
   for (const pod of podDocuments) claims.add(pod, podAddresses(pod, facts));
   for (const service of serviceDocuments) claims.add(service, serviceAddresses(service));
-  const nodes = compileNodes(nodeDocuments, agentNodes, networks, claims, problems);
   const attachments = attach(unique);
   const { policies } = attachments;
-  const services = compileServices(serviceDocuments, policies, mesh, claims, problems);
+  const services = new Map<string, ServicePart>();
+  for (const service of serviceDocuments) {
+    services.set(serviceKey(service), compileService(service, { policies, mesh, claims }));
+  }
 
   const pods = new Map<string, PodPart>();
-  const servicesByKey = new Map(serviceDocuments.map((service) => [serviceKey(service), service]));
-  const slices = new SlicedServices({
-    services: servicesByKey,
-    ownerOf: ownerOf(claims, pods, networks),
-  });
+  const slices = new SlicedServices({ services, ownerOf: ownerOf(claims, pods, nodes) });
   for (const [service, policy] of policies) slices.place(service, isPlaced(policy));
   for (const slice of ofKind(unique, "EndpointSlice")) slices.add(slice);
-  const selectors = new ServiceSelectors(serviceDocuments.filter((one) => slices.isLeftToSelector(serviceKey(one))));
+  const selectors = new ServiceSelectors();
+  for (const [key, { document }] of services) if (slices.isLeftToSelector(key)) selectors.set(key, document);
   for (const pod of podDocuments) pods.set(podKey(pod), compilePod(pod, { facts, claims, selectors }));
   const parts = [...pods.values()];
   const workloads = parts.map((part) => part.entry).filter((entry) => entry !== undefined);
   const endpoints: EndpointEntry[] = [...parts.flatMap((part) => part.endpoints), ...slices.compileAll()];
   const contents: TableContents = {
     mesh,
-    nodes: sortBy(nodes, (node) => node.name),
+    nodes: nodes.compile(agentNodes, claims),
     workloads: sortBy(workloads, (workload) => workload.uid),
-    services: sortBy(services, (service) => service.key),
+    services: sortBy(
+      [...services.values()].map(({ entry }) => entry),
+      (service) => service.key,
+    ),
     endpoints: sortBy(endpoints, (endpoint) => endpoint.key),
     routes: attachments.routes,
   };
-  const names = new Set(unique.map(documentName));
   return {
     contents,
     problems: problems.list,
     claims,
+    agentNodes: new Set(agentNodes),
+    nodes,
     facts,
     pods,
     selectors,
     slices,
-    services: servicesByKey,
+    services,
     attachments,
-    names,
-    repeated,
+    names: new Set(unique.map(documentName)),
+    hasRepeated: unique.length < documents.length,
   };
 }
 
 function attach(unique: readonly Document[]): Attachments {
-  const attachments = new Attachments(ofKind(unique, "Service"));
+  const attachments = new Attachments();
   for (const document of unique) if (isAttachment(document)) attachments.add(document);
   attachments.compile();
   return attachments;
@@ -165,11 +172,11 @@ function labelledNamespaces(documents: readonly NamespaceDocument[]): Map<string
 function ownerOf(
   claims: AddressClaims,
   pods: ReadonlyMap<string, PodPart>,
-  networks: CidrIndex,
+  nodes: KnownNodes,
 ): (address: string) => AddressOwner {
   return (address) => {
     const owner = claims.owner(address);
-    if (owner === undefined) return networks.get(address) === undefined ? "nobody" : "other";
+    if (owner === undefined) return nodes.isOfPods(address) ? "other" : "nobody";
     if (owner.kind === "Node") return "node";
     const part = owner.kind === "Pod" ? pods.get(podKey(owner)) : undefined;
     return part?.entry === undefined ? "other" : { entry: part.entry, document: part.document };
@@ -177,12 +184,8 @@ function ownerOf(
 }
 
 /** In an order of their own, so that it is the same one of two rivals that wins wherever they are written. */
-function uniqueDocuments(
-  documents: readonly Document[],
-  problems: CompileProblems,
-): { readonly unique: readonly Document[]; readonly repeated: ReadonlySet<DocumentKind> } {
+function uniqueDocuments(documents: readonly Document[], problems: CompileProblems): readonly Document[] {
   const all = new Map<string, Document>();
-  const repeated = new Set<DocumentKind>();
   for (const document of documents) {
     const name = documentName(document);
     const other = all.get(name);
@@ -192,13 +195,11 @@ function uniqueDocuments(
     }
     const [first, second] = byPlace(other.source, document.source) <= 0 ? [other, document] : [document, other];
     all.set(name, first);
-    repeated.add(document.kind);
     const message = `duplicate document, ${name} is already in ${placeOfDocument(first)}`;
     const about = { found: `${name} a second time`, expected: "every document once", message };
     problems.add(second, { code: "duplicate-document", path: [], ...about });
   }
-  const unique = [...all].sort(([a], [b]) => compareText(a, b)).map(([, document]) => document);
-  return { unique, repeated };
+  return [...all].sort(([a], [b]) => compareText(a, b)).map(([, document]) => document);
 }
 
 interface Place {

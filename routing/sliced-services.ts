@@ -2,9 +2,10 @@
  * The Services that have EndpointSlices, with what is behind each, kept up to date one Service at a time: a change of
  * one slice, or of a pod that a slice names, concerns the Services it belongs to and no other.
  */
-import type { EndpointSliceDocument, ServiceDocument } from "../protocol/documents/document.ts";
+import type { EndpointSliceDocument } from "../protocol/documents/document.ts";
 import type { EndpointEntry } from "../protocol/table.ts";
 import { addressesOfSlices, type AddressOwner, compileSlices, serviceOfSlice } from "./compile-slices.ts";
+import type { ServicePart } from "./compile-services.ts";
 import { sameValue } from "./same-value.ts";
 import { SharedValues } from "./shared-values.ts";
 
@@ -17,7 +18,7 @@ export interface EndpointsChange {
 
 export interface SlicedServicesOptions {
   /** By key; those that are routed. */
-  readonly services: ReadonlyMap<string, ServiceDocument>;
+  readonly services: ReadonlyMap<string, ServicePart>;
   readonly ownerOf: (address: string) => AddressOwner;
 }
 
@@ -41,7 +42,7 @@ export class SlicedServices {
 
   /** There is no slice of it, and it has a selector. */
   isLeftToSelector(service: string): boolean {
-    return !this.#slices.has(service) && this.#options.services.get(service)?.spec.selector !== undefined;
+    return !this.#slices.has(service) && this.#options.services.get(service)?.document.spec.selector !== undefined;
   }
 
   /** True: it was the other way, and the Service is to be compiled. */
@@ -77,6 +78,11 @@ export class SlicedServices {
     return this.#servicesByAddress.get(address) ?? [];
   }
 
+  /** All that slices name. */
+  addresses(): Iterable<string> {
+    return this.#servicesByAddress.keys();
+  }
+
   compileAll(): EndpointEntry[] {
     return [...this.#slices.keys()].flatMap((service) => this.compile(service).upserts);
   }
@@ -84,7 +90,7 @@ export class SlicedServices {
   /** What stayed the same stays the same object, and is not told. */
   compile(service: string): EndpointsChange {
     const { services, ownerOf } = this.#options;
-    const document = services.get(service);
+    const document = services.get(service)?.document;
     const slices = (document === undefined ? undefined : this.#slices.get(service)) ?? NO_SLICES;
     this.#index(service, addressesOfSlices(slices));
     const before = this.#endpoints.get(service) ?? new Map<string, EndpointEntry>();

@@ -1,16 +1,15 @@
 /**
  * Compiles states of the documents one after the other, for the controller: the result is always what `compileTable`
- * makes of the state, but where only pods, EndpointSlices, namespaces, routes and policies came, went and changed, or nodes
- * got an agent, only what these concern is compiled.
+ * makes of the state, but only what the documents that came, went and changed concern is compiled.
  *
- *   difference to the last state --changes that change-compilation.ts knows--> changed entries in place of the old ones
+ *   difference to the last state --each document once, the same Mesh--> changed entries in place of the old ones
  *                                --anything else--> all of it
  *
  * Problems do not stand in the way: each is found again only where it may have changed.
  */
 import type { Document } from "../protocol/documents/document.ts";
 import type { NodeEntry } from "../protocol/table.ts";
-import { CHANGEABLE_KINDS, changeCompilation, type DocumentDifference } from "./change-compilation.ts";
+import { changeCompilation, type DocumentDifference } from "./change-compilation.ts";
 import { changeEntries } from "./change-entries.ts";
 import { type Compilation, compileAll, type CompileInput, type CompileResult, resultOf } from "./compile.ts";
 
@@ -18,8 +17,7 @@ import { type Compilation, compileAll, type CompileInput, type CompileResult, re
 interface Base extends Compilation {
   /** Each with the number of the state that had it last: kept in place, as it is as large as the cluster. */
   readonly documents: Map<Document, number>;
-  readonly agentNodes: ReadonlySet<string>;
-  readonly input: Omit<CompileInput, "documents" | "agentNodes">;
+  readonly input: Omit<CompileInput, "documents">;
 }
 
 export class TableCompiler {
@@ -36,18 +34,20 @@ export class TableCompiler {
     return resultOf(this.#base);
   }
 
-  #change(base: Base, { documents, agentNodes, ...input }: CompileInput): Base | undefined {
-    if (!isSameInput(base.input, input) || hasRepeated(base)) return undefined;
+  #change(base: Base, input: CompileInput): Base | undefined {
+    const { documents, agentNodes } = input;
+    // Which of two documents with one name holds is found out with all of them at hand.
+    if (!isSameInput(base.input, input) || base.hasRepeated) return undefined;
     this.#states += 1;
     const difference = documentDifference(base.documents, documents, this.#states);
     const changes = difference === undefined ? undefined : changeCompilation(base, difference);
     if (changes === undefined) return undefined;
-    const { mesh, nodes, workloads, services, endpoints } = base.contents;
+    const { mesh, workloads, services, endpoints } = base.contents;
     const contents = {
       mesh,
-      nodes: markAgents(nodes, base.agentNodes, agentNodes),
+      nodes: markAgents(changes.nodes, base.agentNodes, agentNodes),
       workloads: changeEntries("workload", workloads, changes.workloads, changes.removedWorkloads),
-      services: changeEntries("service", services, changes.services, new Set()),
+      services: changeEntries("service", services, changes.services, changes.removedServices),
       endpoints: changeEntries("endpoint", endpoints, changes.endpoints, changes.removedEndpoints),
       routes: changes.routes,
     };
@@ -55,9 +55,9 @@ export class TableCompiler {
   }
 }
 
-function toBase({ documents, agentNodes, ...input }: CompileInput, compilation: Compilation): Base {
+function toBase({ documents, ...input }: CompileInput, compilation: Compilation): Base {
   const known = new Map(documents.map((document) => [document, 0]));
-  return { ...compilation, documents: known, agentNodes: new Set(agentNodes), input };
+  return { ...compilation, documents: known, input };
 }
 
 function isSameInput(before: Base["input"], after: Base["input"]): boolean {
@@ -66,11 +66,6 @@ function isSameInput(before: Base["input"], after: Base["input"]): boolean {
     before.judgement === after.judgement &&
     before.excludedNamespaces === after.excludedNamespaces
   );
-}
-
-/** Which of two documents with one name holds is found out with all of them at hand. */
-function hasRepeated({ repeated }: Base): boolean {
-  return CHANGEABLE_KINDS.some((kind) => repeated.has(kind));
 }
 
 /** Brings `known` to this state. Undefined: one is there twice. */

@@ -8,7 +8,7 @@ import type { CompileResult } from "../../routing/compile.ts";
 import { diffTables } from "../../routing/diff.ts";
 import { TableCompiler } from "../../routing/table-compiler.ts";
 import { median, quantile } from "../statistics.ts";
-import { agentNodes, type RoutedCluster, routedCluster } from "./routed-cluster.ts";
+import { agentNodes, type ClusterChange, type RoutedCluster, routedCluster } from "./routed-cluster.ts";
 
 const CHANGES = 100;
 const WHOLES = 10;
@@ -22,21 +22,21 @@ function compile(cluster: RoutedCluster, by = compiler): { readonly ms: number; 
   return { ms: performance.now() - beganMs, result };
 }
 
-/** Each change must be one entry of the table, or else it is something else that was measured. */
-function timeChanges(cluster: RoutedCluster, change: (number: number) => void): readonly number[] {
+/** Each change must be as many entries of the table as it is meant to be, or else it is something else that was measured. */
+function timeChanges(cluster: RoutedCluster, { make, entries }: ClusterChange): readonly number[] {
   let last = compile(cluster).result;
   const changed: number[] = [];
   const times = Array.from({ length: CHANGES }, (_, number) => {
-    change(number);
+    make(number);
     const { ms, result } = compile(cluster);
     const beganMs = performance.now();
-    const { upserts = {} } = diffTables(last.contents, result.contents) ?? {};
+    const { upserts = {}, removals = {} } = diffTables(last.contents, result.contents) ?? {};
     const diffMs = performance.now() - beganMs;
-    changed.push(Object.values(upserts).reduce((sum, entries) => sum + entries.length, 0));
+    changed.push([...Object.values(upserts), ...Object.values(removals)].reduce((sum, { length }) => sum + length, 0));
     last = result;
     return ms + diffMs;
   });
-  if (median(changed) !== 1) throw new Error(`A change did not change one entry, but ${median(changed)}`);
+  if (median(changed) !== entries) throw new Error(`A change is ${median(changed)} entries instead of ${entries}`);
   return times;
 }
 

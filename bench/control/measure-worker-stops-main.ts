@@ -18,6 +18,7 @@ import { agentNodes, routedCluster } from "./routed-cluster.ts";
 import type { WorkerStopsInput } from "./worker-stops.ts";
 
 const CHANGES = 200;
+const CHANGED = ["one pod", "one route", "one policy of a Service", "a Service comes or goes", "a Node comes or goes"];
 const ENTRIES = ["bench/control/worker-stops-main.ts", "agent/worker/worker-main.ts"];
 
 function tableAndChanges(): WorkerStopsInput {
@@ -27,10 +28,10 @@ function tableAndChanges(): WorkerStopsInput {
   let last = compile();
   const snapshot = { ...last, epoch: "bench", sequence: 1 };
   let sequence = 1;
-  const changes = ["one pod", "one route", "one policy of a Service"].map((what) => {
+  const changes = CHANGED.map((what) => {
     const deltas: TableDelta[] = [];
     for (let number = 0; number < CHANGES; number += 1) {
-      cluster.changes.get(what)?.(number);
+      cluster.changes.get(what)?.make(number);
       const contents = compile();
       const change = diffTables(last, contents);
       if (change === undefined) throw new Error(`Nothing has changed by ${what}`);

@@ -89,7 +89,7 @@ const route = fc
   });
 
 const target = fc.oneof(
-  fc.record({ kind: fc.constant("Service"), name: fc.constantFrom("s4", "s5", "s5", "s6", "s8") }),
+  fc.record({ kind: fc.constant("Service"), name: fc.constantFrom("s4", "s5", "s5", "s6") }),
   fc.record({
     group: fc.constant("gateway.networking.k8s.io"),
     kind: fc.constantFrom("HTTPRoute", "GRPCRoute"),
