@@ -78,8 +78,8 @@ export function compileTable(input: CompileInput): CompileResult {
 }
 
 export function resultOf({ contents, problems, nodes, services, attachments, pods }: Compilation): CompileResult {
-  const parts = [...services.values(), ...pods.values()];
-  const found = [...problems, ...nodes.problems, ...attachments.problems, ...parts.flatMap((part) => part.problems)];
+  const found = [...problems, ...nodes.problems, ...attachments.problems];
+  for (const parts of [services, pods]) for (const part of parts.values()) found.push(...part.problems);
   return { contents, problems: found.sort((a, b) => byPlace(a, b) || compareText(a.message, b.message)) };
 }
 
