@@ -207,17 +207,18 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
   // Down the layers.
 
   #forward(decision: ForwardRequest | undefined, request: RequestFacts): void {
-    const { facts, plane, head } = this.#options;
+    const { facts, plane, router, head } = this.#options;
+    const report = this.#report;
     const plan = planForward(decision, head, facts);
     this.#plan = plan;
-    this.#report.rule = plan.rule;
-    this.#report.backend = plan.target.service;
-    const outgoing = this.#filtered(() => outgoingRequest(head, plan, plane.requestId));
+    report.rule = plan.rule;
+    report.backend = plan.target.service;
+    const outgoing = this.#outgoingRequest(plan);
     if (outgoing === undefined) return;
     this.#outgoing = outgoing;
     const deadlineMs = this.#boundTime(plan);
-    const own = { report: this.#report, owner: this };
-    const options = { ...this.#options, plan, head: outgoing, deadlineMs, ...own };
+    // A literal: copies by spreading are slow, and this is made for every request.
+    const options = { plane, facts, router, plan, head: outgoing, deadlineMs, report, owner: this, pace: undefined };
     if (plan.rule?.fallback !== undefined) this.#fallback = new FallbackRequest(options, plan.rule.fallback);
     const verdict = plane.admission?.ask({ facts, plan, head, request }, this);
     if (verdict !== undefined && "status" in verdict) {
@@ -225,9 +226,8 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
       return;
     }
     this.#admission = verdict;
-    const { pace, mustWait = false } = verdict ?? {};
-    this.#carrier = carryRequest({ ...options, pace });
-    if (!mustWait) this.#carrier.start();
+    this.#carrier = carryRequest(verdict?.pace === undefined ? options : { ...options, pace: verdict.pace });
+    if (verdict?.mustWait !== true) this.#carrier.start();
   }
 
   /** The deadline that the server is told, on the monotonic clock. */
@@ -239,25 +239,30 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     return bound.isTold ? plane.clock.monotonicMs() + bound.ms : undefined;
   }
 
+  #outgoingRequest(plan: ForwardPlan): RequestHead | undefined {
+    try {
+      return outgoingRequest(this.#options.head, plan, this.#options.plane.requestId);
+    } catch (error) {
+      return this.#badFilter(error);
+    }
+  }
+
   #outgoingAnswer(response: ResponseHead): ResponseHead | undefined {
     const plan = this.#plan;
     if (plan === undefined) return response;
     const { sessions } = this.#options.plane;
     const isFallback = this.#fallback?.isUsed === true;
-    return this.#filtered(() =>
-      answerToClient(response, { plan, isFallback, sessions, endpoint: this.#report.endpoint }),
-    );
+    try {
+      return answerToClient(response, { plan, isFallback, sessions, endpoint: this.#report.endpoint });
+    } catch (error) {
+      return this.#badFilter(error);
+    }
   }
 
-  /** A filter that makes no field is the operator's mistake, and answered as such. */
-  #filtered<T>(apply: () => T): T | undefined {
-    try {
-      return apply();
-    } catch (error) {
-      if (!(error instanceof FieldError)) throw error;
-      this.onGivenUp("bad-filter", error.message);
-      return undefined;
-    }
+  /** One that makes no field is the operator's mistake, and answered as such. */
+  #badFilter(error: unknown): undefined {
+    if (!(error instanceof FieldError)) throw error;
+    this.onGivenUp("bad-filter", error.message);
   }
 
   #upgrade(response: ResponseHead): void {
@@ -300,11 +305,19 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     const rule = decision.by?.rule;
     this.#report.rule = rule;
     this.#report.backend = decision.backend?.service;
-    const answer = this.#filtered(() => decidedAnswer(decision));
+    const answer = this.#decidedAnswer(decision);
     if (answer === undefined) return;
     const isFailure = answer.text !== "";
     if (isFailure && rule?.fallback !== undefined) this.#prepareFallback(rule, rule.fallback);
     this.#answerOurselves(answer, decision.grpcStatus);
+  }
+
+  #decidedAnswer(decision: RespondToRequest): OwnAnswer | undefined {
+    try {
+      return decidedAnswer(decision);
+    } catch (error) {
+      return this.#badFilter(error);
+    }
   }
 
   /** Of a request that no backend was asked for. */
