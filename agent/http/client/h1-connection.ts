@@ -47,7 +47,11 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
   readonly #facts: HttpFacts;
   readonly #router: RequestRouter;
   readonly #parser: MessageParser<H1RequestHead>;
-  readonly #answers = new AnswerWriter((bytes) => this.#write(bytes));
+  readonly #answers = new AnswerWriter({
+    write: (bytes) => this.#write(bytes),
+    writeText: (text) => this.#writeText(text),
+    joins: true,
+  });
   readonly #startedMs: number;
   #state: State = "serving";
   #exchange: Exchange | undefined;
@@ -200,8 +204,19 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
 
   #write(bytes: Buffer): boolean {
     this.#receivedBytes += bytes.length;
-    if (this.#plane.writes.write(this.#socket, bytes)) return true;
-    return this.#socket.writableLength <= limits.socketBufferBytes;
+    this.#plane.writes.writeLent(this.#socket, bytes);
+    return this.#keepsUp;
+  }
+
+  #writeText(text: string): boolean {
+    this.#receivedBytes += text.length;
+    this.#plane.writes.writeText(this.#socket, text);
+    return this.#keepsUp;
+  }
+
+  /** Else there will be a `drain`. */
+  get #keepsUp(): boolean {
+    return !this.#socket.writableNeedDrain || this.#socket.writableLength <= limits.socketBufferBytes;
   }
 
   /** No request is taken after the present one. */
@@ -356,6 +371,7 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     this.#state = "lingering";
     this.#ahead = [];
     this.#aheadBytes = 0;
+    this.#plane.writes.flush();
     resetWhenClosed(this.#socket, false);
     this.#socket.end();
     this.#socket.resume();

@@ -19,6 +19,7 @@ import type { Fields } from "../fields.ts";
 import { BodyWriter } from "../h1/body-writer.ts";
 import { framingFor } from "../h1/framing.ts";
 import { H1Error } from "../h1/h1-error.ts";
+import { lendText } from "../h1/lend-text.ts";
 import { createResponseParser, type MessageParser } from "../h1/message-parser.ts";
 import type { H1ResponseHead } from "../h1/response-head.ts";
 import { writeRequestHead } from "../h1/write-head.ts";
@@ -74,7 +75,7 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
     this.#options = options;
     this.candidate = options.candidate;
     this.startedMs = options.clock.monotonicMs();
-    this.#body = new BodyWriter((bytes) => this.#write(bytes));
+    this.#body = new BodyWriter({ write: (bytes) => this.#write(bytes), writeText: (text) => this.#writeText(text) });
     const sink = {
       onHead: (head: H1ResponseHead) => this.#headRead(head),
       onBody: (content: Buffer) => this.#user?.onBody(content),
@@ -297,6 +298,11 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
   #write(bytes: Buffer): boolean {
     this.#counters.sentBytes += bytes.length;
     return this.#stream?.write(bytes) ?? true;
+  }
+
+  #writeText(text: string): boolean {
+    this.#counters.sentBytes += text.length;
+    return this.#stream?.writeLent(lendText(text)) ?? true;
   }
 
   /** A server that closes an idle connection crosses our next request: that is no failure of the request. */
