@@ -6,7 +6,6 @@
 import type { Fields } from "../fields.ts";
 import type { BodyKind } from "./framing.ts";
 import type { MessageTarget } from "./message-target.ts";
-import { fieldLines } from "./write-head.ts";
 
 const CHUNK_END = "\r\n";
 /** Trailers and an empty line follow. */
@@ -52,7 +51,7 @@ export class BodyWriter {
   /** Once, after the last of the content. */
   end(trailers: Fields | undefined): void {
     if (this.#body === "chunked") {
-      this.#sendText(`${LAST_CHUNK}${trailers === undefined ? "" : fieldLines(trailers)}\r\n`);
+      this.#sendText(`${LAST_CHUNK}${trailers === undefined ? "" : trailers.lines}\r\n`);
     } else this.#flush();
   }
 

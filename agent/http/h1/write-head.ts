@@ -28,7 +28,7 @@ export interface OutgoingResponse {
 
 export function writeRequestHead(request: OutgoingRequest): string {
   const { method, path, authority, fields, framing, upgrade, expectsContinue, trailersWanted } = request;
-  let text = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n${fieldLines(fields)}${framingLine(framing)}`;
+  let text = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n${fields.lines}${framingLine(framing)}`;
   if (expectsContinue === true) text += "expect: 100-continue\r\n";
   if (upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${upgrade}\r\n`;
   else if (trailersWanted === true) text += "connection: te\r\nte: trailers\r\n";
@@ -37,17 +37,10 @@ export function writeRequestHead(request: OutgoingRequest): string {
 
 export function writeResponseHead(response: OutgoingResponse): string {
   const { status, reason, fields, framing, upgrade, connection } = response;
-  let text = `HTTP/1.1 ${status} ${reason}\r\n${fieldLines(fields)}${framingLine(framing)}`;
+  let text = `HTTP/1.1 ${status} ${reason}\r\n${fields.lines}${framingLine(framing)}`;
   if (upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${upgrade}\r\n`;
   else if (connection !== undefined) text += `connection: ${connection}\r\n`;
   return `${text}\r\n`;
-}
-
-/** `name: value` and a line's end for each. */
-export function fieldLines({ names, values }: Fields): string {
-  let text = "";
-  for (let index = 0; index < names.length; index += 1) text += `${names[index]}: ${values[index]}\r\n`;
-  return text;
 }
 
 function framingLine({ body, length }: Framing): string {
