@@ -158,6 +158,11 @@ export class Fields {
   }
 }
 
+/** A head with the same fields, which change apart from here on. */
+export function withOwnFields<T extends { readonly fields: Fields }>(head: T): T {
+  return { ...head, fields: head.fields.copy() };
+}
+
 function fieldLine(name: string, value: string): string {
   return `${name}: ${value}\r\n`;
 }

@@ -166,6 +166,11 @@ class TableRouter implements RequestRouter, RequestTable {
   }
 
   get #matcher(): RouteMatcher | undefined {
+    return this.revision?.found;
+  }
+
+  /** Of the table as it is now: sessions, which change without it, are not decided by it alone. */
+  get revision(): FoundIn<RouteMatcher | undefined> | undefined {
     const table = this.#options.table();
     if (table === undefined) return undefined;
     if (this.#matcherNow === undefined || isOutdated(this.#matcherNow, table)) {
@@ -173,7 +178,7 @@ class TableRouter implements RequestRouter, RequestTable {
       const found = entry === undefined ? undefined : this.#options.matcherOf(entry);
       this.#matcherNow = { table, sequence: table.sequence, found };
     }
-    return this.#matcherNow.found;
+    return this.#matcherNow;
   }
 }
 

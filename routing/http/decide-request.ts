@@ -104,7 +104,7 @@ class Decider {
     if (answer !== undefined) return answer;
     const session = this.#session(rule.rule);
     if (session !== undefined) return this.#toBackend(rule.inForce(session.backend), session.endpoint);
-    const choice = rule.chooseBackend(this.#facts.random);
+    const choice = rule.onlyBackend ?? rule.chooseBackend(this.#facts.random);
     if (choice === undefined) {
       return this.#fail("no-backend", 500, "the rule has no backend with a weight above 0", undefined);
     }

@@ -2,7 +2,7 @@
  * Reads the heads of one connection. Programs send the same fields with every message, and mostly the very same head: what is
  * the same byte for byte means the same, and is not read again (`head-memory.ts`).
  */
-import type { Fields } from "../fields.ts";
+import { type Fields, withOwnFields } from "../fields.ts";
 import { type FieldSection, readSection } from "./connection-fields.ts";
 import { HeadMemory } from "./head-memory.ts";
 import type { HeadScanner } from "./head-scanner.ts";
@@ -84,8 +84,4 @@ export class HeadReader<Head extends { readonly fields: Fields }> {
     this.#head = readHead(this.#scanner.line, section, about());
     return end;
   }
-}
-
-function withOwnFields<T extends { readonly fields: Fields }>(of: T): T {
-  return { ...of, fields: of.fields.copy() };
 }
