@@ -45,6 +45,8 @@ export interface UpstreamOptions {
 
 export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedConnection {
   readonly candidate: Candidate;
+  /** Whoever is given a body keeps a copy of what it keeps. */
+  readonly returnsData = true;
   readonly startedMs: number;
   /** When the pool gives it up. */
   idleUntilMs = 0;
@@ -218,7 +220,7 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
 
   onData(chunk: Buffer): void {
     if (this.#relay !== undefined) {
-      this.#relay.onData(chunk);
+      relayData(this.#relay, chunk);
       return;
     }
     this.#counters.receivedBytes += chunk.length;
@@ -279,7 +281,7 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
   #responseRead(chunk: Buffer, at: number): void {
     const rest = at < chunk.length ? chunk.subarray(at) : undefined;
     if (this.#relay !== undefined) {
-      if (rest !== undefined) this.#relay.onData(rest);
+      if (rest !== undefined) relayData(this.#relay, rest);
       return;
     }
     this.#isTainted = rest !== undefined;
@@ -345,4 +347,9 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
     this.#lingerTimer = undefined;
     this.#stream = undefined;
   }
+}
+
+/** Of what is lent to us. */
+function relayData(relay: StreamHandler, chunk: Buffer): void {
+  relay.onData(relay.returnsData === true ? chunk : Buffer.from(chunk));
 }

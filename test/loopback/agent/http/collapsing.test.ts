@@ -17,7 +17,7 @@ const CONCURRENCY: ConcurrencyLimit = {
 const ASKED = 100;
 
 function collapsing(port: number): HttpWorldOptions {
-  return { origins: [port], decide: (facts) => forward(facts, { rule: { collapsing: COLLAPSING } }) };
+  return { origins: [port], lends: true, decide: (facts) => forward(facts, { rule: { collapsing: COLLAPSING } }) };
 }
 
 test("a hundred at once are one for the server", async (t) => {

@@ -44,7 +44,11 @@ async function worldWith(
   options: HttpWorldOptions,
   rule: Partial<RouteRule> = {},
 ): Promise<HttpWorld> {
-  return HttpWorld.create(t, { decide: (facts) => forward(facts, { rule: { fallback, ...rule } }), ...options });
+  return HttpWorld.create(t, {
+    lends: true,
+    decide: (facts) => forward(facts, { rule: { fallback, ...rule } }),
+    ...options,
+  });
 }
 
 test("a response of the policy, when no endpoint accepts", async (t) => {

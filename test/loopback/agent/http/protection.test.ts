@@ -34,7 +34,7 @@ async function worldWith(
   rule: Partial<RouteRule>,
   options: Partial<HttpWorldOptions> = {},
 ): Promise<HttpWorld> {
-  return await HttpWorld.create(t, { decide: (facts) => forward(facts, { rule }), ...options });
+  return await HttpWorld.create(t, { lends: true, decide: (facts) => forward(facts, { rule }), ...options });
 }
 
 test("a bulkhead: one is at the server, one waits, another is refused, and the place is given on", async (t) => {
