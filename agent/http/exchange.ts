@@ -324,19 +324,16 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     const rule = decision.by?.rule;
     this.#report.rule = rule;
     this.#report.backend = decision.backend?.service;
-    const answer = this.#decidedAnswer(decision);
-    if (answer === undefined) return;
+    let answer: OwnAnswer;
+    try {
+      answer = decidedAnswer(decision);
+    } catch (error) {
+      this.#badFilter(error);
+      return;
+    }
     const isFailure = answer.text !== "";
     if (isFailure && rule?.fallback !== undefined) this.#prepareFallback(rule, rule.fallback);
     this.#answerOurselves(answer, decision.grpcStatus);
-  }
-
-  #decidedAnswer(decision: RespondToRequest): OwnAnswer | undefined {
-    try {
-      return decidedAnswer(decision);
-    } catch (error) {
-      return this.#badFilter(error);
-    }
   }
 
   /** Of a request that no backend was asked for. */

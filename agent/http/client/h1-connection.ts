@@ -33,6 +33,7 @@ import type { ResponseHead } from "../response-head.ts";
 import type { ClientConnectionOptions } from "./http-connection.ts";
 import { logClientConnection } from "./log-client-connection.ts";
 import { relayUpgraded } from "./relay-upgraded.ts";
+import { SocketTarget } from "./socket-target.ts";
 import { Stillness } from "./stillness.ts";
 
 const NOTHING = Buffer.alloc(0);
@@ -47,11 +48,8 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
   readonly #facts: HttpFacts;
   readonly #router: RequestRouter;
   readonly #parser: MessageParser<H1RequestHead>;
-  readonly #answers = new AnswerWriter({
-    write: (bytes) => this.#write(bytes),
-    writeText: (text) => this.#writeText(text),
-    joins: true,
-  });
+  readonly #target: SocketTarget;
+  readonly #answers: AnswerWriter;
   readonly #startedMs: number;
   #state: State = "serving";
   #exchange: Exchange | undefined;
@@ -65,7 +63,6 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
   #ahead: Buffer[] = [];
   #aheadBytes = 0;
   #sentBytes = 0;
-  #receivedBytes = 0;
   #requests = 0;
   #lingeredBytes = 0;
   readonly #stillness = new Stillness<Waiting>();
@@ -85,6 +82,8 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     this.#facts = facts;
     this.#router = router;
     this.#parser = createRequestParser(this);
+    this.#target = new SocketTarget(socket, plane.writes);
+    this.#answers = new AnswerWriter(this.#target);
     this.#startedMs = startedMs;
   }
 
@@ -119,7 +118,7 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
   sweep(nowMs: number): void {
     const waiting = this.#waitsFor();
     // A head is given its time as a whole, anything else begins anew with each byte.
-    const mark = waiting === "head" ? this.#requests : this.#sentBytes + this.#receivedBytes;
+    const mark = waiting === "head" ? this.#requests : this.#sentBytes + this.#target.bytes;
     this.#waited(waiting, this.#stillness.lastedMs(waiting, mark, nowMs));
   }
 
@@ -169,7 +168,7 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
       onClosed: (relay, reason, detail) => {
         this.#fail(reason, detail);
         this.#sentBytes += relay.sentBytes;
-        this.#receivedBytes += relay.receivedBytes;
+        this.#target.bytes += relay.receivedBytes;
         this.#log();
       },
     });
@@ -201,23 +200,6 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
   }
 
   // The socket.
-
-  #write(bytes: Buffer): boolean {
-    this.#receivedBytes += bytes.length;
-    this.#plane.writes.writeLent(this.#socket, bytes);
-    return this.#keepsUp;
-  }
-
-  #writeText(text: string): boolean {
-    this.#receivedBytes += text.length;
-    this.#plane.writes.writeText(this.#socket, text);
-    return this.#keepsUp;
-  }
-
-  /** Else there will be a `drain`. */
-  get #keepsUp(): boolean {
-    return !this.#socket.writableNeedDrain || this.#socket.writableLength <= limits.socketBufferBytes;
-  }
 
   /** No request is taken after the present one. */
   get #isLeaving(): boolean {
@@ -415,7 +397,7 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
       startedMs: this.#startedMs,
       requests: this.#requests,
       bytesSent: this.#sentBytes,
-      bytesReceived: this.#receivedBytes,
+      bytesReceived: this.#target.bytes,
       reason: this.#reason,
       detail: this.#detail,
     });

@@ -76,7 +76,7 @@ async function checkAgain<Head>(
   const times = fc.integer({ min: 1, max: 4 });
   const change = fc.tuple(
     fc.nat(),
-    fc.constantFrom(..."\r\n\t :;,aZ0/-\0\xff"),
+    fc.constantFrom(...Array.from("\r\n\t :;,aZ0/-\0\xff")),
     fc.constantFrom("none", "insert", "delete", "replace"),
   );
   await check(t, MEMORY_RUNS, fc.tuple(bytesOf, times, change), ([bytes, count, [position, byte, kind]]) => {
