@@ -29,7 +29,7 @@ test("a hundred at once are one for the server", async (t) => {
   });
   const world = await HttpWorld.create(t, collapsing(origin.port));
   const answers = Array.from({ length: ASKED }, async () => (await fetch(world.url)).text());
-  await eventually("all to ask", () => world.connections.size === ASKED);
+  await eventually("all to ask", () => world.metrics.gauges.requestsOpen === ASKED);
   await eventually("the server to be asked", () => asked === 1);
   answer();
   t.deepEqual(new Set(await Promise.all(answers)), new Set(["the same for all"]));
