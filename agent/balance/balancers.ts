@@ -28,12 +28,19 @@ export interface BalancersOptions {
   readonly maxDestinations?: number;
 }
 
+interface StateKey {
+  readonly destination: string;
+  readonly key: string;
+}
+
 export class Balancers {
   readonly #options: BalancersOptions;
   readonly #maxDestinations: number;
   /** In order of last use, the longest unused first. */
   readonly #destinations = new Map<string, DestinationBalancer>();
   #youngest: DestinationBalancer | undefined;
+  /** For requests, by their list of candidates: a text made anew has to be looked up by its letters. */
+  readonly #keys = new WeakMap<readonly Candidate[], StateKey>();
   #nextSweepMs = 0;
 
   constructor(options: BalancersOptions) {
@@ -63,8 +70,9 @@ export class Balancers {
     });
   }
 
-  #balancerOf({ destination, candidates, ofRequests }: PickRequest): DestinationBalancer {
-    const key = stateKey(destination, candidates, ofRequests === true);
+  #balancerOf(request: PickRequest): DestinationBalancer {
+    const { destination } = request;
+    const key = this.#keyOf(request);
     const known = this.#destinations.get(key);
     if (known !== undefined) {
       // Re-inserting moves it to the young end, where it mostly is.
@@ -79,6 +87,16 @@ export class Balancers {
       events: this.#options.events,
     });
     return this.#insert(key, created);
+  }
+
+  #keyOf({ destination, candidates, ofRequests = false }: PickRequest): string {
+    // Connections to a pod's address come with a new list each time.
+    if (!ofRequests) return stateKey(destination, candidates, false);
+    const known = this.#keys.get(candidates);
+    if (known?.destination === destination) return known.key;
+    const key = stateKey(destination, candidates, true);
+    this.#keys.set(candidates, { destination, key });
+    return key;
   }
 
   #insert(key: string, balancer: DestinationBalancer): DestinationBalancer {

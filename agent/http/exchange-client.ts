@@ -28,6 +28,7 @@ export interface ExchangeClient {
   /** 100 to 199, but 101. */
   answerInterim(head: ResponseHead): boolean;
   answerHead(head: ResponseHead): void;
+  /** The buffer is the caller's again. False: no more until it has drained. */
   answerBody(content: Buffer): boolean;
   answerEnd(trailers: Fields | undefined): void;
   /** An answer of ours. */

@@ -18,18 +18,18 @@ import type { RequestFacts } from "../../routing/http/request-facts.ts";
 import type { Admission, AdmissionAsker, Refusal } from "./admission.ts";
 import { answerToClient } from "./answer-to-client.ts";
 import { watchedUpgrade } from "./watched-upgrade.ts";
-import { factsOfRequest } from "./facts-of-request.ts";
+import { FactsOfRequest } from "./facts-of-request.ts";
 import { carryRequest } from "./carry-request.ts";
 import { decidedAnswer, fieldsOf } from "./decided-answer.ts";
 import type { ExchangeClient, RequestFault } from "./exchange-client.ts";
-import { FieldError, type Fields } from "./fields.ts";
+import { FieldError, type Fields, withOwnFields } from "./fields.ts";
 import { type ForwardPlan, planForward } from "./forward-plan.ts";
 import type { HttpFacts, HttpPlane } from "./http-plane.ts";
 import { timeBoundOf } from "./grpc/deadline.ts";
 import { GrpcStatus, httpStatusOf, readGrpcStatus } from "./grpc/grpc-status.ts";
 import { isGrpc } from "./grpc/is-grpc.ts";
 import { grpcTrailers } from "./grpc/write-grpc-answer.ts";
-import { outgoingRequest } from "./outgoing-heads.ts";
+import { changedRequest, identify, outgoingRequest } from "./outgoing-heads.ts";
 import type { OwnAnswer, WholeAnswer } from "./own-answer.ts";
 import type { BoundedOwner, TooLarge } from "./protect/bounded-carrier.ts";
 import type { RequestCarrier } from "./request-carrier.ts";
@@ -87,8 +87,15 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
       this.onGivenUp("connect-not-supported", "CONNECT would be a tunnel past every route");
       return;
     }
-    const request = factsOfRequest(this.#options);
-    const decision = this.#options.router.decide(request);
+    const { facts, router, head } = this.#options;
+    const known = facts.memory.recall(head, router);
+    if (known !== undefined) {
+      this.#planned(known.plan);
+      this.#carry(known.plan, withOwnFields(known.changed), undefined);
+      return;
+    }
+    const request = new FactsOfRequest(this.#options);
+    const decision = router.decide(request);
     if (decision.kind === "respond") this.#respond(decision);
     else this.#forward(decision.kind === "forward" ? decision : undefined, request);
   }
@@ -206,28 +213,40 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
 
   // Down the layers.
 
-  #forward(decision: ForwardRequest | undefined, request: RequestFacts): void {
-    const { facts, plane, head } = this.#options;
+  #forward(decision: ForwardRequest | undefined, request: FactsOfRequest): void {
+    const { facts, router, head } = this.#options;
     const plan = planForward(decision, head, facts);
+    this.#planned(plan);
+    const changed = this.#changedRequest(plan);
+    if (changed === undefined) return;
+    if (decision !== undefined && !request.isLeftToChance) facts.memory.remember(head, router, plan, changed);
+    this.#carry(plan, changed, request);
+  }
+
+  #planned(plan: ForwardPlan): void {
     this.#plan = plan;
     this.#report.rule = plan.rule;
     this.#report.backend = plan.target.service;
-    const outgoing = this.#filtered(() => outgoingRequest(head, plan, plane.requestId));
-    if (outgoing === undefined) return;
+  }
+
+  /** `request`: undefined for one that no policy is asked about. */
+  #carry(plan: ForwardPlan, outgoing: RequestHead, request: RequestFacts | undefined): void {
+    const { facts, plane, router, head } = this.#options;
+    const report = this.#report;
+    identify(outgoing, plane.requestId);
     this.#outgoing = outgoing;
     const deadlineMs = this.#boundTime(plan);
-    const own = { report: this.#report, owner: this };
-    const options = { ...this.#options, plan, head: outgoing, deadlineMs, ...own };
+    // A literal: copies by spreading are slow, and this is made for every request.
+    const options = { plane, facts, router, plan, head: outgoing, deadlineMs, report, owner: this, pace: undefined };
     if (plan.rule?.fallback !== undefined) this.#fallback = new FallbackRequest(options, plan.rule.fallback);
-    const verdict = plane.admission?.ask({ facts, plan, head, request }, this);
+    const verdict = request === undefined ? undefined : plane.admission?.ask({ facts, plan, head, request }, this);
     if (verdict !== undefined && "status" in verdict) {
       this.refused(verdict);
       return;
     }
     this.#admission = verdict;
-    const { pace, mustWait = false } = verdict ?? {};
-    this.#carrier = carryRequest({ ...options, pace });
-    if (!mustWait) this.#carrier.start();
+    this.#carrier = carryRequest(verdict?.pace === undefined ? options : { ...options, pace: verdict.pace });
+    if (verdict?.mustWait !== true) this.#carrier.start();
   }
 
   /** The deadline that the server is told, on the monotonic clock. */
@@ -239,25 +258,30 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     return bound.isTold ? plane.clock.monotonicMs() + bound.ms : undefined;
   }
 
+  #changedRequest(plan: ForwardPlan): RequestHead | undefined {
+    try {
+      return changedRequest(this.#options.head, plan);
+    } catch (error) {
+      return this.#badFilter(error);
+    }
+  }
+
   #outgoingAnswer(response: ResponseHead): ResponseHead | undefined {
     const plan = this.#plan;
     if (plan === undefined) return response;
     const { sessions } = this.#options.plane;
     const isFallback = this.#fallback?.isUsed === true;
-    return this.#filtered(() =>
-      answerToClient(response, { plan, isFallback, sessions, endpoint: this.#report.endpoint }),
-    );
+    try {
+      return answerToClient(response, { plan, isFallback, sessions, endpoint: this.#report.endpoint });
+    } catch (error) {
+      return this.#badFilter(error);
+    }
   }
 
-  /** A filter that makes no field is the operator's mistake, and answered as such. */
-  #filtered<T>(apply: () => T): T | undefined {
-    try {
-      return apply();
-    } catch (error) {
-      if (!(error instanceof FieldError)) throw error;
-      this.onGivenUp("bad-filter", error.message);
-      return undefined;
-    }
+  /** One that makes no field is the operator's mistake, and answered as such. */
+  #badFilter(error: unknown): undefined {
+    if (!(error instanceof FieldError)) throw error;
+    this.onGivenUp("bad-filter", error.message);
   }
 
   #upgrade(response: ResponseHead): void {
@@ -300,8 +324,13 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     const rule = decision.by?.rule;
     this.#report.rule = rule;
     this.#report.backend = decision.backend?.service;
-    const answer = this.#filtered(() => decidedAnswer(decision));
-    if (answer === undefined) return;
+    let answer: OwnAnswer;
+    try {
+      answer = decidedAnswer(decision);
+    } catch (error) {
+      this.#badFilter(error);
+      return;
+    }
     const isFailure = answer.text !== "";
     if (isFailure && rule?.fallback !== undefined) this.#prepareFallback(rule, rule.fallback);
     this.#answerOurselves(answer, decision.grpcStatus);

@@ -19,12 +19,28 @@ export interface FieldFilter {
 
 export class Fields {
   /** As written. */
-  readonly names: string[] = [];
+  names: string[];
   /** In lower case. */
-  readonly keys: string[] = [];
-  readonly values: string[] = [];
+  keys: string[];
+  values: string[];
   /** Keys of those that no compression may remember (RFC 7541 section 7.1.3); nearly always none. */
   secrets: Set<string> | undefined;
+  /** The arrays are those of others too, and copied before they change. */
+  #isShared: boolean;
+  /** As HTTP/1.1 writes them; kept of those that are shared, which are written again. */
+  #lines: string | undefined;
+
+  /** `of`: the same fields, which change apart from here on. */
+  constructor(of?: Fields) {
+    this.names = of?.names ?? [];
+    this.keys = of?.keys ?? [];
+    this.values = of?.values ?? [];
+    this.secrets = of?.secrets;
+    this.#isShared = of !== undefined;
+    if (of === undefined) return;
+    this.#lines = of.#lines;
+    of.#isShared = true;
+  }
 
   get size(): number {
     return this.names.length;
@@ -32,9 +48,11 @@ export class Fields {
 
   /** What a parser has read, which needs no check. */
   addParsed(name: string, value: string): void {
+    this.#own();
     this.names.push(name);
     this.keys.push(name.toLowerCase());
     this.values.push(value);
+    if (this.#lines !== undefined) this.#lines += fieldLine(name, value);
   }
 
   /** One more, after any of the same name. Throws FieldError for what could not be sent as one field. */
@@ -61,6 +79,18 @@ export class Fields {
     return joined;
   }
 
+  /** `name: value` and a line's end for each. */
+  get lines(): string {
+    if (this.#lines !== undefined) return this.#lines;
+    const { names, values } = this;
+    let text = "";
+    for (let index = 0; index < names.length; index += 1) {
+      text += fieldLine(names[index] as string, values[index] as string);
+    }
+    if (this.#isShared) this.#lines = text;
+    return text;
+  }
+
   /** As HTTP/1.1 writes them, whatever they came in. */
   get writtenBytes(): number {
     let bytes = 0;
@@ -76,6 +106,8 @@ export class Fields {
 
   /** All of this name, `key` in lower case. */
   delete(key: string): void {
+    if (!this.has(key)) return;
+    this.#change();
     for (let index = this.keys.indexOf(key); index !== -1; index = this.keys.indexOf(key, index)) {
       this.names.splice(index, 1);
       this.keys.splice(index, 1);
@@ -85,6 +117,7 @@ export class Fields {
 
   /** Drops those that the filter does not keep, in place. */
   keep(filter: FieldFilter): void {
+    this.#change();
     const { names, keys, values } = this;
     let kept = 0;
     for (let index = 0; index < keys.length; index += 1) {
@@ -107,11 +140,29 @@ export class Fields {
 
   /** Another list with the same fields: what one try of a request changes, the next one must not see. */
   copy(): Fields {
-    const copy = new Fields();
-    copy.names.push(...this.names);
-    copy.keys.push(...this.keys);
-    copy.values.push(...this.values);
-    copy.secrets = this.secrets;
-    return copy;
+    return new Fields(this);
   }
+
+  #change(): void {
+    this.#own();
+    this.#lines = undefined;
+  }
+
+  #own(): void {
+    if (!this.#isShared) return;
+    this.#isShared = false;
+    this.names = this.names.slice();
+    this.keys = this.keys.slice();
+    this.values = this.values.slice();
+    if (this.secrets !== undefined) this.secrets = new Set(this.secrets);
+  }
+}
+
+/** A head with the same fields, which change apart from here on. */
+export function withOwnFields<T extends { readonly fields: Fields }>(head: T): T {
+  return { ...head, fields: head.fields.copy() };
+}
+
+function fieldLine(name: string, value: string): string {
+  return `${name}: ${value}\r\n`;
 }

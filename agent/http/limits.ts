@@ -5,6 +5,8 @@
 export const httpLimits = {
   /** Start line and fields of one message. Envoy takes 60 KiB, Node 16; large ones are cookies and tokens. */
   headBytes: 64 * 1024,
+  /** Of a connection's last head, to see whether it comes again: those of programs are shorter, and of browsers mostly. */
+  rememberedHeadBytes: 1024,
   /** A start line: RFC 9112 section 3 wants 8,000 bytes at least. */
   startLineBytes: 16 * 1024,
   /** Fields of one message; Envoy takes 100. */

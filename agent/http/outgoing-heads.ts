@@ -18,8 +18,15 @@ export interface RequestChanges {
   readonly requestHeaders: readonly HeaderChanges[];
 }
 
-/** Throws FieldError when a change makes no field. Changes the head's fields: call once. `requestId`: for those without. */
+/** As below, with an id: `requestId` makes one for those without. */
 export function outgoingRequest(head: RequestHead, changes: RequestChanges, requestId: () => string): RequestHead {
+  const outgoing = changedRequest(head, changes);
+  identify(outgoing, requestId);
+  return outgoing;
+}
+
+/** Throws FieldError when a change makes no field. Changes the head's fields: call once. */
+export function changedRequest(head: RequestHead, changes: RequestChanges): RequestHead {
   const { version, method, scheme, fields, hasBody, length, expectsContinue, trailersWanted } = head;
   let { authority } = changes;
   if (changes.requestHeaders.length > 0) {
@@ -27,7 +34,6 @@ export function outgoingRequest(head: RequestHead, changes: RequestChanges, requ
     // A filter may name another host, but neither framing nor the connection is its business.
     authority = takeConnectionFields(fields).host ?? authority;
   }
-  if (!fields.has("x-request-id")) fields.addParsed("x-request-id", requestId());
   const { path } = changes;
   const upgrade = offeredUpgrade(head);
   return {
@@ -43,6 +49,11 @@ export function outgoingRequest(head: RequestHead, changes: RequestChanges, requ
     expectsContinue,
     trailersWanted,
   };
+}
+
+/** The last thing that is done to a request, and what no two have in common. */
+export function identify({ fields }: RequestHead, requestId: () => string): void {
+  if (!fields.has("x-request-id")) fields.addParsed("x-request-id", requestId());
 }
 
 /** Throws as above. Changes the head's fields. */

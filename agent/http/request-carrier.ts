@@ -32,6 +32,7 @@ export interface CarrierOwner {
   onInterim(head: ResponseHead): void;
   /** The head of the answer, or a 101. */
   onAnswer(head: ResponseHead): void;
+  /** Lent: valid until this returns. */
   onBody(content: Buffer): void;
   /** The answer is complete; its endpoint may have another request already. */
   onAnswerEnd(trailers: Fields | undefined): void;

@@ -25,4 +25,6 @@ export interface RequestHead {
   readonly expectsContinue: boolean;
   /** The client reads trailers. */
   readonly trailersWanted: boolean;
+  /** Of one that came before over the same connection, byte for byte the same: one object for all that do. */
+  readonly repeats?: object | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * New values of `x-request-id`: UUIDs of version 4 (RFC 9562 section 5.4). Made many at a time as bytes of one text, of which
- * each is a slice: `randomUUID` joins the parts of every single one, and leaves ten times as much to collect.
+ * New values of `x-request-id`: UUIDs of version 4 (RFC 9562 section 5.4). Made many at a time as one text, of which each
+ * is a slice: `randomUUID` joins the parts of every single one, and leaves ten times as much to collect.
  */
 import { randomFillSync } from "node:crypto";
 
@@ -16,14 +16,15 @@ const VARIANT_AT = 8;
 
 export class RequestIds {
   readonly #random = Buffer.alloc(ID_BYTES * IDS_AT_ONCE);
-  readonly #texts = Buffer.alloc(TEXT_BYTES * IDS_AT_ONCE);
-  #at = this.#texts.length;
+  readonly #bytes = Buffer.alloc(TEXT_BYTES * IDS_AT_ONCE);
+  #text = "";
+  #at = 0;
 
   next(): string {
-    if (this.#at === this.#texts.length) this.#refill();
+    if (this.#at === this.#text.length) this.#refill();
     const at = this.#at;
     this.#at += TEXT_BYTES;
-    return this.#texts.toString("latin1", at, this.#at);
+    return this.#text.slice(at, this.#at);
   }
 
   #refill(): void {
@@ -32,11 +33,12 @@ export class RequestIds {
     let to = 0;
     for (let index = 0; index < this.#random.length; index += 1) {
       const position = index % ID_BYTES;
-      if (GROUPS_AT.has(position)) this.#texts[to++] = DASH;
+      if (GROUPS_AT.has(position)) this.#bytes[to++] = DASH;
       const byte = marked(this.#random[index] as number, position);
-      this.#texts[to++] = HEX_DIGITS[byte >> 4] as number;
-      this.#texts[to++] = HEX_DIGITS[byte & 0xf] as number;
+      this.#bytes[to++] = HEX_DIGITS[byte >> 4] as number;
+      this.#bytes[to++] = HEX_DIGITS[byte & 0xf] as number;
     }
+    this.#text = this.#bytes.toString("latin1");
   }
 }
 

@@ -8,9 +8,26 @@ import type { ServiceEntry, WorkloadEntry } from "../../protocol/table.ts";
 import type { Candidate } from "../../routing/decide-connection.ts";
 import type { TableState } from "../../routing/table-state.ts";
 import type { RequestLabels } from "../telemetry/metrics-batch.ts";
+import { withOwnFields } from "./fields.ts";
+import type { ForwardPlan } from "./forward-plan.ts";
 import type { HttpSource } from "./http-plane.ts";
 import { httpLimits } from "./limits.ts";
+import { isProtected } from "./protect/rule-guards.ts";
+import type { RequestHead } from "./request-head.ts";
+import type { RequestRouter } from "./request-router.ts";
 import type { UpstreamTarget } from "./upstream/dial-upstream.ts";
+
+/** What a request leads to, when nothing but its head and the table has a say. */
+export interface KnownRequest {
+  readonly plan: ForwardPlan;
+  /** As filters change it, without an id. Shared: who uses it takes fields of its own. */
+  readonly changed: RequestHead;
+}
+
+interface Remembered extends KnownRequest {
+  readonly repeats: object;
+  readonly revision: object;
+}
 
 interface Labelled {
   readonly rule: RouteRule | undefined;
@@ -27,6 +44,7 @@ export class RequestMemory {
   readonly #targets = new Map<Candidate, UpstreamTarget>();
   /** Of the last request: a connection's requests are mostly of one kind. */
   #last: Labelled | undefined;
+  #known: Remembered | undefined;
 
   constructor(source: HttpSource, service: string, table: TableState) {
     this.#source = source;
@@ -47,6 +65,25 @@ export class RequestMemory {
     };
     this.#last = { rule, backend, labels };
     return labels;
+  }
+
+  /** Undefined: it is to be decided. */
+  recall({ repeats }: RequestHead, router: RequestRouter): KnownRequest | undefined {
+    const known = this.#known;
+    return repeats !== undefined && known?.repeats === repeats && known.revision === router.revision
+      ? known
+      : undefined;
+  }
+
+  /**
+   * Chance had no say in it. A session may end, and policies are asked about each request: rules with them are decided anew.
+   * Only of a head that comes again.
+   */
+  remember({ repeats }: RequestHead, { revision }: RequestRouter, plan: ForwardPlan, changed: RequestHead): void {
+    if (repeats === undefined || revision === undefined) return;
+    const { rule } = plan;
+    if (rule === undefined || rule.session !== undefined || isProtected(rule)) return;
+    this.#known = { repeats, revision, plan, changed: withOwnFields(changed) };
   }
 
   /** `version`: of HTTP, that is spoken with the endpoint. */

@@ -32,6 +32,8 @@ export interface RequestRouter {
   readonly identity?: string | undefined;
   /** Of the routes that are in force there. */
   readonly kind?: RulesKind | undefined;
+  /** Another object whenever equal requests may be decided otherwise. Absent: no decision may be used again. */
+  readonly revision?: object | undefined;
   decide(facts: RequestFacts): RequestDecision;
   /** Undefined: there is no such Service. */
   endpoints(backend: RouteTarget): BackendEndpoints | undefined;

@@ -41,7 +41,7 @@ export function tableRouters(node: string, table: () => TableState | undefined, 
     // With its labels: a document may change them, and a route of another Service is not what its endpoints depend on.
     const among = target.subset === undefined ? "" : ` ${JSON.stringify(target.subset)}`;
     const rest = `${target.port} ${family} ${node}${among}`;
-    const made = { requests: `requests ${rest}`, sessions: `sessions ${rest}` };
+    const made = { requests: `requests ${rest}`, sessions: `sessions ${rest}`, endpoints: undefined };
     variants.set(family, texts.set(target, made));
     return made;
   };
@@ -55,6 +55,15 @@ export function tableRouters(node: string, table: () => TableState | undefined, 
 interface Variants {
   readonly requests: string;
   readonly sessions: string;
+  /** As they were found last: asked for twice for each request. */
+  endpoints: FoundIn<BackendEndpoints | undefined> | undefined;
+}
+
+/** What a table says, until its next change. */
+interface FoundIn<T> {
+  readonly table: TableState;
+  readonly sequence: number;
+  readonly found: T;
 }
 
 interface TableRouterOptions {
@@ -78,6 +87,7 @@ class TableRouter implements RequestRouter, RequestTable {
   /** Of which the identity below is. */
   #mesh: MeshSettings | undefined;
   #identity: string | undefined;
+  #matcherNow: FoundIn<RouteMatcher | undefined> | undefined;
 
   constructor(options: TableRouterOptions) {
     const { source, service, port } = options;
@@ -113,7 +123,15 @@ class TableRouter implements RequestRouter, RequestTable {
   }
 
   endpoints(target: RouteTarget): BackendEndpoints | undefined {
-    return this.#derive("requests", target, endpointsOf);
+    const { table: tableNow, family, variantsOf } = this.#options;
+    const table = tableNow();
+    if (table === undefined) return undefined;
+    const variants = variantsOf(target, family);
+    if (variants.endpoints === undefined || isOutdated(variants.endpoints, table)) {
+      const found = this.#derive("requests", target, endpointsOf);
+      variants.endpoints = { table, sequence: table.sequence, found };
+    }
+    return variants.endpoints.found;
   }
 
   sessionEndpoints(target: RouteTarget): readonly Candidate[] {
@@ -126,7 +144,7 @@ class TableRouter implements RequestRouter, RequestTable {
 
   /** Undefined: there is no such Service, or no such port of it. */
   #derive<T>(
-    what: keyof Variants,
+    what: "requests" | "sessions",
     target: RouteTarget,
     make: (table: TableState, node: string, about: PortOfService) => T,
   ): T | undefined {
@@ -148,9 +166,24 @@ class TableRouter implements RequestRouter, RequestTable {
   }
 
   get #matcher(): RouteMatcher | undefined {
-    const entry = this.#entry;
-    return entry === undefined ? undefined : this.#options.matcherOf(entry);
+    return this.revision?.found;
   }
+
+  /** Of the table as it is now: sessions, which change without it, are not decided by it alone. */
+  get revision(): FoundIn<RouteMatcher | undefined> | undefined {
+    const table = this.#options.table();
+    if (table === undefined) return undefined;
+    if (this.#matcherNow === undefined || isOutdated(this.#matcherNow, table)) {
+      const entry = this.#entry;
+      const found = entry === undefined ? undefined : this.#options.matcherOf(entry);
+      this.#matcherNow = { table, sequence: table.sequence, found };
+    }
+    return this.#matcherNow;
+  }
+}
+
+function isOutdated({ table, sequence }: FoundIn<unknown>, now: TableState): boolean {
+  return table !== now || sequence !== now.sequence;
 }
 
 function backendEndpoints(

@@ -66,9 +66,13 @@ export class CarriedRequest extends Http2Stream implements RequestStream {
   }
 
   sendData(chunk: Buffer, endStream: boolean): boolean {
-    // Its user may not know yet that the stream is lost: then the head was not sent either, and nothing of it matters.
-    if (!this.#headSent && !this.isDead) throw new Http2Error("internal-error", "Cannot send a body before its head");
+    this.#expectHead();
     return this.write(chunk, endStream);
+  }
+
+  sendLent(chunk: Buffer): boolean {
+    this.#expectHead();
+    return this.writeLent(chunk);
   }
 
   sendTrailers(trailers: Fields): void {
@@ -171,6 +175,11 @@ export class CarriedRequest extends Http2Stream implements RequestStream {
   protected giveReset(code: number, detail: string, byPeer: boolean): void {
     const wasRefused = code === WIRE_CODE["refused-stream"] && !this.#isAnswered;
     this.#handler?.onReset({ code, detail, wasRefused, byPeer });
+  }
+
+  #expectHead(): void {
+    // Its user may not know yet that the stream is lost: then the head was not sent either, and nothing of it matters.
+    if (!this.#headSent && !this.isDead) throw new Http2Error("internal-error", "Cannot send a body before its head");
   }
 
   #tellStopped(): void {

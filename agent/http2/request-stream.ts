@@ -83,6 +83,8 @@ export interface RequestStream {
   sendHeaders(response: ResponseMessage, endStream: boolean): void;
   /** Takes the buffer. False: wait for `onDrain` (the buffer was taken all the same). An empty buffer may end the message. */
   sendData(chunk: Buffer, endStream: boolean): boolean;
+  /** The same in the middle of a message; the buffer is the caller's again. */
+  sendLent(chunk: Buffer): boolean;
   /** Ends the message, after all data. Pseudo-headers and connection-specific fields must not be there. */
   sendTrailers(trailers: Fields): void;
   /** RST_STREAM; unsent data is dropped. No callback follows. */

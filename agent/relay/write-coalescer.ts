@@ -2,7 +2,7 @@
  * Gathers what one loop turn writes to a pod's socket into one system call: what arrived together leaves together.
  * Flushes in setImmediate, that is right after the turn's reads, so a lone message waits for nothing.
  *
- * Chunks that are only lent are copied into one block, which is used again as soon as the kernel has taken everything.
+ * What is written is copied into one block, which is used again as soon as the kernel has taken everything.
  *
  *   block  | a a a | b | a | room |      a run: what lies together for one socket
  */
@@ -28,29 +28,24 @@ export class WriteCoalescer {
     this.flush();
   };
 
-  /** Takes the buffer. False: wait for the socket's `drain` (the buffer was taken all the same). */
-  write(socket: Socket, chunk: Buffer): boolean {
-    this.#cork(socket);
-    this.#schedule();
-    return socket.write(chunk);
-  }
-
   /** The buffer is the caller's again. Whether the socket keeps up is seen in its `writableLength`. */
   writeLent(socket: Socket, chunk: Buffer): void {
-    if (chunk.length > BLOCK_BYTES - this.#filledBytes) this.flush();
-    // What has to wait must neither keep a whole block nor go unseen until the turn's end. None of it is in the block then.
-    if (socket.writableLength > 0 || chunk.length > BLOCK_BYTES) {
-      this.write(socket, Buffer.from(chunk));
-      return;
+    const block = this.#roomFor(socket, chunk.length);
+    if (block === undefined) this.#write(socket, Buffer.from(chunk));
+    else {
+      block.set(chunk, this.#filledBytes);
+      this.#filled(socket, chunk.length);
     }
-    this.#block ??= Buffer.allocUnsafeSlow(BLOCK_BYTES);
-    const from = this.#filledBytes;
-    this.#block.set(chunk, from);
-    this.#filledBytes = from + chunk.length;
-    const last = this.#runs.at(-1);
-    if (last?.socket === socket) last.to = this.#filledBytes;
-    else this.#runs.push({ socket, from, to: this.#filledBytes });
-    this.#schedule();
+  }
+
+  /** The same of text of Latin-1 characters, a byte each. */
+  writeText(socket: Socket, text: string): void {
+    const block = this.#roomFor(socket, text.length);
+    if (block === undefined) this.#write(socket, Buffer.from(text, "latin1"));
+    else {
+      block.write(text, this.#filledBytes, "latin1");
+      this.#filled(socket, text.length);
+    }
   }
 
   /** Everything goes to its socket: before one is ended. */
@@ -63,6 +58,29 @@ export class WriteCoalescer {
     this.#corked = [];
     for (const socket of corked) socket.uncork();
     if (runs.some(({ socket }) => socket.writableLength > 0)) this.#block = undefined;
+  }
+
+  /** Undefined: it has to wait, and must neither keep a whole block nor go unseen until the turn's end. Then none is in the block. */
+  #roomFor(socket: Socket, bytes: number): Buffer | undefined {
+    if (bytes > BLOCK_BYTES - this.#filledBytes) this.flush();
+    if (socket.writableLength > 0 || bytes > BLOCK_BYTES) return undefined;
+    this.#block ??= Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    return this.#block;
+  }
+
+  #filled(socket: Socket, bytes: number): void {
+    const from = this.#filledBytes;
+    this.#filledBytes = from + bytes;
+    const last = this.#runs.at(-1);
+    if (last?.socket === socket) last.to = this.#filledBytes;
+    else this.#runs.push({ socket, from, to: this.#filledBytes });
+    this.#schedule();
+  }
+
+  #write(socket: Socket, chunk: Buffer): void {
+    this.#cork(socket);
+    this.#schedule();
+    socket.write(chunk);
   }
 
   #writeRun({ socket, from, to }: Run): void {

@@ -6,6 +6,7 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import { getHeapStatistics } from "node:v8";
 import { systemClock } from "../../core/clock.ts";
 import { CountedClock } from "../../core/counted-clock.ts";
+import { TurnClock } from "../../core/turn-clock.ts";
 import { newcomerBurst } from "../../protocol/quota.ts";
 import { TableState } from "../../routing/table-state.ts";
 import { Balancers } from "../balance/balancers.ts";
@@ -42,6 +43,8 @@ export class DataWorker {
   readonly #engine: Engine;
   readonly #post: (message: FromWorker) => void;
   readonly #clock = new CountedClock(systemClock);
+  /** For requests. */
+  readonly #turnClock = new TurnClock(this.#clock);
   readonly #metrics: WorkerMetrics;
   readonly #log: LogRelay;
   readonly #connections: ConnectionRegistry;
@@ -78,7 +81,8 @@ export class DataWorker {
       balancers: this.#balancers,
       traceparents: new Traceparents(),
     };
-    this.#http = createHttpPlane(outbound, { workers: settings.workers, quotas: this.#quotas });
+    const requests = { ...outbound, clock: this.#turnClock };
+    this.#http = createHttpPlane(requests, { workers: settings.workers, quotas: this.#quotas });
     const routerFor = tableRouters(settings.node, () => this.#table, this.#http.sessions);
     this.#outbound = new OutboundListener(outbound, { plane: this.#http, routerFor });
     this.#inbound = new InboundListener({
@@ -171,7 +175,7 @@ export class DataWorker {
 
   #createBalancers(): Balancers {
     return new Balancers({
-      clock: this.#clock,
+      clock: this.#turnClock,
       random: Math.random,
       events: {
         ejected: ({ destination, candidate, cause, detail, ejectionMs }) => {

@@ -7,13 +7,14 @@ import type { Load } from "./load.ts";
 import { mixed } from "./mixed.ts";
 import { newConnections } from "./new-connections.ts";
 import { sameNode } from "./same-node.ts";
-import { routedCalls, smallCalls } from "./small-calls.ts";
+import { routedCalls, smallCalls, variedCalls } from "./small-calls.ts";
 
 // Idle connections first: they are about processes that have not grown by other loads.
 export const ALL_LOADS: readonly Load[] = [
   idleConnections,
   ...smallCalls,
   ...routedCalls,
+  ...variedCalls,
   newConnections,
   ...bulk,
   mixed,

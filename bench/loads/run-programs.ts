@@ -14,6 +14,8 @@ export interface WrkOptions {
   readonly close?: boolean;
   /** `/` when absent. */
   readonly path?: string;
+  /** No two requests are the same. */
+  readonly varied?: boolean;
 }
 
 export interface IperfOptions {
@@ -31,13 +33,13 @@ const GRACE_MS = 15_000;
 const FIGURES_SCRIPT = path.join(import.meta.dirname, "wrk-figures.lua");
 
 export async function runWrk(variant: Variant, to: Endpoint, options: WrkOptions): Promise<WrkResult> {
-  const { connections, seconds, close = false, path: urlPath = "/" } = options;
+  const { connections, seconds, close = false, path: urlPath = "/", varied = false } = options;
   const setUpMs = close ? 0 : SET_UP_MS;
   const total = seconds + setUpMs / 1_000;
   const flags = ["-t1", `-c${connections}`, `-d${total}s`, "-s", FIGURES_SCRIPT];
   const header = close ? ["-H", "Connection: close"] : [];
   const url = `http://${to.host}:${to.port}${urlPath}`;
-  const argv = ["wrk", ...flags, ...header, url, "--", `${connections}`, `${setUpMs}`];
+  const argv = ["wrk", ...flags, ...header, url, "--", `${connections}`, `${setUpMs}`, ...(varied ? ["varied"] : [])];
   const result = parseWrk(await output(variant, argv, total));
   return { ...result, durationUs: result.durationUs - setUpMs * 1_000 };
 }

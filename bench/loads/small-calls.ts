@@ -14,6 +14,8 @@ interface Kind {
   readonly title: string;
   readonly path: string;
   readonly connections: number;
+  /** No two calls are the same. */
+  readonly varied?: boolean;
 }
 
 const CONNECTIONS = [1, 8, 64, 256] as const;
@@ -32,7 +34,19 @@ export const routedCalls: readonly Load[] = CONNECTIONS.map((connections) =>
   }),
 );
 
-function smallCallsOver({ group, service, title, path, connections }: Kind): Load {
+/** The agent knows what comes again over a connection: this is the other end. */
+export const variedCalls: readonly Load[] = [
+  smallCallsOver({
+    group: "http-varied",
+    service: "http",
+    title: "HTTP routing: small calls, no two the same,",
+    path: ROUTED_PATH,
+    connections: 64,
+    varied: true,
+  }),
+];
+
+function smallCallsOver({ group, service, title, path, connections, varied = false }: Kind): Load {
   return {
     id: `${group}-${connections}`,
     group,
@@ -53,7 +67,8 @@ function smallCallsOver({ group, service, title, path, connections }: Kind): Loa
     secondsPerSlice: ({ sliceSeconds }) => sliceSeconds + SET_UP_MS / 1_000,
     suits: ({ endpointOf }) => endpointOf(service) !== undefined,
     run: async (variant, { sliceSeconds }) => {
-      const load = runWrk(variant, requireEndpoint(variant, service), { connections, seconds: sliceSeconds, path });
+      const options = { connections, seconds: sliceSeconds, path, varied };
+      const load = runWrk(variant, requireEndpoint(variant, service), options);
       const [{ p50Us, p99Us, p999Us, errors }, window] = await measureWindow(
         variant,
         { setUpMs: SET_UP_MS, seconds: sliceSeconds },

@@ -104,7 +104,7 @@ class Decider {
     if (answer !== undefined) return answer;
     const session = this.#session(rule.rule);
     if (session !== undefined) return this.#toBackend(rule.inForce(session.backend), session.endpoint);
-    const choice = rule.chooseBackend(this.#facts.random);
+    const choice = rule.onlyBackend ?? rule.chooseBackend(this.#facts.random);
     if (choice === undefined) {
       return this.#fail("no-backend", 500, "the rule has no backend with a weight above 0", undefined);
     }
@@ -116,13 +116,15 @@ class Decider {
   }
 
   #toBackend({ backend, filters }: BackendInForce, endpoint: Candidate | undefined): RequestDecision {
-    const { service, port, subset, problem } = backend;
-    const name = `backend ${service}:${port}${subset === undefined ? "" : ` (subset ${subset.name})`}`;
-    if (problem !== undefined) return this.#fail("invalid-backend", 500, `${name} is invalid: ${problem}`, backend);
+    const { problem } = backend;
+    if (problem !== undefined) {
+      return this.#fail("invalid-backend", 500, `${nameOf(backend)} is invalid: ${problem}`, backend);
+    }
     const answer = this.#answerByFilters(filters, backend);
     if (answer !== undefined) return answer;
     if (!this.#table.hasEndpoints(backend)) {
-      return this.#fail("no-endpoints", 503, `${name} has no endpoint that could take a request`, backend);
+      const reason = `${nameOf(backend)} has no endpoint that could take a request`;
+      return this.#fail("no-endpoints", 503, reason, backend);
     }
     return this.#forward(backend, filters, endpoint);
   }
@@ -144,17 +146,17 @@ class Decider {
   #forward(backend: RouteBackend, filters: FiltersInForce, endpoint: Candidate | undefined): ForwardRequest {
     const { rewrite, cors } = filters;
     const changes = cors === undefined ? undefined : corsChanges(cors, this.#facts);
-    return {
+    const decision: ForwardRequest = {
       kind: "forward",
       by: this.#found.by,
       backend,
-      ...(endpoint === undefined ? {} : { endpoint }),
       authority: rewrite?.hostname ?? this.#facts.authority,
       target: this.#target(filters),
       requestHeaders: filters.requestHeaders,
       responseHeaders: changes === undefined ? filters.responseHeaders : [changes, ...filters.responseHeaders],
       mirrors: this.#mirrors(filters.mirrors),
     };
+    return endpoint === undefined ? decision : { ...decision, endpoint };
   }
 
   #target({ rewrite }: FiltersInForce): string {
@@ -204,4 +206,8 @@ class Decider {
       by: this.#found.by,
     };
   }
+}
+
+function nameOf({ service, port, subset }: RouteBackend): string {
+  return `backend ${service}:${port}${subset === undefined ? "" : ` (subset ${subset.name})`}`;
 }

@@ -23,7 +23,7 @@ export interface RequestFacts {
   /** `Host` or `:authority`; "" when there is none (HTTP/1.0). */
   readonly authority: string;
   readonly headers: RequestHeaders;
-  /** Both in [0, 1): which backend takes the request, and whether it is among those that are mirrored. */
+  /** Both in [0, 1): which backend takes the request, and whether it is among those that are mirrored. Read where they decide. */
   readonly random: number;
   readonly mirrorRandom: number;
 }

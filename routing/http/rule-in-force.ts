@@ -31,6 +31,11 @@ export class RuleInForce {
     this.#totalWeight = weighty.reduce((sum, { weight }) => sum + weight, 0);
   }
 
+  /** Of a rule with no choice; undefined: chance has a say, or there is none. */
+  get onlyBackend(): BackendInForce | undefined {
+    return this.#backends.length === 1 ? this.#backends[0] : undefined;
+  }
+
   /** `random` in [0, 1): over all of it, each backend has exactly its share. Undefined: none has a weight. */
   chooseBackend(random: number): BackendInForce | undefined {
     let left = random * this.#totalWeight;

@@ -53,9 +53,13 @@ export interface HttpWorldOptions {
   readonly quotas?: HttpPlaneOptions["quotas"];
   /** Of the Service's port. */
   readonly appProtocol?: string;
+  /** What was read of origins of HTTP/1.1 is overwritten as soon as it was given on: tunnels lend it, too. */
+  readonly lends?: boolean;
   /** Where lines go instead of `log`. */
   readonly otherLog?: Log;
 }
+
+const OVERWRITTEN = "#";
 
 export class HttpWorld {
   readonly clock: Clock;
@@ -222,6 +226,9 @@ export class HttpWorld {
     this.dials += 1;
     const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true });
     this.#track(socket);
+    // Behind whoever listens by then.
+    if (this.#options.lends === true)
+      socket.once("connect", () => socket.on("data", (chunk: Buffer) => void chunk.fill(OVERWRITTEN)));
     return socket;
   }
 

@@ -63,8 +63,10 @@ function parseAll<Head extends { readonly isInterim: boolean }>(
   let body: Buffer[] = [];
   const parser = create({
     onHead(next) {
-      if (next.isInterim) messages.push({ head: next, body: Buffer.alloc(0), trailers: undefined });
-      else head = next;
+      // Which of them came whole, and so can be known again, is no part of what they mean.
+      const plain = { ...next, repeats: undefined };
+      if (next.isInterim) messages.push({ head: plain, body: Buffer.alloc(0), trailers: undefined });
+      else head = plain;
     },
     onBody: (content) => body.push(content),
     onEnd(trailers) {

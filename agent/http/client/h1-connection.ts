@@ -33,6 +33,7 @@ import type { ResponseHead } from "../response-head.ts";
 import type { ClientConnectionOptions } from "./http-connection.ts";
 import { logClientConnection } from "./log-client-connection.ts";
 import { relayUpgraded } from "./relay-upgraded.ts";
+import { SocketTarget } from "./socket-target.ts";
 import { Stillness } from "./stillness.ts";
 
 const NOTHING = Buffer.alloc(0);
@@ -47,7 +48,8 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
   readonly #facts: HttpFacts;
   readonly #router: RequestRouter;
   readonly #parser: MessageParser<H1RequestHead>;
-  readonly #answers = new AnswerWriter((bytes) => this.#write(bytes));
+  readonly #target: SocketTarget;
+  readonly #answers: AnswerWriter;
   readonly #startedMs: number;
   #state: State = "serving";
   #exchange: Exchange | undefined;
@@ -61,7 +63,6 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
   #ahead: Buffer[] = [];
   #aheadBytes = 0;
   #sentBytes = 0;
-  #receivedBytes = 0;
   #requests = 0;
   #lingeredBytes = 0;
   readonly #stillness = new Stillness<Waiting>();
@@ -81,6 +82,8 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     this.#facts = facts;
     this.#router = router;
     this.#parser = createRequestParser(this);
+    this.#target = new SocketTarget(socket, plane.writes);
+    this.#answers = new AnswerWriter(this.#target);
     this.#startedMs = startedMs;
   }
 
@@ -115,7 +118,7 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
   sweep(nowMs: number): void {
     const waiting = this.#waitsFor();
     // A head is given its time as a whole, anything else begins anew with each byte.
-    const mark = waiting === "head" ? this.#requests : this.#sentBytes + this.#receivedBytes;
+    const mark = waiting === "head" ? this.#requests : this.#sentBytes + this.#target.bytes;
     this.#waited(waiting, this.#stillness.lastedMs(waiting, mark, nowMs));
   }
 
@@ -165,7 +168,7 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
       onClosed: (relay, reason, detail) => {
         this.#fail(reason, detail);
         this.#sentBytes += relay.sentBytes;
-        this.#receivedBytes += relay.receivedBytes;
+        this.#target.bytes += relay.receivedBytes;
         this.#log();
       },
     });
@@ -197,12 +200,6 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
   }
 
   // The socket.
-
-  #write(bytes: Buffer): boolean {
-    this.#receivedBytes += bytes.length;
-    if (this.#plane.writes.write(this.#socket, bytes)) return true;
-    return this.#socket.writableLength <= limits.socketBufferBytes;
-  }
 
   /** No request is taken after the present one. */
   get #isLeaving(): boolean {
@@ -356,6 +353,7 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
     this.#state = "lingering";
     this.#ahead = [];
     this.#aheadBytes = 0;
+    this.#plane.writes.flush();
     resetWhenClosed(this.#socket, false);
     this.#socket.end();
     this.#socket.resume();
@@ -399,7 +397,7 @@ export class H1Connection implements LiveConnection, ExchangeClient, MessageSink
       startedMs: this.#startedMs,
       requests: this.#requests,
       bytesSent: this.#sentBytes,
-      bytesReceived: this.#receivedBytes,
+      bytesReceived: this.#target.bytes,
       reason: this.#reason,
       detail: this.#detail,
     });

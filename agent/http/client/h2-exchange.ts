@@ -95,7 +95,7 @@ export class H2Exchange implements ExchangeClient, OpenStream, RequestStreamHand
 
   answerBody(content: Buffer): boolean {
     this.#movedBytes += content.length;
-    return this.#options.stream.sendData(content, false);
+    return this.#options.stream.sendLent(content);
   }
 
   answerEnd(trailers: Fields | undefined): void {

@@ -7,8 +7,9 @@ import type { Fields } from "../fields.ts";
 import { httpLimits } from "../limits.ts";
 import type { WholeAnswer } from "../own-answer.ts";
 import type { ResponseHead } from "../response-head.ts";
-import { BodyWriter, type WriteBytes } from "./body-writer.ts";
+import { BodyWriter } from "./body-writer.ts";
 import { type Framing, framingFor, NO_BODY } from "./framing.ts";
+import type { MessageTarget } from "./message-target.ts";
 import type { H1RequestHead } from "./request-head.ts";
 import { writeResponseHead } from "./write-head.ts";
 
@@ -20,7 +21,7 @@ const EMPTY: Framing = { body: "none", length: 0 };
 const UNTIL_CLOSE: Framing = { body: "until-close", length: undefined };
 
 export class AnswerWriter {
-  readonly #write: WriteBytes;
+  readonly #target: MessageTarget;
   readonly #body: BodyWriter;
   #request: H1RequestHead | undefined;
   #requestEnded = false;
@@ -28,9 +29,9 @@ export class AnswerWriter {
   #isContinued = false;
   #keepOpen = false;
 
-  constructor(write: WriteBytes) {
-    this.#write = write;
-    this.#body = new BodyWriter(write);
+  constructor(target: MessageTarget) {
+    this.#target = target;
+    this.#body = new BodyWriter(target);
   }
 
   /** What follows is about this request, or about something that is none. */
@@ -49,7 +50,7 @@ export class AnswerWriter {
   interim({ status, reason = phraseOf(status), fields }: ResponseHead): boolean {
     if (this.#request?.minor === 0) return true;
     if (status === CONTINUE) this.#isContinued = true;
-    return this.#write(writeResponseHead({ status, reason, fields, framing: NO_BODY }));
+    return this.#target.writeText(writeResponseHead({ status, reason, fields, framing: NO_BODY }));
   }
 
   /** `isLeaving`: no request is taken after this one. */
@@ -78,14 +79,15 @@ export class AnswerWriter {
     const { status, reason = phraseOf(status), fields, length } = head;
     const keepOpen = this.#request?.keepAlive === true && !isLeaving && this.#isRestSmall;
     const framing: Framing = { body: "none", length: status === NO_CONTENT ? undefined : length };
-    const bytes = writeResponseHead({ status, reason, fields, framing, connection: this.#connectionFor(keepOpen) });
-    this.#write(body === undefined || this.#request?.method === "HEAD" ? bytes : Buffer.concat([bytes, body]));
+    const text = writeResponseHead({ status, reason, fields, framing, connection: this.#connectionFor(keepOpen) });
+    this.#target.writeText(text);
+    if (body !== undefined && this.#request?.method !== "HEAD") this.#target.write(body);
     return keepOpen;
   }
 
   /** A 101: what follows is not HTTP. */
   upgrade({ status, reason = phraseOf(status), fields, upgrade }: ResponseHead): void {
-    this.#write(writeResponseHead({ status, reason, fields, framing: NO_BODY, upgrade }));
+    this.#target.writeText(writeResponseHead({ status, reason, fields, framing: NO_BODY, upgrade }));
   }
 
   #framingFor(response: ResponseHead): Framing {

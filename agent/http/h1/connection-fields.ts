@@ -62,6 +62,16 @@ export class ConnectionFields implements FieldFilter {
   }
 }
 
+/** All fields of a message: those that are about the connection taken out, and the rest. */
+export interface FieldSection {
+  readonly own: ConnectionFields;
+  readonly fields: Fields;
+}
+
+export function readSection(fields: Fields): FieldSection {
+  return { own: takeConnectionFields(fields), fields };
+}
+
 export function takeConnectionFields(fields: Fields): ConnectionFields {
   const taken = new ConnectionFields();
   fields.keep(taken);

@@ -33,6 +33,7 @@ type State = (typeof State)[keyof typeof State];
 /** Positions per field: begin and end of its name, begin and end of its value. */
 const MARKS_PER_FIELD = 4;
 const HTTP = "HTTP/";
+const LINE_END_BYTES = 2;
 /** Most heads that come cut fit. */
 const HELD_BYTES = 2 * 1024;
 const NOTHING = Buffer.alloc(0);
@@ -72,6 +73,25 @@ export class HeadScanner {
     this.#markCount = 0;
     this.#held = NOTHING;
     this.#heldBytes = 0;
+  }
+
+  /** Of the section that was read last, before its fields. */
+  get lineBytes(): number {
+    return this.#lineEnd + LINE_END_BYTES;
+  }
+
+  /**
+   * Reads a start line alone, of a head whose fields are known: they begin at `to`. False: it is not just that, and nothing was
+   * read. Throws as `scan` would.
+   */
+  scanLine(chunk: Buffer, at: number, to: number): boolean {
+    this.#walk(chunk, at, to, at);
+    if (this.#state !== State.nameStart) {
+      this.begin(this.#kind);
+      return false;
+    }
+    this.line = chunk.toString("latin1", at + this.#lineStart, at + this.#lineEnd);
+    return true;
   }
 
   /** The position after the section, or -1: all was taken, and more is needed. Throws H1Error. */

@@ -10,6 +10,7 @@ import { ChunkReader } from "./chunk-reader.ts";
 import type { Fields } from "../fields.ts";
 import type { Framing } from "./framing.ts";
 import { H1Error } from "./h1-error.ts";
+import { HeadReader, type HeadReaderOptions } from "./head-reader.ts";
 import { HeadScanner } from "./head-scanner.ts";
 import { readRequestHead, type H1RequestHead } from "./request-head.ts";
 import { readResponseHead, type H1ResponseHead } from "./response-head.ts";
@@ -23,6 +24,7 @@ export interface MessageSink<Head> {
 }
 
 interface AnyHead {
+  readonly fields: Fields;
   readonly framing: Framing;
   readonly keepAlive: boolean;
   readonly isInterim: boolean;
@@ -31,10 +33,9 @@ interface AnyHead {
 type State = "head" | "length" | "chunked" | "until-close" | "closed";
 
 export class MessageParser<Head extends AnyHead> {
-  readonly #kind: "request" | "response";
-  readonly #readHead: (line: string, fields: Fields) => Head;
   readonly #sink: MessageSink<Head>;
   readonly #scanner = new HeadScanner();
+  readonly #heads: HeadReader<Head>;
   readonly #chunks: ChunkReader;
   #state: State = "head";
   #isLast = false;
@@ -42,11 +43,9 @@ export class MessageParser<Head extends AnyHead> {
   /** Of a body of known length: bytes still to come. */
   #left = 0;
 
-  constructor(kind: "request" | "response", readHead: (line: string, fields: Fields) => Head, sink: MessageSink<Head>) {
-    this.#kind = kind;
-    this.#readHead = readHead;
+  constructor(heads: Omit<HeadReaderOptions<Head>, "scanner">, sink: MessageSink<Head>) {
+    this.#heads = new HeadReader({ ...heads, scanner: this.#scanner });
     this.#sink = sink;
-    this.#scanner.begin(kind);
     this.#chunks = new ChunkReader(this.#scanner, (content) => sink.onBody(content));
   }
 
@@ -71,7 +70,7 @@ export class MessageParser<Head extends AnyHead> {
     while (at < chunk.length) {
       if (this.#state === "head") {
         this.#begun = true;
-        at = this.#scanner.scan(chunk, at);
+        at = this.#heads.read(chunk, at);
         if (at === -1) return chunk.length;
         if (this.#headRead()) return at;
       } else {
@@ -90,8 +89,7 @@ export class MessageParser<Head extends AnyHead> {
 
   /** True: the message is complete already. */
   #headRead(): boolean {
-    const head = this.#readHead(this.#scanner.line, this.#scanner.fields);
-    this.#scanner.begin(this.#kind);
+    const head = this.#heads.take();
     if (!head.isInterim) {
       this.#isLast = !head.keepAlive;
       this.#beginBody(head.framing);
@@ -136,13 +134,12 @@ export class MessageParser<Head extends AnyHead> {
   #endMessage(trailers: Fields | undefined): void {
     this.#begun = false;
     this.#state = this.#isLast ? "closed" : "head";
-    this.#scanner.begin(this.#kind);
     this.#sink.onEnd(trailers);
   }
 }
 
 export function createRequestParser(sink: MessageSink<H1RequestHead>): MessageParser<H1RequestHead> {
-  return new MessageParser("request", readRequestHead, sink);
+  return new MessageParser({ kind: "request", readHead: readRequestHead, about: () => "" }, sink);
 }
 
 /** `method` tells which request the next response answers: it decides whether a body follows. */
@@ -150,5 +147,5 @@ export function createResponseParser(
   sink: MessageSink<H1ResponseHead>,
   method: () => string,
 ): MessageParser<H1ResponseHead> {
-  return new MessageParser("response", (line, fields) => readResponseHead(line, fields, method()), sink);
+  return new MessageParser({ kind: "response", readHead: readResponseHead, about: method }, sink);
 }

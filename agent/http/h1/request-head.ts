@@ -1,8 +1,7 @@
 /** A request line and its fields, read as RFC 9112 sections 2 to 6 have it. */
 import { httpLimits } from "../limits.ts";
 import type { RequestHead } from "../request-head.ts";
-import { type ConnectionFields, splitList, takeConnectionFields } from "./connection-fields.ts";
-import type { Fields } from "../fields.ts";
+import { type ConnectionFields, type FieldSection, splitList } from "./connection-fields.ts";
 import { type Framing, requestFraming } from "./framing.ts";
 import { H1Error } from "./h1-error.ts";
 import { isAuthority, readTarget } from "./request-target.ts";
@@ -20,7 +19,7 @@ export interface H1RequestHead extends RequestHead {
 /** Methods in upper case only: servers disagree about what `get` is. */
 const METHOD = /^[A-Z][A-Z0-9_-]*$/;
 
-export function readRequestHead(line: string, fields: Fields): H1RequestHead {
+export function readRequestHead(line: string, { own, fields }: FieldSection): H1RequestHead {
   const methodEnd = line.indexOf(" ");
   const targetEnd = line.indexOf(" ", methodEnd + 1);
   if (methodEnd < 1 || targetEnd <= methodEnd + 1) {
@@ -31,7 +30,6 @@ export function readRequestHead(line: string, fields: Fields): H1RequestHead {
   if (!METHOD.test(method)) throw new H1Error("bad-method", "A method is a word in upper case");
   if (method.length > httpLimits.methodBytes) throw new H1Error("unsupported-method", "No method is that long");
   const target = readTarget(method, line.slice(methodEnd + 1, targetEnd));
-  const own = takeConnectionFields(fields);
   const host = readHost(minor, own);
   const framing = requestFraming(minor, own);
   return {
@@ -50,6 +48,7 @@ export function readRequestHead(line: string, fields: Fields): H1RequestHead {
     expectsContinue: minor === 1 && readExpectation(own.expect),
     trailersWanted: own.te !== undefined && splitList(own.te).includes("trailers"),
     isInterim: false,
+    repeats: undefined,
   };
 }
 

@@ -1,7 +1,6 @@
 /** A status line and its fields, read as RFC 9112 sections 4 and 6 have it. */
 import type { ResponseHead } from "../response-head.ts";
-import { takeConnectionFields } from "./connection-fields.ts";
-import type { Fields } from "../fields.ts";
+import type { FieldSection } from "./connection-fields.ts";
 import { type Framing, responseFraming } from "./framing.ts";
 import { H1Error } from "./h1-error.ts";
 import { readVersion, staysOpen } from "./request-head.ts";
@@ -24,7 +23,7 @@ export interface H1ResponseHead extends ResponseHead {
 const STATUS_AND_REASON = /^([1-9][0-9]{2})(?: (.*))?$/;
 
 /** `method`: of the request that this answers. */
-export function readResponseHead(line: string, fields: Fields, method: string): H1ResponseHead {
+export function readResponseHead(line: string, { own, fields }: FieldSection, method: string): H1ResponseHead {
   const versionEnd = line.indexOf(" ");
   const match = versionEnd === -1 ? null : STATUS_AND_REASON.exec(line.slice(versionEnd + 1));
   if (match === null) throw new H1Error("bad-start-line", "A status line is a version, a status and a reason");
@@ -32,7 +31,6 @@ export function readResponseHead(line: string, fields: Fields, method: string): 
   const status = Number(match[1]);
   // HTTP/1.0 has no interim answers (RFC 9110 section 15.2): some readers take such a one for the last before the end.
   if (minor === 0 && status < 200) throw new H1Error("bad-version", `Status ${status} is not one of HTTP/1.0`);
-  const own = takeConnectionFields(fields);
   const framing = responseFraming(minor, status, method, own);
   return {
     status,

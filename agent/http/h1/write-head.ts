@@ -1,5 +1,5 @@
 /**
- * Heads as they leave: one buffer each. What leaves is never what came, but what was understood of it: framing and
+ * Heads as they leave: text of Latin-1 characters, a byte each. What leaves is never what came, but what was understood of it: framing and
  * connection fields are written anew from the parsed values.
  */
 import type { Fields } from "../fields.ts";
@@ -26,28 +26,21 @@ export interface OutgoingResponse {
   readonly connection?: "close" | "keep-alive" | undefined;
 }
 
-export function writeRequestHead(request: OutgoingRequest): Buffer {
+export function writeRequestHead(request: OutgoingRequest): string {
   const { method, path, authority, fields, framing, upgrade, expectsContinue, trailersWanted } = request;
-  let text = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n${fieldLines(fields)}${framingLine(framing)}`;
+  let text = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\n${fields.lines}${framingLine(framing)}`;
   if (expectsContinue === true) text += "expect: 100-continue\r\n";
   if (upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${upgrade}\r\n`;
   else if (trailersWanted === true) text += "connection: te\r\nte: trailers\r\n";
-  return Buffer.from(`${text}\r\n`, "latin1");
+  return `${text}\r\n`;
 }
 
-export function writeResponseHead(response: OutgoingResponse): Buffer {
+export function writeResponseHead(response: OutgoingResponse): string {
   const { status, reason, fields, framing, upgrade, connection } = response;
-  let text = `HTTP/1.1 ${status} ${reason}\r\n${fieldLines(fields)}${framingLine(framing)}`;
+  let text = `HTTP/1.1 ${status} ${reason}\r\n${fields.lines}${framingLine(framing)}`;
   if (upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${upgrade}\r\n`;
   else if (connection !== undefined) text += `connection: ${connection}\r\n`;
-  return Buffer.from(`${text}\r\n`, "latin1");
-}
-
-/** `name: value` and a line's end for each. */
-export function fieldLines({ names, values }: Fields): string {
-  let text = "";
-  for (let index = 0; index < names.length; index += 1) text += `${names[index]}: ${values[index]}\r\n`;
-  return text;
+  return `${text}\r\n`;
 }
 
 function framingLine({ body, length }: Framing): string {

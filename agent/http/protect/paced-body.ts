@@ -39,7 +39,7 @@ export class PacedBody {
 
   write(content: Buffer): void {
     if (content.length === 0) return;
-    this.#held.push(content);
+    this.#held.push(Buffer.from(content));
     this.#heldBytes += content.length;
     if (this.#timer === undefined && !this.#isPaused) this.#pass();
   }

@@ -95,7 +95,7 @@ export class CollapsedRequest implements RequestCarrier {
       this.options.owner.onBody(content);
       return;
     }
-    this.#behind.pushSlice(content);
+    this.#behind.push(Buffer.from(content));
     if (this.#behind.bytes <= httpLimits.collapsedBytes) return;
     this.options.plane.metrics.limitHit("collapsedBytes");
     this.options.plane.metrics.collapsed("left-behind");

@@ -36,6 +36,7 @@ interface Kept extends GoodAnswer {
 
 /** Takes an answer's body as it passes. */
 export interface AnswerRecorder {
+  /** Lent. */
   body(content: Buffer): void;
   /** The answer was complete. */
   end(): void;
@@ -90,7 +91,7 @@ export class LastGoodAnswers {
       body: (content) => {
         if (isTooLarge) return;
         if (kept.bytes + content.length <= httpLimits.lastGoodAnswerBytes) {
-          kept.pushSlice(content);
+          kept.push(Buffer.from(content));
           return;
         }
         isTooLarge = true;

@@ -19,6 +19,7 @@ import type { Fields } from "../fields.ts";
 import { BodyWriter } from "../h1/body-writer.ts";
 import { framingFor } from "../h1/framing.ts";
 import { H1Error } from "../h1/h1-error.ts";
+import { lendText } from "../h1/lend-text.ts";
 import { createResponseParser, type MessageParser } from "../h1/message-parser.ts";
 import type { H1ResponseHead } from "../h1/response-head.ts";
 import { writeRequestHead } from "../h1/write-head.ts";
@@ -44,6 +45,8 @@ export interface UpstreamOptions {
 
 export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedConnection {
   readonly candidate: Candidate;
+  /** Whoever is given a body keeps a copy of what it keeps. */
+  readonly returnsData = true;
   readonly startedMs: number;
   /** When the pool gives it up. */
   idleUntilMs = 0;
@@ -74,7 +77,7 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
     this.#options = options;
     this.candidate = options.candidate;
     this.startedMs = options.clock.monotonicMs();
-    this.#body = new BodyWriter((bytes) => this.#write(bytes));
+    this.#body = new BodyWriter({ write: (bytes) => this.#write(bytes), writeText: (text) => this.#writeText(text) });
     const sink = {
       onHead: (head: H1ResponseHead) => this.#headRead(head),
       onBody: (content: Buffer) => this.#user?.onBody(content),
@@ -217,7 +220,7 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
 
   onData(chunk: Buffer): void {
     if (this.#relay !== undefined) {
-      this.#relay.onData(chunk);
+      relayData(this.#relay, chunk);
       return;
     }
     this.#counters.receivedBytes += chunk.length;
@@ -278,7 +281,7 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
   #responseRead(chunk: Buffer, at: number): void {
     const rest = at < chunk.length ? chunk.subarray(at) : undefined;
     if (this.#relay !== undefined) {
-      if (rest !== undefined) this.#relay.onData(rest);
+      if (rest !== undefined) relayData(this.#relay, rest);
       return;
     }
     this.#isTainted = rest !== undefined;
@@ -297,6 +300,11 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
   #write(bytes: Buffer): boolean {
     this.#counters.sentBytes += bytes.length;
     return this.#stream?.write(bytes) ?? true;
+  }
+
+  #writeText(text: string): boolean {
+    this.#counters.sentBytes += text.length;
+    return this.#stream?.writeLent(lendText(text)) ?? true;
   }
 
   /** A server that closes an idle connection crosses our next request: that is no failure of the request. */
@@ -339,4 +347,9 @@ export class H1Upstream implements DialledUpstream, UpstreamRequest, UpgradedCon
     this.#lingerTimer = undefined;
     this.#stream = undefined;
   }
+}
+
+/** Of what is lent to us. */
+function relayData(relay: StreamHandler, chunk: Buffer): void {
+  relay.onData(relay.returnsData === true ? chunk : Buffer.from(chunk));
 }

@@ -44,6 +44,7 @@ export interface UpstreamUser {
   /** 100 to 199, but 101. */
   onInterim(head: ResponseHead): void;
   onHead(head: ResponseHead): void;
+  /** Lent: valid until this returns. */
   onBody(content: Buffer): void;
   onEnd(trailers: Fields | undefined): void;
   /** May send again. */

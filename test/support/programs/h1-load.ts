@@ -94,11 +94,12 @@ function timeNs(rounds: number, work: () => void): number {
 /** Per read, parsed and framed anew. */
 function bodyNs(framing: "length" | "chunked"): number {
   let bytes = 0;
-  const writer = new BodyWriter((out) => {
-    bytes += out.length;
+  const count = ({ length }: { readonly length: number }): boolean => {
+    bytes += length;
     return true;
-  });
-  writer.begin(Buffer.alloc(0), framing);
+  };
+  const writer = new BodyWriter({ write: count, writeText: count });
+  writer.begin("", framing);
   const parsing = createRequestParser({ onHead() {}, onBody: (content) => void writer.write(content), onEnd() {} });
   const field = framing === "length" ? `Content-Length: ${READS * READ_BYTES}` : "Transfer-Encoding: chunked";
   parsing.read(Buffer.from(`POST / HTTP/1.1\r\nHost: c\r\n${field}\r\n\r\n`), 0);

@@ -17,7 +17,7 @@ const CONCURRENCY: ConcurrencyLimit = {
 const ASKED = 100;
 
 function collapsing(port: number): HttpWorldOptions {
-  return { origins: [port], decide: (facts) => forward(facts, { rule: { collapsing: COLLAPSING } }) };
+  return { origins: [port], lends: true, decide: (facts) => forward(facts, { rule: { collapsing: COLLAPSING } }) };
 }
 
 test("a hundred at once are one for the server", async (t) => {
@@ -29,7 +29,7 @@ test("a hundred at once are one for the server", async (t) => {
   });
   const world = await HttpWorld.create(t, collapsing(origin.port));
   const answers = Array.from({ length: ASKED }, async () => (await fetch(world.url)).text());
-  await eventually("all to ask", () => world.connections.size === ASKED);
+  await eventually("all to ask", () => world.metrics.gauges.requestsOpen === ASKED);
   await eventually("the server to be asked", () => asked === 1);
   answer();
   t.deepEqual(new Set(await Promise.all(answers)), new Set(["the same for all"]));

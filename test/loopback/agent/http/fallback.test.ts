@@ -44,7 +44,11 @@ async function worldWith(
   options: HttpWorldOptions,
   rule: Partial<RouteRule> = {},
 ): Promise<HttpWorld> {
-  return HttpWorld.create(t, { decide: (facts) => forward(facts, { rule: { fallback, ...rule } }), ...options });
+  return HttpWorld.create(t, {
+    lends: true,
+    decide: (facts) => forward(facts, { rule: { fallback, ...rule } }),
+    ...options,
+  });
 }
 
 test("a response of the policy, when no endpoint accepts", async (t) => {
@@ -152,11 +156,17 @@ test("when the other backend fails too, what is left: the response, or its error
 test("the last good answer, with its age, until it is too old", async (t) => {
   const clock = new FakeClock();
   let status = 200;
+  let finish: (() => void) | undefined;
   const origin = await httpOrigin(t, ({ url }, response) => {
-    response.writeHead(status, { etag: '"1"' }).end(`${status} for ${url}`);
+    response.writeHead(status, { etag: '"1"' }).write(`${status} `);
+    if (status === 200) finish = () => response.end(`for ${url}`);
+    else response.end(`for ${url}`);
   });
   const world = await worldWith(t, LAST_GOOD, { origins: [origin.port], clock });
-  t.is(await (await fetch(`${world.url}/a`)).text(), "200 for /a");
+  // In two reads: what is kept of the first one must be a copy.
+  const good = await fetch(`${world.url}/a`);
+  finish?.();
+  t.is(await good.text(), "200 for /a");
   status = 503;
   clock.advance(7_000);
   const kept = await fetch(`${world.url}/a`);

@@ -1,7 +1,8 @@
 /** Documents, compiled, in force: from the text of an HTTPRoute to what two origins see of requests, and its changes. */
 import { once } from "node:events";
-import type { RequestListener } from "node:http";
+import { Agent, get, type IncomingMessage, type RequestListener } from "node:http";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import test, { type ExecutionContext } from "ava";
 import { createHttpPlane } from "../../../../agent/http/http-plane.ts";
 import { tableRouters } from "../../../../agent/http/table-router.ts";
@@ -66,8 +67,23 @@ async function open(t: ExecutionContext, routes: (port: number) => string) {
     const { host = "" } = response.ok ? ((await response.json()) as Seen).headers : {};
     return response.ok ? host : response.status;
   };
-  return { ask, change, port };
+  /** Over one connection, with the very same bytes each time: what each backend's Host was, or the status. */
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  const repeat = async (times: number, path: string, headers: Readonly<Record<string, string>> = {}) => {
+    const seen: Seen["headers"][] = [];
+    for (let time = 0; time < times; time += 1) {
+      const request = get({ host: "127.0.0.1", port, path, headers, agent });
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      const body = await text(response);
+      seen.push(response.statusCode === 200 ? (JSON.parse(body) as Seen).headers : { host: `${response.statusCode}` });
+    }
+    return seen;
+  };
+  return { ask, change, port, repeat };
 }
+
+const hosts = (seen: readonly Seen["headers"][]): string[] => seen.map(({ host = "" }) => host);
 
 /** Longer than the policy of a test allows. */
 const SLOW_MS = 200;
@@ -155,4 +171,67 @@ spec: { targetRef: { kind: Service, name: catalog }, timeouts: { request: 50ms }
   t.is(await ask("/items/slow"), 504);
   change(route(to("v1")));
   t.is(await ask("/items/slow"), "v1.example");
+});
+
+/** More than it takes to know a head again. */
+const TIMES = 5;
+
+function setting(name: string, value: string): string {
+  return `{ type: RequestHeaderModifier, requestHeaderModifier: { set: [{ name: ${name}, value: ${value} }] } }`;
+}
+
+test("a request that comes again and again is decided by the table of now, and has an id of its own", async (t) => {
+  const tagged = (value: string): string =>
+    route(to("v1").replace("filters: [", `filters: [${setting("x-rule", value)}, `));
+  const { change, repeat } = await open(t, () => tagged("one"));
+  const first = await repeat(TIMES, "/items/1", { "x-user": "ann" });
+  t.deepEqual(
+    hosts(first),
+    Array.from({ length: TIMES }, () => "v1.example"),
+  );
+  t.deepEqual(
+    first.map((seen) => seen["x-rule"]),
+    Array.from({ length: TIMES }, () => "one"),
+  );
+  t.deepEqual([...new Set(first.map((seen) => seen["x-user"]))], ["ann"]);
+  t.is(new Set(first.map((seen) => seen["x-request-id"])).size, TIMES);
+  t.deepEqual(
+    (await repeat(1, "/items/1", { "x-user": "eve" })).map((seen) => seen["x-user"]),
+    ["eve"],
+  );
+  change(tagged("two"));
+  t.is((await repeat(1, "/items/1", { "x-user": "ann" }))[0]?.["x-rule"], "two");
+  await repeat(TIMES, "/items/1");
+  change(route(to("v2")));
+  const [moved] = await repeat(1, "/items/1");
+  t.is(moved?.["host"], "v2.example");
+  t.is(moved?.["x-rule"], undefined);
+  await repeat(TIMES, "/items/1");
+  change(route(to("v2").replace("/items", "/elsewhere")));
+  t.deepEqual(hosts(await repeat(1, "/items/1")), ["404"]);
+});
+
+test("chance has its say about each of many equal requests", async (t) => {
+  const backends = ["v1", "v2"].map((name) => `{ name: ${name}, port: 80, filters: [${setting("x-to", name)}] }`);
+  const both = `{ matches: [{ path: { type: PathPrefix, value: /items } }], backendRefs: [${backends.join(", ")}] }`;
+  const { repeat } = await open(t, () => route(both));
+  const seen = await repeat(20, "/items/1");
+  const first = seen.filter((headers) => headers["x-to"] === "v1").length;
+  t.true(first >= 8 && first <= 12, `${first} of 20 went to one of two`);
+});
+
+test("policies are asked about each of many equal requests, as soon as there are some", async (t) => {
+  const limit = `
+apiVersion: hawser.dev/v1
+kind: TrafficPolicy
+metadata: { name: catalog, namespace: shop }
+spec: { targetRef: { kind: Service, name: catalog }, rateLimits: [{ requests: 2, per: 1h, burst: 2 }] }
+---
+`;
+  const { change, repeat } = await open(t, () => route(to("v1")));
+  t.deepEqual([...new Set(hosts(await repeat(TIMES, "/items/1")))], ["v1.example"]);
+  change(route(to("v1")) + limit);
+  t.deepEqual(hosts(await repeat(TIMES, "/items/1")), ["v1.example", "v1.example", "429", "429", "429"]);
+  change(route(to("v1")));
+  t.deepEqual([...new Set(hosts(await repeat(TIMES, "/items/1")))], ["v1.example"]);
 });

@@ -20,7 +20,7 @@ test("a WebSocket passes, both ways, until either side closes it", async (t) => 
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const world = await HttpWorld.create(t, { origins: [(server.address() as { port: number }).port] });
+  const world = await HttpWorld.create(t, { origins: [(server.address() as { port: number }).port], lends: true });
   for (const path of ["/a", "/b"]) {
     const client = new WebSocket(`ws://127.0.0.1:${world.port}${path}`);
     await once(client, "open");

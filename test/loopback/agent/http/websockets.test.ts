@@ -64,7 +64,7 @@ async function echoes(t: ExecutionContext, socket: WebSocket, path: string): Pro
 }
 
 test("HTTP/2 in, HTTP/1.1 out: several on one connection, until either side closes them", async (t) => {
-  const world = await HttpWorld.create(t, { origins: [await h1Echo(t)] });
+  const world = await HttpWorld.create(t, { origins: [await h1Echo(t)], lends: true });
   const session = await h2Client(t, world);
   const opened = await Promise.all([
     openWebSocket(session, "/a", { "sec-websocket-protocol": "chat" }),

@@ -112,6 +112,32 @@ test("endpoints of this node are candidates as well, dialled directly, and the l
   t.is(router?.endpoints({ service: "shop/v2", port: 80 })?.candidates, endpoints?.candidates);
 });
 
+test("a target that is asked for again has the endpoints of now: after a change, and in another table", (t) => {
+  let table = tableWith(weighted(1, 1));
+  const router = tableRouters("n1", () => table, sessions)(web, "shop/catalog", 80, 4);
+  const target = { service: "shop/v2", port: 80 };
+  const addresses = () => router?.endpoints(target)?.candidates.map(({ address }) => address);
+  t.deepEqual(addresses(), ["10.0.1.3", "10.0.2.4"]);
+  const gone = { endpoint: [`shop/v2|${far.uid}`] };
+  table.apply({ epoch: "epoch-1", sequence: 2, upserts: {}, removals: gone });
+  t.deepEqual(addresses(), ["10.0.1.3"]);
+  table.apply({
+    epoch: "epoch-1",
+    sequence: 3,
+    upserts: {},
+    removals: { service: ["shop/v2"], endpoint: [`shop/v2|${near.uid}`] },
+  });
+  t.is(addresses(), undefined);
+  table = tableWith(weighted(1, 1));
+  t.deepEqual(addresses(), ["10.0.1.3", "10.0.2.4"]);
+  const before = table;
+  before.apply({ epoch: "epoch-1", sequence: 2, upserts: {}, removals: gone });
+  t.deepEqual(addresses(), ["10.0.1.3"]);
+  table = tableWith(weighted(1, 1));
+  table.apply({ epoch: "epoch-1", sequence: 2, upserts: {}, removals: {} });
+  t.deepEqual(addresses(), ["10.0.1.3", "10.0.2.4"], "another table of the same sequence");
+});
+
 test("endpoints are of the family that was dialled; without any, requests are answered with 503", (t) => {
   const table = tableWith(weighted(1, 0));
   const router = tableRouters("n1", () => table, sessions)(web, "shop/catalog", 80, 6);

@@ -17,6 +17,7 @@ import type { Fields } from "../../../../../agent/http/fields.ts";
 const REQUEST_RUNS = 100_000;
 const RESPONSE_RUNS = 20_000;
 const CUT_RUNS = 20_000;
+const MEMORY_RUNS = 20_000;
 const BATCH = 10_000;
 
 /** Of all the bytes, those that were taken in full: a generator of nothing but garbage would prove nothing. */
@@ -53,6 +54,51 @@ test("it does not matter where the bytes of responses come apart", async (t) => 
     assert.deepStrictEqual(parseResponses(bytes, { cuts: positions }), parseResponses(bytes));
   });
 });
+
+test("what came before over the same connection changes nothing of what a request means", async (t) => {
+  const again = await checkAgain(t, requestBytes, (bytes) => parseRequests(bytes));
+  t.true(again > MEMORY_RUNS * MIN_TAKEN_SHARE, `only ${again} came behind another`);
+});
+
+test("what came before over the same connection changes nothing of what a response means", async (t) => {
+  const again = await checkAgain(t, responseBytes, (bytes) => parseResponses(bytes));
+  // Many of them last until the connection's end.
+  t.true(again > MEMORY_RUNS * MIN_TAKEN_SHARE * 0.2, `only ${again} came behind another`);
+});
+
+/** After some times the same, once more with one byte more, less or another. How many could follow. */
+async function checkAgain<Head>(
+  t: ExecutionContext,
+  bytesOf: fc.Arbitrary<Buffer>,
+  parse: (bytes: Buffer) => Parsed<Head>,
+): Promise<number> {
+  let followed = 0;
+  const times = fc.integer({ min: 1, max: 4 });
+  const change = fc.tuple(
+    fc.nat(),
+    fc.constantFrom(...Array.from("\r\n\t :;,aZ0/-\0\xff")),
+    fc.constantFrom("none", "insert", "delete", "replace"),
+  );
+  await check(t, MEMORY_RUNS, fc.tuple(bytesOf, times, change), ([bytes, count, [position, byte, kind]]) => {
+    const before = parse(bytes);
+    const next = changed(bytes, position % (bytes.length + 1), byte, kind);
+    const after = parse(Buffer.concat([...Array.from({ length: count }, () => bytes), next]));
+    const isWhole = before.error === undefined && !before.isMidMessage;
+    // What has announced its end is followed by nothing.
+    if (!isWhole || (after.error === "after-close" && after.messages.length < before.messages.length * 2)) return;
+    followed += 1;
+    const alone = parse(next);
+    const own = after.messages.slice(before.messages.length * count);
+    assert.deepStrictEqual({ ...after, messages: own }, alone);
+  });
+  return followed;
+}
+
+function changed(bytes: Buffer, at: number, byte: string, kind: string): Buffer {
+  if (kind === "none") return bytes;
+  const instead = kind === "delete" ? [] : [Buffer.from(byte, "latin1")];
+  return Buffer.concat([bytes.subarray(0, at), ...instead, bytes.subarray(kind === "insert" ? at : at + 1)]);
+}
 
 /** In batches: the test runner wants to hear from us. */
 async function check<T>(
