@@ -3,6 +3,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { controlLimits } from "../../../../agent/control/limits.ts";
 import { TableStore } from "../../../../agent/control/table-store.ts";
+import { temporaryPath } from "../../../../core/write-file-atomic.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 import { RecordingLog } from "../../../support/recording-log.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
@@ -102,7 +103,7 @@ test("an interrupted write leaves the old table", async (t) => {
   store.save(testTable());
   await store.flush();
   // The temporary name is taken by a directory: the write fails half way.
-  await mkdir(join(directory, `.table.json.${process.pid}.tmp`));
+  await mkdir(temporaryPath(join(directory, "table.json")));
   store.save(testTable({ sequence: 2 }));
   await store.flush();
   t.like(JSON.parse(await readFile(path, "utf8")) as object, { sequence: 1 });
