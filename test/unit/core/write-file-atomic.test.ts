@@ -42,7 +42,7 @@ test("two programs with the same process id, as in two containers, do not meet i
   const path = join(await temporaryDirectory(t), "file");
   // Loaded anew, a module is what it is in another process.
   const address = "../../../core/write-file-atomic.ts?another";
-  const another = (await import(address)) as typeof import("../../../core/write-file-atomic.ts");
+  const another = (await import(address)) as { writeFileAtomic: typeof writeFileAtomic };
   const [one, two] = ["1", "2"].map((digit) => digit.repeat(300_000));
   for (let round = 0; round < 20; round += 1) {
     await Promise.all([writeFileAtomic(path, one ?? ""), another.writeFileAtomic(path, two ?? "")]);
