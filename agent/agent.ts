@@ -32,6 +32,7 @@ import { Ownership } from "./ownership.ts";
 import { AgentQuotas } from "./quota/agent-quotas.ts";
 import { QuotaNodeCount } from "./quota/quota-node-count.ts";
 import type { AgentSettings } from "./settings.ts";
+import { isPortHeld } from "./sockets/port-holder.ts";
 import { type ReservedPorts, reservePorts } from "./sockets/reserved-ports.ts";
 import { AgentMetrics } from "./telemetry/metrics.ts";
 import type { TlsCredentials } from "./tunnel/tls-settings.ts";
@@ -117,7 +118,7 @@ export class Agent {
     });
     // One that an earlier life in the same pod has left.
     setReadyFile(settings.readyFile, false, log);
-    for (const server of this.#servers) server.start();
+    this.#startServers();
     const [snapshot] = await Promise.all([this.#store.load(), this.#interception.start()]);
     if (snapshot !== undefined) this.#table = new TableState(snapshot);
     await this.#certificates.start();
@@ -141,7 +142,7 @@ export class Agent {
 
   async #stop(reason: string): Promise<void> {
     const { settings, log } = this.#options;
-    const superseded = await this.#interception.superseded();
+    const superseded = await this.#interception.leave();
     log.info({ event: "stopping", reason, superseded, drainMs: settings.drainMs }, "Agent stops");
     for (const timer of this.#timers) timer.cancel();
     setReadyFile(settings.readyFile, false, log);
@@ -239,12 +240,18 @@ export class Agent {
         clusterCidrs: settings.clusterCidrs,
         nodeCidrs: settings.nodeCidrs,
       },
-      ownership: new Ownership({ stateDir: settings.stateDir, instance: this.#instance }),
+      ownership: new Ownership({
+        stateDir: settings.stateDir,
+        instance: this.#instance,
+        port: this.#ports.outbound,
+        isPortHeld,
+      }),
       clock,
       log,
       onRepair: () => this.#metrics.ruleRepair(),
       // Probes and scrapers ask a port of the node, and from now on mean the other agent.
       onSuperseded: () => void this.#closeServers(),
+      onTakenBack: () => this.#startServers(),
       count: (event) => this.#metrics.controlEvent("netfilter", event),
     });
   }
@@ -272,6 +279,10 @@ export class Agent {
     });
     if (settings.metrics === undefined) return [admin];
     return [admin, new AdminServer({ name: "metrics", ...settings.metrics, ...common })];
+  }
+
+  #startServers(): void {
+    for (const server of this.#servers) server.start();
   }
 
   /** A successor waits for the ports. */

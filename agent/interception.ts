@@ -2,10 +2,13 @@
  * Keeps the kernel's rules in step with the table, as long as this agent owns them.
  *
  *   start --> (rules of another agent in force? wait until this one can serve) --> claim --> apply, repair
- *                                                     another agent claims -------> superseded: hands off
+ *                                                                                  ^   another agent claims
+ *                                                     that one died, or gave back  |      v
+ *                                                                                  +-- superseded: hands off
  *
  * Applies one state at a time; while one is being applied only the newest of those that follow is kept.
  */
+import { setTimeout } from "node:timers/promises";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
@@ -15,6 +18,7 @@ import { type DesiredRules, desiredRules } from "./netfilter/desired-rules.ts";
 import { InterceptChooser, type InterceptSetting } from "./netfilter/intercept-mode.ts";
 import { readKernelState } from "./netfilter/kernel-state.ts";
 import { KernelWatch, type WatchEvent } from "./netfilter/kernel-watch.ts";
+import { CHECK_PERIOD_MS } from "./netfilter/limits.ts";
 import { Netfilter } from "./netfilter/netfilter.ts";
 import { NodeNetworks } from "./netfilter/node-networks.ts";
 import { type GuardOptions, guardView, type NodeView, nodeView } from "./netfilter/node-view.ts";
@@ -34,8 +38,14 @@ export interface InterceptionOptions {
   readonly onRepair: () => void;
   /** Another agent of this node serves from now on. */
   readonly onSuperseded: () => void;
-  readonly count: (event: "apply-failed" | "superseded" | "claim-failed" | WatchEvent) => void;
+  /** It does not any more: this one serves again. */
+  readonly onTakenBack: () => void;
+  readonly count: (event: "apply-failed" | "superseded" | "taken-back" | "claim-failed" | WatchEvent) => void;
 }
+
+/** Given-back rules are taken within a check and a write of all rules; one that is itself about to stop takes none. */
+const GIVE_BACK_MS = 2 * CHECK_PERIOD_MS;
+const GIVE_BACK_STEP_MS = 50;
 
 export class Interception {
   readonly #options: InterceptionOptions;
@@ -51,6 +61,7 @@ export class Interception {
   #applyScheduled: Promise<void> | undefined;
   #problem: string | undefined = "not applied yet";
   #state: "new" | "owner" | "superseded" | "stopped" = "new";
+  #leaving = false;
 
   constructor(options: InterceptionOptions) {
     const { backend, clock, log, count } = options;
@@ -85,14 +96,28 @@ export class Interception {
     return this.#apply();
   }
 
-  /** Whether another agent of this node owns the rules. */
-  async superseded(): Promise<boolean> {
-    return this.#state === "superseded" || (await this.#options.ownership.owner()) === "other";
+  /**
+   * This agent is about to stop and takes no rules over any more. True: another agent of this node owns them, if need be the
+   * one that they were taken from, which an upgrade that is taken back leaves to serve.
+   */
+  async leave(): Promise<boolean> {
+    this.#leaving = true;
+    if (await this.#isSuperseded()) return true;
+    const { ownership, log } = this.#options;
+    if (this.#state !== "owner" || !ownership.hasPredecessor) return false;
+    log.info({ event: "giving-back" }, "The agent before this one is still there, it gets the rules back");
+    await ownership.release();
+    for (let waitedMs = 0; waitedMs < GIVE_BACK_MS; waitedMs += GIVE_BACK_STEP_MS) {
+      if (await this.#isSuperseded()) return true;
+      // Not the clock's timer: that one would not keep the process alive.
+      await setTimeout(GIVE_BACK_STEP_MS);
+    }
+    return false;
   }
 
   /** Hands off; with `remove` and still the owner, everything this agent made in the kernel goes. */
   async stop(options: { readonly remove: boolean }): Promise<void> {
-    const superseded = await this.superseded();
+    const superseded = await this.#isSuperseded();
     this.#state = "stopped";
     this.#reconciler.stop();
     await this.#applying.catch(() => {});
@@ -117,6 +142,8 @@ export class Interception {
     const view = this.#view;
     if (view === undefined || this.#state === "stopped" || this.#state === "superseded") return;
     if (this.#state === "new") await this.#claim();
+    // Otherwise a change of the table would turn the rules back to this agent.
+    else if (await this.#isSuperseded()) return;
     try {
       await this.#chooseMode(view);
       this.#wanted = this.#rulesFor(view);
@@ -150,6 +177,8 @@ export class Interception {
     if ((await ownership.owner()) === "other")
       log.info({ event: "takeover" }, "Taking the rules over from another agent");
     this.#state = "owner";
+    // Whatever is remembered of the kernel, another agent may have written since.
+    this.#netfilter.forget();
     await ownership.claim().catch((error: unknown) => {
       count("claim-failed");
       log.error(
@@ -159,19 +188,42 @@ export class Interception {
     });
   }
 
-  /** Called every few seconds: notices a successor, and repairs what others damaged. True when it had to repair. */
-  async #check(): Promise<boolean> {
-    const view = this.#view;
-    const wanted = this.#wanted;
-    if (view === undefined || wanted === undefined || this.#state !== "owner") return false;
-    const { ownership, log, count, onRepair, onSuperseded } = this.#options;
-    if ((await ownership.owner()) === "other") {
+  /** Whether another agent of this node owns the rules: looks. */
+  async #isSuperseded(): Promise<boolean> {
+    if (this.#state === "superseded") return true;
+    if ((await this.#options.ownership.owner()) !== "other") return false;
+    if (this.#state === "owner") {
+      const { log, count, onSuperseded } = this.#options;
       this.#state = "superseded";
       count("superseded");
       log.info({ event: "superseded" }, "Another agent of this node has taken the rules over");
       onSuperseded();
-      return false;
     }
+    return true;
+  }
+
+  /** An upgrade was taken back, or the new agent died before this one was told to go. */
+  async #takeBack(): Promise<void> {
+    const { ownership, log, count, onTakenBack } = this.#options;
+    if (this.#leaving || (await ownership.owner()) === "other") return;
+    this.#state = "new";
+    this.#problem = "being taken back";
+    count("taken-back");
+    log.warn({ event: "rules-taken-back" }, "The agent that had taken the rules over is gone, taking them back");
+    onTakenBack();
+    await this.#apply();
+  }
+
+  /** Called every few seconds: notices a successor, or that it is gone, and repairs what others damaged. True when it had to repair. */
+  async #check(): Promise<boolean> {
+    const view = this.#view;
+    const wanted = this.#wanted;
+    if (view === undefined || wanted === undefined) return false;
+    if (this.#state === "superseded") await this.#takeBack();
+    if (this.#state !== "owner" || (await this.#isSuperseded())) return false;
+    const { ownership, log, onRepair } = this.#options;
+    // Said when it was claimed: a disk that is full stays so for a while.
+    await ownership.renew().catch(() => {});
     if (await this.#chooseMode(view)) {
       await this.#apply();
       return false;

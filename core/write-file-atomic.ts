@@ -2,8 +2,10 @@
  * Replaces a file so that a reader, or the next boot after a power cut, sees the old content or the new one, never a
  * part: temporary file beside it, fsync, rename, fsync of the directory.
  *
- * The temporary name carries the process id, because two agents of one node share a state directory for a while.
+ * The temporary name is this process's own, because two agents of one node share a state directory for a while. A process id is
+ * not enough: in their containers both have the same.
  */
+import { randomInt } from "node:crypto";
 import { open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
@@ -12,12 +14,13 @@ export interface WriteFileOptions {
   readonly mode?: number;
 }
 
+const WRITER = `${process.pid}.${randomInt(2 ** 32)}`;
 const TEMPORARY = /^\..+\.\d+\.tmp$/;
 
 /** Rejects with the system's error (ENOSPC, EROFS, EACCES...); the old file is then untouched. */
 export async function writeFileAtomic(path: string, data: string, options: WriteFileOptions = {}): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
-  // Left by an earlier process with our id; `wx` below must not follow a link that someone put there.
+  const temporary = temporaryPath(path);
+  // `wx` below must not follow a link that someone put there.
   await unlinkIfThere(temporary);
   try {
     await writeAndSync(temporary, data, options.mode ?? 0o600);
@@ -27,6 +30,11 @@ export async function writeFileAtomic(path: string, data: string, options: Write
     throw error;
   }
   await syncDirectory(dirname(path));
+}
+
+/** Where this process writes before it renames. */
+export function temporaryPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${WRITER}.tmp`);
 }
 
 /** Removes temporary files that processes killed between write and rename left in `directory`. */

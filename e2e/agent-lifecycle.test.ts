@@ -92,6 +92,34 @@ for (const [node, side] of [
   );
 }
 
+story("an upgrade that is taken back, or whose new agent dies, leaves the node to the agent it had", async (t, lab) => {
+  const node = CLIENT_NODE;
+  const wire = await captured(lab, async () => {
+    const load = await ConnectionLoad.start(lab, "client", { ...STEADY, everyMs: 10 });
+    await eventually("the load to run", { timeoutMs: 5_000 }, () => load.records.length > 50);
+    await superseded(lab, node);
+    const ended = await endAgent(lab, { node, instance: "2" }, "SIGTERM");
+    t.is(ended.exit?.code, 0);
+    await phase(500);
+    t.deepEqual(failureCounts(load.records), {});
+
+    await superseded(lab, node);
+    await endAgent(lab, { node, instance: "2" }, "SIGKILL");
+    const killedMs = Date.now();
+    await eventually("the first agent to serve again", { timeoutMs: 8_000 }, () => {
+      return load.records.slice(-20).every((record) => record.error === undefined && record.startedMs > killedMs);
+    });
+    t.log(`served ${Date.now() - killedMs} ms after the new agent's death`);
+    load.stop();
+  });
+  t.true(wire.packets > 100);
+  t.is(wire.plaintextPackets, 0, wire.plaintextSamples.join("\n"));
+  await eventually("the first agent to answer probes again", { timeoutMs: 5_000 }, async () => {
+    return (await lab.call("nodeHttp", { node, path: "/readyz" })).status === 200;
+  });
+  await converged(lab);
+});
+
 /** The table of the one route "everything is local": DELIVER_TABLE in agent/netfilter/marks.ts. */
 const ROUTE_TABLE = "15008";
 /** As a restarted firewall would do it, and as nobody should. */
@@ -180,6 +208,15 @@ async function upgrade(t: ExecutionContext, lab: Lab, node: string, from: string
   t.is(ended.exit?.code, 0);
   const stopped = logRecords(lab, agentLogFile({ node, instance: from })).findLast(({ event }) => event === "stopped");
   t.is(stopped?.["aborted"], 0);
+}
+
+/** A second agent beside the first; resolves when the first one has noticed. */
+async function superseded(lab: Lab, node: string): Promise<void> {
+  const times = (): number =>
+    logRecords(lab, agentLogFile({ node })).filter(({ event }) => event === "superseded").length;
+  const before = times();
+  await startReadyAgent(lab, { node, instance: "2" });
+  await eventually("the first agent to notice the second", { timeoutMs: 10_000 }, () => times() > before);
 }
 
 function slowest(records: readonly ConnectionRecord[]): number {

@@ -67,6 +67,8 @@ export class AdminServer {
     this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.requestTimeout = REQUEST_TIMEOUT_MS;
     this.#server.headersTimeout = REQUEST_TIMEOUT_MS;
+    this.#server.on("error", (error: NodeJS.ErrnoException) => this.#listenFailed(error));
+    this.#server.on("listening", () => this.#opened());
   }
 
   /** The port it listens on, undefined as long as it does not. */
@@ -75,19 +77,13 @@ export class AdminServer {
     return this.#state === "listening" ? address?.port : undefined;
   }
 
-  /** Returns at once. Throws HawserError("admin-not-loopback") for an address that others could reach. */
+  /** Returns at once; also after `close`. Throws HawserError("admin-not-loopback") for an address that others could reach. */
   start(): void {
     const { configDump, host } = this.#options;
     if (configDump !== undefined && !isLoopback(host)) {
       throw new HawserError("admin-not-loopback", `Admin address ${host} is not a loopback address`);
     }
     this.#state = "starting";
-    this.#server.on("error", (error: NodeJS.ErrnoException) => this.#listenFailed(error));
-    this.#server.on("listening", () => {
-      this.#state = "listening";
-      const { name, log } = this.#options;
-      log.info({ event: `${name}-listening`, host, port: this.port }, `The ${name} port is open`);
-    });
     this.#listen();
   }
 
@@ -105,6 +101,12 @@ export class AdminServer {
   #listen(): void {
     if (this.#state !== "starting") return;
     this.#server.listen({ host: this.#options.host, port: this.#options.port, exclusive: true });
+  }
+
+  #opened(): void {
+    this.#state = "listening";
+    const { name, log, host } = this.#options;
+    log.info({ event: `${name}-listening`, host, port: this.port }, `The ${name} port is open`);
   }
 
   #listenFailed(error: NodeJS.ErrnoException): void {

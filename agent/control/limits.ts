@@ -31,4 +31,6 @@ export const controlLimits = {
   storedTableBytes: 256 * 1024 * 1024,
   /** Changes within this time are written together: pods come and go in bursts. */
   saveDelayMs: 500,
+  /** A table that could not be written is tried again after this: a disk is full for minutes. */
+  saveRetryMs: 60_000,
 } as const;

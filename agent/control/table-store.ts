@@ -2,7 +2,7 @@
  * The last good table on disk, so that a node which boots while every controller is away still comes up meshed.
  *
  * Writes are debounced, never overlap, and replace the file atomically. A disk that is full, read-only or dead is logged
- * and counted; the agent goes on with the table it has in memory.
+ * and counted; the agent goes on with the table it has in memory, and tries again.
  */
 import { mkdir, readFile, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -36,6 +36,8 @@ export class TableStore {
   /** The newest state that is not on disk yet. A function, so that the snapshot is made once per write. */
   #pending: (() => TableSnapshot) | undefined;
   #timer: Timer | undefined;
+  /** After a failure. */
+  #retry: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
   #failing = false;
 
@@ -70,6 +72,7 @@ export class TableStore {
   async flush(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#retry?.cancel();
     this.#writing = this.#writing.then(() => this.#write());
     await this.#writing;
   }
@@ -89,6 +92,9 @@ export class TableStore {
       this.#failing = false;
     } catch (error) {
       this.#saveFailed(error);
+      // A mesh at rest brings no change that would write it.
+      this.#pending ??= pending;
+      this.#retry = this.#options.clock.after(controlLimits.saveRetryMs, () => void this.flush());
     }
   }
 

@@ -26,6 +26,7 @@ import {
 import type { CertificateRequest } from "./certificate-request.ts";
 import type { CertificateStore } from "./certificate-store.ts";
 import { identityLimits as limits } from "./limits.ts";
+import { latestDueMs, leastRenewalMs, lifeLeft, renewalMs } from "./renewal-time.ts";
 
 export interface SignedCertificate {
   /** PEM: the leaf, then intermediates. */
@@ -57,9 +58,10 @@ interface Entry {
   readonly identity: string;
   bundle: CertificateBundle | undefined;
   wanted: boolean;
+  /** Monotonic, both. */
   wantedSinceMs: number;
   unwantedAtMs: number;
-  /** Wall clock: when to request (again). */
+  /** Wall clock, as certificates are: when to request (again). */
   dueAtMs: number;
   attempt: number;
   requesting: boolean;
@@ -102,7 +104,7 @@ export class CertificateManager {
   setWanted(identities: ReadonlySet<string>): void {
     const nowMs = this.#options.clock.nowMs();
     for (const entry of this.#entries.values()) {
-      if (entry.wanted && !identities.has(entry.identity)) this.#giveUp(entry, nowMs);
+      if (entry.wanted && !identities.has(entry.identity)) this.#giveUp(entry);
     }
     for (const identity of identities) this.#want(identity, nowMs);
     this.#run();
@@ -115,7 +117,7 @@ export class CertificateManager {
 
   /** Identities that have been wanted for so long, and have no certificate. */
   missing(forMs = 0): string[] {
-    const latestMs = this.#options.clock.nowMs() - forMs;
+    const latestMs = this.#options.clock.monotonicMs() - forMs;
     const wanted = [...this.#entries.values()].filter((entry) => entry.wanted && entry.wantedSinceMs <= latestMs);
     return wanted.filter((entry) => !this.#bundles.has(entry.identity)).map((entry) => entry.identity);
   }
@@ -170,7 +172,7 @@ export class CertificateManager {
     // Requested already, while the disk was read: the fresher one stays.
     if (entry?.bundle !== undefined || entry === undefined) return;
     entry.bundle = bundle;
-    entry.dueAtMs = this.#renewalMs(bundle);
+    entry.dueAtMs = renewalMs(bundle, this.#options.random() * 2 - 1);
     if (entry.wanted) this.#publish(entry);
   }
 
@@ -178,7 +180,7 @@ export class CertificateManager {
     const entry = this.#entries.get(identity) ?? this.#addEntry(identity, true, nowMs);
     if (entry === undefined) return;
     if (!entry.wanted && entry.bundle === undefined) entry.dueAtMs = nowMs;
-    if (!entry.wanted) entry.wantedSinceMs = nowMs;
+    if (!entry.wanted) entry.wantedSinceMs = this.#options.clock.monotonicMs();
     entry.wanted = true;
     if (entry.bundle !== undefined && entry.bundle.notAfterMs > nowMs && !this.#bundles.has(identity)) {
       this.#publish(entry);
@@ -194,12 +196,13 @@ export class CertificateManager {
       );
       return undefined;
     }
+    const sinceMs = this.#options.clock.monotonicMs();
     const entry = {
       identity,
       bundle: undefined,
       wanted,
-      wantedSinceMs: nowMs,
-      unwantedAtMs: nowMs,
+      wantedSinceMs: sinceMs,
+      unwantedAtMs: sinceMs,
       dueAtMs: nowMs,
       attempt: 0,
       requesting: false,
@@ -209,9 +212,9 @@ export class CertificateManager {
     return entry;
   }
 
-  #giveUp(entry: Entry, nowMs: number): void {
+  #giveUp(entry: Entry): void {
     entry.wanted = false;
-    entry.unwantedAtMs = nowMs;
+    entry.unwantedAtMs = this.#options.clock.monotonicMs();
     entry.attempt = 0;
     if (this.#bundles.delete(entry.identity)) this.#notify(entry.identity, undefined);
   }
@@ -220,8 +223,10 @@ export class CertificateManager {
   #run(): void {
     if (this.#state !== "started") return;
     const nowMs = this.#options.clock.nowMs();
+    const forgottenMs = this.#options.clock.monotonicMs() - limits.unwantedMs;
     for (const entry of this.#entries.values()) {
-      if (!entry.wanted && nowMs - entry.unwantedAtMs >= limits.unwantedMs) this.#forget(entry);
+      entry.dueAtMs = Math.min(entry.dueAtMs, latestDueMs(entry, nowMs));
+      if (!entry.wanted && entry.unwantedAtMs <= forgottenMs) this.#forget(entry);
       else if (entry.bundle !== undefined && entry.bundle.notAfterMs <= nowMs) this.#expire(entry);
     }
     for (const entry of this.#entries.values()) {
@@ -285,9 +290,7 @@ export class CertificateManager {
     else log.info(facts, "Certificate issued");
     entry.bundle = bundle;
     entry.attempt = 0;
-    // The floor is for a clock that is hours ahead: every new certificate would be past its half life.
-    const floorMs = nowMs + (bundle.notAfterMs - bundle.notBeforeMs) * limits.leastRenewalShare;
-    entry.dueAtMs = Math.max(this.#renewalMs(bundle), floorMs);
+    entry.dueAtMs = Math.max(renewalMs(bundle, this.#options.random() * 2 - 1), leastRenewalMs(bundle, nowMs));
     this.#checkIssuer(entry, nowMs);
     count?.("issued");
     if (entry.wanted) this.#publish(entry);
@@ -388,17 +391,6 @@ export class CertificateManager {
     this.#options.count?.("store-failed");
     this.#options.log.error({ error: describeError(error) }, message);
   }
-
-  /** Half life, give or take a tenth. */
-  #renewalMs(bundle: CertificateBundle): number {
-    const jitter = 1 + (this.#options.random() * 2 - 1) * limits.renewalJitter;
-    return bundle.notBeforeMs + (bundle.notAfterMs - bundle.notBeforeMs) * limits.renewalShare * jitter;
-  }
-}
-
-/** Share of the lifetime that is left. */
-function lifeLeft(bundle: CertificateBundle, nowMs: number): number {
-  return (bundle.notAfterMs - nowMs) / (bundle.notAfterMs - bundle.notBeforeMs);
 }
 
 function validity(bundle: CertificateBundle): { notBefore: string; notAfter: string } {

@@ -106,7 +106,7 @@ export class Netfilter {
         await this.#apply(desired);
         this.#applied = desired;
       } catch (error) {
-        this.#forget();
+        this.forget();
         throw error;
       }
     });
@@ -134,7 +134,7 @@ export class Netfilter {
       if (this.#watch?.isUnchanged(state, setsOf(desired, families)) === true) return undefined;
       const damage = await this.#compare(desired);
       this.#watch?.compared(state, damage === undefined);
-      if (damage !== undefined) this.#forget();
+      if (damage !== undefined) this.forget();
       return damage;
     });
   }
@@ -211,7 +211,7 @@ export class Netfilter {
   }
 
   async #remove(): Promise<void> {
-    this.#forget();
+    this.forget();
     this.#otherIsClean = false;
     for (const name of BACKEND_NAMES) await this.#removeTables(name);
     for (const family of BOTH_FAMILIES) await this.#routing.remove(family);
@@ -241,7 +241,8 @@ export class Netfilter {
     }
   }
 
-  #forget(): void {
+  /** The next `apply` starts from what the kernel has. */
+  forget(): void {
     for (const name of BACKEND_NAMES) this.#tables[name].forget();
     this.#sets.forget();
     for (const family of BOTH_FAMILIES) this.#direct[family] = [];

@@ -10,6 +10,8 @@ interface Pending {
 export class FakeClock implements Clock {
   #nowMs: number;
   readonly #startMs: number;
+  /** What somebody has set the wall clock forward by. */
+  #setMs = 0;
   readonly #pending = new Set<Pending>();
 
   constructor(startMs = Date.UTC(2026, 0, 1)) {
@@ -18,7 +20,7 @@ export class FakeClock implements Clock {
   }
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#setMs;
   }
 
   monotonicMs(): number {
@@ -31,6 +33,11 @@ export class FakeClock implements Clock {
 
   every(periodMs: number, callback: () => void): Timer {
     return this.#add({ dueMs: this.#nowMs + periodMs, periodMs, callback });
+  }
+
+  /** Sets the wall clock, as a time service does; negative: back. No timer minds. */
+  setWallClock(byMs: number): void {
+    this.#setMs += byMs;
   }
 
   get pendingTimers(): number {

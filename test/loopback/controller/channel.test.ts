@@ -12,6 +12,7 @@ import type { Authentication } from "../../../controller/agent-authenticator.ts"
 import { newAuthorityCertificate, newAuthorityKey } from "../../../controller/authority-material.ts";
 import { limits } from "../../../controller/limits.ts";
 import type { AgentMessage, RootsMessage } from "../../../protocol/channel.ts";
+import { temporaryPath } from "../../../core/write-file-atomic.ts";
 import { testRequest } from "../../support/certificate-requests.ts";
 import { ControllerUnderTest, type TestAgent } from "../../support/controller-under-test.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -376,7 +377,7 @@ test("a state directory that cannot be written does not stop changes, and a rest
   await eventually("the first table is on disk", () => existsSync(join(controller.stateDirectory, "table.json")));
   // Directories in the place of the temporary files: writes fail for every user, root included.
   const obstacles = ["position", "table", "agents"].map((name) =>
-    join(controller.stateDirectory, `.${name}.json.${process.pid}.tmp`),
+    temporaryPath(join(controller.stateDirectory, `${name}.json`)),
   );
   for (const obstacle of obstacles) await mkdir(obstacle);
   await controller.documents.writePod("catalog-2", "node-2", "10.244.2.3");

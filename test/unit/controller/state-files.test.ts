@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { StateFiles } from "../../../controller/state-files.ts";
+import { temporaryPath } from "../../../core/write-file-atomic.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RecordingLog } from "../../support/recording-log.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
@@ -78,7 +79,7 @@ test("a position that follows one on disk is refused when it cannot be written, 
   t.true(await files.claim({ epoch: "a", sequence: 1 }));
   const good = await readFile(join(directory, "position.json"), "utf8");
   // A directory in the place of the temporary file: the write fails for every user, root included.
-  const obstacle = join(directory, `.position.json.${process.pid}.tmp`);
+  const obstacle = temporaryPath(join(directory, "position.json"));
   await mkdir(obstacle);
   t.false(await files.claim({ epoch: "a", sequence: 2 }));
   t.true(await files.claim({ epoch: "b", sequence: 1 }));

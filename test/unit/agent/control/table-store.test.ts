@@ -1,8 +1,11 @@
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { controlLimits } from "../../../../agent/control/limits.ts";
 import { TableStore } from "../../../../agent/control/table-store.ts";
+import { temporaryPath } from "../../../../core/write-file-atomic.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { FakeClock } from "../../../support/fake-clock.ts";
 import { RecordingLog } from "../../../support/recording-log.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
@@ -71,7 +74,7 @@ test("a corrupt, cut off or foreign file is put aside and told", async (t) => {
 });
 
 test("a disk that cannot be written is told once, counted every time, and used again when it is back", async (t) => {
-  const { store, directory, events, log } = await bench(t);
+  const { store, directory, path, clock, events, log } = await bench(t);
   // A file where the directory belongs fails for every user, root included.
   await writeFile(directory, "");
   for (let sequence = 1; sequence <= 3; sequence += 1) {
@@ -81,6 +84,9 @@ test("a disk that cannot be written is told once, counted every time, and used a
   t.deepEqual(events, ["save-failed", "save-failed", "save-failed"]);
   t.is(log.lines.length, 1);
   await rm(directory);
+  clock.advance(controlLimits.saveRetryMs);
+  await eventually("the last one to be on the disk", () => existsSync(path));
+  t.is((await store.load())?.sequence, 3);
   store.save(testTable({ sequence: 4 }));
   await store.flush();
   t.is((await store.load())?.sequence, 4);
@@ -102,7 +108,7 @@ test("an interrupted write leaves the old table", async (t) => {
   store.save(testTable());
   await store.flush();
   // The temporary name is taken by a directory: the write fails half way.
-  await mkdir(join(directory, `.table.json.${process.pid}.tmp`));
+  await mkdir(temporaryPath(join(directory, "table.json")));
   store.save(testTable({ sequence: 2 }));
   await store.flush();
   t.like(JSON.parse(await readFile(path, "utf8")) as object, { sequence: 1 });

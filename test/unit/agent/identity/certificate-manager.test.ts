@@ -346,3 +346,31 @@ test("a node whose clock is a day ahead says so and does not ask in a storm", as
   t.is(manager.bundles().size, 0);
   t.is(bench.requests, 1);
 });
+
+test("a clock that was days ahead and is set right does not keep a pod without a certificate", async (t) => {
+  const bench = await Bench.create(t);
+  bench.clock.setWallClock(48 * HOUR_MS);
+  const manager = await bench.manager(t);
+  manager.setWanted(new Set([catalog]));
+  await eventually("the certificate to be refused", () => bench.events.includes("request-failed"));
+  bench.clock.setWallClock(-48 * HOUR_MS);
+  t.deepEqual(manager.missing(), [catalog]);
+  bench.clock.advance(2 * identityLimits.retryMaxMs);
+  await eventually("a certificate", () => manager.bundles().has(catalog));
+  t.deepEqual(manager.missing(), []);
+});
+
+test("a certificate that came while the clock was ahead is renewed in time once the clock is right", async (t) => {
+  const bench = await Bench.create(t);
+  bench.clock.setWallClock(23.5 * HOUR_MS);
+  const manager = await bench.manager(t);
+  manager.setWanted(new Set([catalog]));
+  await eventually("a certificate", () => manager.bundles().has(catalog));
+  bench.clock.setWallClock(-23.5 * HOUR_MS);
+  bench.clock.advance(12 * HOUR_MS);
+  t.is(bench.requests, 1);
+  t.true(manager.bundles().has(catalog));
+  bench.clock.advance(2 * HOUR_MS);
+  await eventually("its renewal", () => bench.requests === 2);
+  t.pass();
+});
