@@ -21,8 +21,8 @@ const NETLINK_GET_STRICT_CHK = 12;
 const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 
-/** The kernel fills at most 32 KB at once (netlink_dump, af_netlink.c). */
-const RECEIVE_BYTES = 32_768;
+/** The kernel fills at most 32 KB at once (netlink_dump, af_netlink.c); mostly it is a few hundred bytes. Used again by every call. */
+const received = Buffer.allocUnsafeSlow(32_768);
 
 const libc = koffi.load("libc.so.6");
 const cSocket = libc.func("int socket(int, int, int)");
@@ -62,10 +62,9 @@ function beStrict(fd: number): void {
 }
 
 function receive(fd: number, action: string): Buffer {
-  const buffer = Buffer.allocUnsafe(RECEIVE_BYTES);
-  const length = cRecv(fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC) as number;
+  const length = cRecv(fd, received, received.length, MSG_DONTWAIT | MSG_TRUNC) as number;
   if (length < 0) throw new SocketError(action, koffi.errno());
-  if (length > buffer.length)
+  if (length > received.length)
     throw new NetfilterError("kernel-unreadable", `Cannot ${action}: ${length} bytes at once`);
-  return buffer.subarray(0, length);
+  return Buffer.from(received.subarray(0, length));
 }
