@@ -5,6 +5,7 @@
 import { systemClock } from "../core/clock.ts";
 import { describeError, HawserError } from "../core/errors.ts";
 import { createPinoLog } from "../core/pino-log.ts";
+import { returnMemoryRegularly } from "../core/return-memory.ts";
 import { packageVersion } from "../core/version.ts";
 import { Agent } from "./agent.ts";
 import { type AgentSettings, parseSettings } from "./settings.ts";
@@ -56,6 +57,7 @@ function serve(): void {
   }
   for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => void stop(signal));
 
+  returnMemoryRegularly({ clock: systemClock, log });
   agent.start().catch((error: unknown) => crash(error, "Agent cannot start"));
 }
 

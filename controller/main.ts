@@ -8,6 +8,7 @@ import { systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Log, LogLevel } from "../core/log.ts";
 import { createPinoLog } from "../core/pino-log.ts";
+import { returnMemoryRegularly } from "../core/return-memory.ts";
 import { openKubeClient } from "../kubernetes/open-kube-client.ts";
 import { parseDurationMs } from "../protocol/documents/duration.ts";
 import { CONTROL_PORT, CONTROLLER_ADMIN_PORT } from "../protocol/ports.ts";
@@ -183,6 +184,7 @@ async function main(): Promise<void> {
   try {
     controller = await createController(settings, log);
     stopOnSignals(controller, log);
+    returnMemoryRegularly({ clock: systemClock, log });
     const ports = await controller.start();
     log.info({ event: "listening", port: ports.channel, adminPort: ports.admin }, "Controller listens for agents");
   } catch (error) {
