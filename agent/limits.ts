@@ -32,7 +32,10 @@ export const limits = {
   tunnelWindowBytes: 16 * 1024 * 1024,
   /** Bytes that stalled readers may make one worker hold; beyond, the largest holder is reset. */
   stalledBytesPerWorker: 256 * 1024 * 1024,
-  /** Handed to a pod's socket and not yet taken by the kernel, before the stream is paused. */
+  /**
+   * Handed to a pod's socket and not yet taken by the kernel, before the stream is paused. More than Node's own mark, 64 KiB:
+   * only beyond that a socket tells of room.
+   */
   socketBufferBytes: 256 * 1024,
   /** Written to a tunnel's stream and not yet sent, before the pod's socket is paused. */
   streamBufferBytes: 256 * 1024,

@@ -9,6 +9,8 @@ const MERGE_COUNT = 64;
 const MERGE_BYTES = 32 * 1024;
 /** A slice that keeps a buffer of more than so many times its size alive is copied. */
 const KEPT_ALIVE_FACTOR = 4;
+/** In the place of a chunk that is gone, until its place goes too: it must not stay alive unseen. */
+const GONE = Buffer.alloc(0);
 
 export class ByteQueue {
   bytes = 0;
@@ -91,6 +93,7 @@ export class ByteQueue {
   }
 
   #dropHead(): void {
+    this.#chunks[this.#head] = GONE;
     this.#head += 1;
     this.#offset = 0;
     if (this.#head === this.#chunks.length) this.#restart();

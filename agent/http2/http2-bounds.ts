@@ -7,7 +7,10 @@ export interface Http2Bounds {
   readonly streams: number;
   /** Streams opened before the peer has told its maximum. */
   readonly streamsBeforeSettings: number;
-  /** Receive window of a stream: what one reader that stopped can make us hold. */
+  /**
+   * Receive window of a stream: what one reader that stopped can make us hold. At least 65,535, which a peer may send before it
+   * knows ours.
+   */
   readonly streamWindowBytes: number;
   /** Receive window of the connection. */
   readonly connectionWindowBytes: number;

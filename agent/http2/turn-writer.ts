@@ -86,15 +86,17 @@ export class TurnWriter {
   flush(): void {
     if (this.#isWriting || this.#isStopped) return;
     const { out } = this;
+    // From here on: a stream that ends while it is gathered lets another one begin, which may ask for a flush of its own.
+    this.#isWriting = true;
     this.#isLonely = this.#source.gather(out) + out.controlFrames <= 1;
     this.#queuedBytes = 0;
     if (out.length === 0) {
+      this.#isWriting = false;
       if (this.#isFinishing) this.#end();
       return;
     }
     this.out = this.#spare;
     this.#spare = out;
-    this.#isWriting = true;
     this.#target.send(out, this.#sent);
   }
 

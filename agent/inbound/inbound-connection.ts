@@ -143,7 +143,8 @@ export class InboundConnection {
     const gone = (): void => timer.cancel();
     socket.once("error", failed);
     socket.once("close", gone);
-    this.#stream.onAbort(() => socket.destroy());
+    // The kernel may have connected it already: the application is not to see an end in order.
+    this.#stream.onAbort(() => resetSocket(socket));
     socket.once("connect", () => {
       timer.cancel();
       socket.off("error", failed);

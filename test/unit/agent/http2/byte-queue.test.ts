@@ -1,6 +1,9 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import test from "ava";
 import fc from "fast-check";
 import { ByteQueue } from "../../../../agent/http2/byte-queue.ts";
+import { eventually } from "../../../support/eventually.ts";
 
 test("gives back the same bytes in the same order, however they are put in and taken out", (t) => {
   const step = fc.oneof(
@@ -54,6 +57,24 @@ test("a small slice keeps no large buffer alive", (t) => {
   t.not(queue.shift(queue.headBytes).buffer, large.buffer);
   queue.pushSlice(large.subarray(0, 8_192));
   t.is(queue.shift(queue.headBytes).buffer, large.buffer);
+});
+
+test("what was taken is not kept alive by what waits behind it", async (t) => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const queue = new ByteQueue();
+  const taken = Array.from({ length: 50 }, () => {
+    const chunk = Buffer.allocUnsafeSlow(65_536);
+    queue.push(chunk);
+    return new WeakRef(chunk.buffer);
+  });
+  queue.push(Buffer.from("waits"));
+  queue.moveTo(Buffer.alloc(50 * 65_536), 0, 50 * 65_536);
+  await eventually("memory to be free", () => {
+    collect();
+    return taken.every((memory) => memory.deref() === undefined);
+  });
+  t.is(queue.shift(5).toString(), "waits");
 });
 
 test("clear forgets everything", (t) => {

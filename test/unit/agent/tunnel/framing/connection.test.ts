@@ -223,6 +223,24 @@ test("keeps to the peer's number of streams; the others wait, in order", async (
   t.is(peer.connection.openStreams, 2);
 });
 
+test("a stream that opens while another one's last frame is written sends each byte once", async (t) => {
+  const peer = RawPeer.greeted("client", frame(4, 0, 0, Buffer.concat([setting(3, 1), setting(4, 1_000_000)])));
+  peer.send(frame(8, 0, 0, uint32(1_000_000)));
+  await peer.settled();
+  const [first, waiting] = [1, 2].map(() => peer.connection.openStream(REQUEST, new StreamProbe()));
+  // Alone not enough to be sent before the turn's end, both together are.
+  const [last, early] = [Buffer.alloc(50_000, "last"), Buffer.alloc(50_000, "early")];
+  waiting?.write(early);
+  peer.send(frame(1, 5, 1, OK));
+  await peer.settled();
+  first?.write(Buffer.from(last));
+  first?.end();
+  await eventually("both", () => peer.dataOf(3).length >= early.length);
+  await peer.settled();
+  t.true(peer.dataOf(1).equals(last));
+  t.true(peer.dataOf(3).equals(early));
+});
+
 test("GOAWAY refuses the streams that the peer did not see, and those that wait", async (t) => {
   const peer = RawPeer.greeted("client", frame(4, 0, 0, setting(3, 2)));
   await peer.settled();
