@@ -10,8 +10,6 @@ import { trimMalloc } from "./trim-malloc.ts";
 export interface ReturnMemoryOptions {
   readonly clock: Clock;
   readonly log: Log;
-  /** Once, before the first time: what makes more of it free. */
-  readonly prepare?: () => void;
   /** Throws when there is no way to. */
   readonly trim?: () => void;
 }
@@ -22,10 +20,9 @@ const FIRST_MS = 20_000;
 const PERIOD_MS = 60_000;
 
 /** For as long as the process lives. Where it cannot be done, a debug line says so, once. */
-export function returnMemoryRegularly({ clock, log, prepare, trim = trimMalloc }: ReturnMemoryOptions): void {
+export function returnMemoryRegularly({ clock, log, trim = trimMalloc }: ReturnMemoryOptions): void {
   const once = (): boolean => returnMemory(clock, log, trim);
   clock.after(FIRST_MS, () => {
-    prepare?.();
     if (!once()) return;
     const timer = clock.every(PERIOD_MS, () => {
       if (!once()) timer.cancel();

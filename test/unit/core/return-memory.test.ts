@@ -8,15 +8,14 @@ test("memory is given back when the start is over, after what makes more of it f
   returnMemoryRegularly({
     clock,
     log,
-    prepare: () => calls.push("prepare"),
     trim: () => calls.push("trim"),
   });
   clock.advance(19_999);
   t.deepEqual(calls, []);
   clock.advance(1);
-  t.deepEqual(calls, ["prepare", "trim"]);
+  t.deepEqual(calls, ["trim"]);
   clock.advance(120_000);
-  t.deepEqual(calls, ["prepare", "trim", "trim", "trim"]);
+  t.deepEqual(calls, ["trim", "trim", "trim"]);
   t.deepEqual(log.events, ["memory-returned", "memory-returned", "memory-returned"]);
   t.true(log.lines.every(({ level }) => level === "debug"));
   t.true(Number(log.lines[0]?.fields["residentBytes"]) > 1_000_000);
