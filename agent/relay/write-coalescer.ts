@@ -6,19 +6,19 @@
  *
  *   block  | a a a | b | a | room |      a run: what lies together for one socket
  */
-import type { Socket } from "node:net";
+import type { PodSocket } from "../sockets/pod-socket.ts";
 
 /** What a turn brings of bulk; what is beyond is flushed at once. */
 const BLOCK_BYTES = 256 * 1024;
 
 interface Run {
-  readonly socket: Socket;
+  readonly socket: PodSocket;
   readonly from: number;
   to: number;
 }
 
 export class WriteCoalescer {
-  #corked: Socket[] = [];
+  #corked: PodSocket[] = [];
   #runs: Run[] = [];
   #block: Buffer | undefined;
   #filledBytes = 0;
@@ -29,14 +29,14 @@ export class WriteCoalescer {
   };
 
   /** Takes the buffer. False: wait for the socket's `drain` (the buffer was taken all the same). */
-  write(socket: Socket, chunk: Buffer): boolean {
+  write(socket: PodSocket, chunk: Buffer): boolean {
     this.#cork(socket);
     this.#schedule();
     return socket.write(chunk);
   }
 
   /** The buffer is the caller's again. Whether the socket keeps up is seen in its `writableLength`. */
-  writeLent(socket: Socket, chunk: Buffer): void {
+  writeLent(socket: PodSocket, chunk: Buffer): void {
     if (chunk.length > BLOCK_BYTES - this.#filledBytes) this.flush();
     // What has to wait must neither keep a whole block nor go unseen until the turn's end. None of it is in the block then.
     if (socket.writableLength > 0 || chunk.length > BLOCK_BYTES) {
@@ -71,7 +71,7 @@ export class WriteCoalescer {
     socket.write(this.#block.subarray(from, to));
   }
 
-  #cork(socket: Socket): void {
+  #cork(socket: PodSocket): void {
     if (socket.writableCorked > 0) return;
     socket.cork();
     this.#corked.push(socket);
