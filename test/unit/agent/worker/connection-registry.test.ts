@@ -36,7 +36,7 @@ test("knows who is there, whoever leaves, and counts each against its source", (
   registry.remove(first);
   t.is(registry.size, 2);
   registry.abortAll("drain-deadline");
-  t.deepEqual(ended, [3, 2]);
+  t.deepEqual(ended, [2, 3]);
   registry.add(first, undefined);
   registry.remove(first);
   t.is(registry.size, 2);
