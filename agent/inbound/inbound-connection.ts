@@ -6,7 +6,6 @@
  *
  * Bytes the client sent early wait in the stream (up to its window) until the application has accepted.
  */
-import type { Socket } from "node:net";
 import type { Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import { HBONE_PORT } from "../../protocol/ports.ts";
@@ -16,6 +15,7 @@ import type { TableState } from "../../routing/table-state.ts";
 import { timers } from "../limits.ts";
 import { type CloseReason, Relay } from "../relay/relay.ts";
 import { ANY_PORT } from "../sockets/dial.ts";
+import type { PodSocket } from "../sockets/pod-socket.ts";
 import { resetSocket } from "../sockets/reset-socket.ts";
 import { logConnection } from "../telemetry/connection-log.ts";
 import type { ConnectionLabels } from "../telemetry/metrics-batch.ts";
@@ -107,9 +107,9 @@ export class InboundConnection {
   }
 
   #dial(source: StreamSource, destination: Destination, sourcePort: number): void {
-    let socket: Socket;
+    let socket: PodSocket;
     try {
-      socket = this.#plane.dial({
+      socket = this.#plane.dialPod({
         address: destination.address,
         port: destination.port,
         mark: this.#plane.mark,
@@ -123,7 +123,7 @@ export class InboundConnection {
     this.#awaitConnect(socket, source, destination, sourcePort);
   }
 
-  #awaitConnect(socket: Socket, source: StreamSource, destination: Destination, sourcePort: number): void {
+  #awaitConnect(socket: PodSocket, source: StreamSource, destination: Destination, sourcePort: number): void {
     const timer: Timer = this.#plane.clock.after(timers.tcpConnectMs, () =>
       socket.destroy(new Error(`no answer within ${timers.tcpConnectMs} ms`)),
     );
@@ -155,7 +155,7 @@ export class InboundConnection {
     });
   }
 
-  #connected(socket: Socket, source: StreamSource, destination: Destination): void {
+  #connected(socket: PodSocket, source: StreamSource, destination: Destination): void {
     const { writes, clock, metrics, connections } = this.#plane;
     const relay: Relay = new Relay({
       socket,

@@ -6,7 +6,6 @@
  *                 \---- another endpoint, while nothing was delivered and tries are left
  *                                  \ none left: the pod's connection is reset, with the reason in the log
  */
-import type { Socket } from "node:net";
 import type { Timer } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { WorkloadEntry } from "../../protocol/table.ts";
@@ -19,6 +18,7 @@ import { limits, timers } from "../limits.ts";
 import { PlainStream } from "../relay/plain-stream.ts";
 import { type CloseReason, type FirstSpeaker, Relay } from "../relay/relay.ts";
 import { ANY_PORT } from "../sockets/dial.ts";
+import type { PodSocket } from "../sockets/pod-socket.ts";
 import { logConnection } from "../telemetry/connection-log.ts";
 import type { ConnectionLabels } from "../telemetry/metrics-batch.ts";
 import type { ConnectionCounters } from "../telemetry/worker-metrics.ts";
@@ -36,7 +36,7 @@ export interface OutboundDependencies extends DataPlane {
 }
 
 export interface OutboundFacts {
-  readonly socket: Socket;
+  readonly socket: PodSocket;
   readonly sourceAddress: string;
   readonly sourcePort: number;
   readonly destinationAddress: string;
@@ -212,7 +212,7 @@ export class OutboundConnection {
     // Another port when there was a try before: from its own one the client may have a connection to this endpoint already.
     const port = this.#attempts > 1 ? ANY_PORT : sourcePort;
     try {
-      const socket = this.#plane.dial({
+      const socket = this.#plane.dialPod({
         address: candidate.address,
         port: candidate.port,
         mark: this.#plane.mark,

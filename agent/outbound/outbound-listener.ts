@@ -17,9 +17,12 @@ import type { HttpPlane } from "../http/http-plane.ts";
 import { RequestMemory } from "../http/request-memory.ts";
 import type { HttpRouterFor, RequestRouter } from "../http/request-router.ts";
 import type { CloseReason } from "../relay/relay.ts";
+import { acceptPods, streamOf } from "../sockets/accept-pods.ts";
 import { dialledAddress } from "../sockets/dialled-address.ts";
 import { listenOn } from "../sockets/listen-on.ts";
+import type { PodSocket } from "../sockets/pod-socket.ts";
 import { resetSocket } from "../sockets/reset-socket.ts";
+import { tcpInternals } from "../sockets/tcp-internals.ts";
 import { logConnection } from "../telemetry/connection-log.ts";
 import { describePeer } from "../worker/data-plane.ts";
 import { OutboundConnection, type OutboundDependencies, type OutboundFirstSpeaker } from "./outbound-connection.ts";
@@ -56,6 +59,7 @@ export class OutboundListener {
         "Connection of a pod could not be accepted",
       );
     });
+    acceptPods(server, tcpInternals, (socket) => this.accept(socket));
   }
 
   /** Stops accepting; connections go on. */
@@ -63,7 +67,7 @@ export class OutboundListener {
     for (const server of this.#servers) server.close();
   }
 
-  accept(socket: Socket): void {
+  accept(socket: PodSocket): void {
     const sourceAddress = normalizeAddress(socket.remoteAddress ?? "");
     const { remotePort: sourcePort } = socket;
     const dialled = dialledAddress(socket);
@@ -106,12 +110,17 @@ export class OutboundListener {
   }
 
   #serveOrRelay(arrival: Arrival, router: RequestRouter): void {
-    const { socket, facts, decision } = arrival;
+    const { facts, decision } = arrival;
     const { service, servicePort } = decision;
     if (service === undefined || servicePort === undefined) return;
     const { protocol } = choosePortProtocol(servicePort, router.kind);
-    if (protocol === "http") this.#serve(arrival, router, undefined);
-    else if (protocol === "bytes") this.#relay(arrival);
+    if (protocol === "bytes") {
+      this.#relay(arrival);
+      return;
+    }
+    const socket = streamOf(arrival.socket);
+    const streamed = { ...arrival, socket };
+    if (protocol === "http") this.#serve(streamed, router, undefined);
     else {
       this.#detection.begin({
         socket,
@@ -119,14 +128,18 @@ export class OutboundListener {
         dialled: formatHostPort(facts.destinationAddress, facts.destinationPort),
         servicePort: `${service.key}:${servicePort.port}`,
         canRelay: decision.kind === "forward",
-        serve: (first) => this.#serve(arrival, router, first),
-        relay: (first, firstSpeaker) => this.#relay(arrival, first, firstSpeaker),
-        lost: (detail) => this.#log(arrival, "reset-by-pod", detail),
+        serve: (first) => this.#serve(streamed, router, first),
+        relay: (first, firstSpeaker) => this.#relay(streamed, first, firstSpeaker),
+        lost: (detail) => this.#log(streamed, "reset-by-pod", detail),
       });
     }
   }
 
-  #serve({ socket, table, facts: at, decision, redirected }: Arrival, router: RequestRouter, first?: Buffer): void {
+  #serve(
+    { socket, table, facts: at, decision, redirected }: StreamArrival,
+    router: RequestRouter,
+    first?: Buffer,
+  ): void {
     const { source, service, servicePort } = decision;
     if (this.#http === undefined || source === undefined || service === undefined || servicePort === undefined) return;
     const httpSource = { workload: source, address: at.sourceAddress, port: at.sourcePort, redirected };
@@ -179,12 +192,16 @@ export class OutboundListener {
 
 /** A pod's connection, and what the table says to it. */
 interface Arrival {
-  readonly socket: Socket;
+  readonly socket: PodSocket;
   readonly table: TableState;
   readonly facts: Addresses & { readonly node: string };
   readonly decision: ConnectionDecision;
   /** See DialledAddress. */
   readonly redirected: boolean;
+}
+
+interface StreamArrival extends Arrival {
+  readonly socket: Socket;
 }
 
 interface Addresses {
@@ -194,7 +211,7 @@ interface Addresses {
   readonly destinationPort: number;
 }
 
-function reset(socket: Socket): void {
+function reset(socket: PodSocket): void {
   socket.on("error", () => {});
   resetSocket(socket);
 }

@@ -12,8 +12,8 @@
  * The stream may come later than the first bytes (`attach`), and may be replaced as long as the far end has not
  * answered: until `established` everything read is kept as early data.
  */
-import type { Socket } from "node:net";
 import { limits, timers } from "../limits.ts";
+import type { PodSocket } from "../sockets/pod-socket.ts";
 import { readIntoShared } from "../sockets/read-into-shared.ts";
 import { resetSocket, resetWhenClosed } from "../sockets/reset-socket.ts";
 import { ErrorCode, type StreamHandler, type TunnelStream } from "../tunnel/engine.ts";
@@ -47,7 +47,7 @@ export interface FirstSpeaker {
 }
 
 export interface RelayOptions {
-  readonly socket: Socket;
+  readonly socket: PodSocket;
   readonly writes: WriteCoalescer;
   /** True when the pod is the connection's source (outbound): decides which way counts as sent. */
   readonly podIsSource: boolean;
@@ -62,10 +62,11 @@ export interface RelayOptions {
 
 export class Relay implements StreamHandler {
   readonly returnsData = true;
+  place: number | undefined;
   sentBytes = 0;
   receivedBytes = 0;
   readonly #options: RelayOptions;
-  readonly #socket: Socket;
+  readonly #socket: PodSocket;
   readonly #podIsSource: boolean;
   #counters: ByteCounters = { sentBytes: 0, receivedBytes: 0 };
   #stream: TunnelStream | undefined;

@@ -6,19 +6,19 @@
  *
  *   block  | a a a | b | a | room |      a run: what lies together for one socket
  */
-import type { Socket } from "node:net";
+import type { PodSocket } from "../sockets/pod-socket.ts";
 
 /** What a turn brings of bulk; what is beyond is flushed at once. */
 const BLOCK_BYTES = 256 * 1024;
 
 interface Run {
-  readonly socket: Socket;
+  readonly socket: PodSocket;
   readonly from: number;
   to: number;
 }
 
 export class WriteCoalescer {
-  #corked: Socket[] = [];
+  #corked: PodSocket[] = [];
   #runs: Run[] = [];
   #block: Buffer | undefined;
   #filledBytes = 0;
@@ -29,7 +29,7 @@ export class WriteCoalescer {
   };
 
   /** The buffer is the caller's again. Whether the socket keeps up is seen in its `writableLength`. */
-  writeLent(socket: Socket, chunk: Buffer): void {
+  writeLent(socket: PodSocket, chunk: Buffer): void {
     const block = this.#roomFor(socket, chunk.length);
     if (block === undefined) this.#write(socket, Buffer.from(chunk));
     else {
@@ -39,7 +39,7 @@ export class WriteCoalescer {
   }
 
   /** The same of text of Latin-1 characters, a byte each. */
-  writeText(socket: Socket, text: string): void {
+  writeText(socket: PodSocket, text: string): void {
     const block = this.#roomFor(socket, text.length);
     if (block === undefined) this.#write(socket, Buffer.from(text, "latin1"));
     else {
@@ -61,14 +61,14 @@ export class WriteCoalescer {
   }
 
   /** Undefined: it has to wait, and must neither keep a whole block nor go unseen until the turn's end. Then none is in the block. */
-  #roomFor(socket: Socket, bytes: number): Buffer | undefined {
+  #roomFor(socket: PodSocket, bytes: number): Buffer | undefined {
     if (bytes > BLOCK_BYTES - this.#filledBytes) this.flush();
     if (socket.writableLength > 0 || bytes > BLOCK_BYTES) return undefined;
     this.#block ??= Buffer.allocUnsafeSlow(BLOCK_BYTES);
     return this.#block;
   }
 
-  #filled(socket: Socket, bytes: number): void {
+  #filled(socket: PodSocket, bytes: number): void {
     const from = this.#filledBytes;
     this.#filledBytes = from + bytes;
     const last = this.#runs.at(-1);
@@ -77,7 +77,7 @@ export class WriteCoalescer {
     this.#schedule();
   }
 
-  #write(socket: Socket, chunk: Buffer): void {
+  #write(socket: PodSocket, chunk: Buffer): void {
     this.#cork(socket);
     this.#schedule();
     socket.write(chunk);
@@ -89,7 +89,7 @@ export class WriteCoalescer {
     socket.write(this.#block.subarray(from, to));
   }
 
-  #cork(socket: Socket): void {
+  #cork(socket: PodSocket): void {
     if (socket.writableCorked > 0) return;
     socket.cork();
     this.#corked.push(socket);

@@ -13,6 +13,9 @@ import {
   setReuseAddress,
   setTransparent,
 } from "./libc.ts";
+import type { PodSocket } from "./pod-socket.ts";
+import { RawSocket } from "./raw-socket.ts";
+import type { TcpInternals } from "./tcp-internals.ts";
 
 /** As a source's port: the kernel chooses. */
 export const ANY_PORT = 0;
@@ -31,22 +34,33 @@ export interface DialOptions {
  * Throws SocketError when the kernel refuses the socket itself (descriptors exhausted, no CAP_NET_ADMIN).
  */
 export function dial(options: DialOptions): net.Socket {
-  const ipv6 = net.isIPv6(options.address);
+  const { address: host, port } = options;
+  return openAs(options, (fd) =>
+    new net.Socket({ fd, allowHalfOpen: true, readable: true, writable: true }).connect({ host, port }),
+  );
+}
+
+/** As `dial`, for who needs no stream; without internals it is one all the same. */
+export function dialPod(options: DialOptions, internals: TcpInternals | undefined): PodSocket {
+  const { address, port } = options;
+  if (internals === undefined) return dial(options);
+  return openAs(options, (fd) => RawSocket.connect(internals, fd, address, port));
+}
+
+/** `connect` takes the descriptor over, or throws. */
+function openAs<T>({ address, mark, source }: DialOptions, connect: (fd: number) => T): T {
+  const ipv6 = net.isIPv6(address);
   const fd = openSocket(ipv6);
-  let socket: net.Socket;
   try {
-    setMark(fd, options.mark);
+    setMark(fd, mark);
     // Node's word for it makes the call twice, once more when it is connected.
     setNoDelay(fd);
-    if (options.source !== undefined) bindSource(fd, options.source, ipv6);
-    // From here on the socket object owns the descriptor.
-    socket = new net.Socket({ fd, allowHalfOpen: true, readable: true, writable: true });
+    if (source !== undefined) bindSource(fd, source, ipv6);
+    return connect(fd);
   } catch (error) {
     closeSocket(fd);
     throw error;
   }
-  socket.connect({ host: options.address, port: options.port });
-  return socket;
 }
 
 function bindSource(fd: number, source: { address: string; port: number }, ipv6: boolean): void {

@@ -2,10 +2,10 @@
  * What the client of an accepted socket dialled. TPROXY leaves it as the socket's local address; when the nat table redirected
  * the connection, that is the agent's address, and conntrack knows what was there before.
  */
-import type { Socket } from "node:net";
 import { normalizeAddress } from "../../routing/address.ts";
 import { AGENT_ADDRESS } from "./agent-address.ts";
 import { originalDestination } from "./libc.ts";
+import type { PodSocket } from "./pod-socket.ts";
 import { socketDescriptor } from "./socket-descriptor.ts";
 
 export interface DialledAddress {
@@ -16,7 +16,7 @@ export interface DialledAddress {
 }
 
 /** `gone`: the client has left already. `unknown`: it came to the agent's address, but not by way of our rules. */
-export function dialledAddress(socket: Socket): DialledAddress | "gone" | "unknown" {
+export function dialledAddress(socket: PodSocket): DialledAddress | "gone" | "unknown" {
   const address = normalizeAddress(socket.localAddress ?? "");
   const { localPort: port } = socket;
   if (address === undefined || !port) return "gone";
@@ -25,7 +25,7 @@ export function dialledAddress(socket: Socket): DialledAddress | "gone" | "unkno
   return { address, port, redirected: false };
 }
 
-function redirected(socket: Socket, ipv6: boolean): DialledAddress | "gone" | "unknown" {
+function redirected(socket: PodSocket, ipv6: boolean): DialledAddress | "gone" | "unknown" {
   const fd = socketDescriptor(socket);
   if (fd === undefined) return "gone";
   const dialled = originalDestination(fd, ipv6);

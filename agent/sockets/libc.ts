@@ -14,6 +14,7 @@ const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+const SHUT_WR = 1;
 const SOL_IP = 0;
 const SOL_SOCKET = 1;
 const SOL_IPV6 = 41;
@@ -54,6 +55,7 @@ const cGetsockopt = libc.func("int getsockopt(int, int, int, void*, void*)");
 const cBind = libc.func("int bind(int, const void*, uint32_t)");
 const cListen = libc.func("int listen(int, int)");
 const cGetsockname = libc.func("int getsockname(int, void*, void*)");
+const cShutdown = libc.func("int shutdown(int, int)");
 const cClose = libc.func("int close(int)");
 
 const SOCKADDR_IN_BYTES = 16;
@@ -155,6 +157,11 @@ export function originalDestination(fd: number, ipv6: boolean): { address: strin
   if (!getOption(fd, ipv6 ? SOL_IPV6 : SOL_IP, ORIGINAL_DST, sockaddr)) return undefined;
   const bytes = ipv6 ? sockaddr.subarray(8, 24) : sockaddr.subarray(4, 8);
   return { address: ipaddr.fromByteArray([...bytes]).toString(), port: sockaddr.readUInt16BE(2) };
+}
+
+/** Sends FIN after what was written. Harmless when the connection is gone. */
+export function shutdownSocket(fd: number): void {
+  cShutdown(fd, SHUT_WR);
 }
 
 export function closeSocket(fd: number): void {

@@ -9,12 +9,9 @@
  */
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-
-/**
- * A read of 64 KiB, less the header of an HTTP/2 frame: with it, what was read fills whole TLS records. Holds nothing
- * from one callback to the next.
- */
-const SHARED = Buffer.allocUnsafeSlow(64 * 1024 - 9);
+import type { PodSocket } from "./pod-socket.ts";
+import { RawSocket } from "./raw-socket.ts";
+import { SHARED_READ_BUFFER } from "./shared-read-buffer.ts";
 
 interface Symbols {
   readonly buffer: symbol;
@@ -32,13 +29,17 @@ const SYMBOLS = findSymbols();
  * From here on what comes is given to `onChunk` and not emitted as `data`; the chunk is valid until that returns. What was
  * read before still comes as `data`. Pausing and resuming is as ever. False: this socket cannot be read that way.
  */
-export function readIntoShared(socket: Duplex, onChunk: (chunk: Buffer) => void): boolean {
+export function readIntoShared(socket: Duplex | PodSocket, onChunk: (chunk: Buffer) => void): boolean {
+  if (socket instanceof RawSocket) {
+    socket.lendReads(onChunk);
+    return true;
+  }
   const internals = socket as Internals;
   if (SYMBOLS === undefined || !(socket instanceof Socket) || internals._handle?.useUserBuffer === undefined)
     return false;
-  internals[SYMBOLS.buffer] = SHARED;
+  internals[SYMBOLS.buffer] = SHARED_READ_BUFFER;
   internals[SYMBOLS.callback] = (bytes: number, buffer: Buffer): void => onChunk(buffer.subarray(0, bytes));
-  internals._handle.useUserBuffer(SHARED);
+  internals._handle.useUserBuffer(SHARED_READ_BUFFER);
   return true;
 }
 

@@ -8,6 +8,8 @@ import type { CloseReason } from "../relay/relay.ts";
 
 /** A connection that a pod has with this agent. */
 export interface LiveConnection {
+  /** Where the registry has it, for the registry alone. */
+  place?: number | undefined;
   /** What it makes the agent hold, because its readers do not read or there is nobody to read yet. */
   readonly heldBytes: number;
   /** Called once per sweep: enforces its timers without a clock read per chunk. */
@@ -25,7 +27,10 @@ export interface RegistryOptions {
 
 export class ConnectionRegistry {
   readonly #options: RegistryOptions;
-  readonly #live = new Map<LiveConnection, string | undefined>();
+  /** Not a Map: what comes and goes all the time would be kept by its old tables (see agent/http2/stream-table.ts). */
+  readonly #live: LiveConnection[] = [];
+  /** Beside it: the pod whose share each counts against. */
+  readonly #sources: (string | undefined)[] = [];
   readonly #perSource = new Map<string, number>();
   #timer: Timer | undefined;
   #onEmpty: (() => void) | undefined;
@@ -46,12 +51,12 @@ export class ConnectionRegistry {
   }
 
   get size(): number {
-    return this.#live.size;
+    return this.#live.length;
   }
 
   /** Whether one more fits; counts the bound that refuses it. */
   admits(source: string | undefined): boolean {
-    if (this.#live.size >= limits.connectionsPerWorker) {
+    if (this.#live.length >= limits.connectionsPerWorker) {
       this.#options.onLimit("connectionsPerWorker");
       return false;
     }
@@ -64,21 +69,26 @@ export class ConnectionRegistry {
 
   /** `source`: the pod whose share this counts against. */
   add(connection: LiveConnection, source: string | undefined): void {
-    this.#live.set(connection, source);
+    connection.place = this.#live.length;
+    this.#live.push(connection);
+    this.#sources.push(source);
     if (source !== undefined) this.#perSource.set(source, (this.#perSource.get(source) ?? 0) + 1);
   }
 
   remove(connection: LiveConnection): void {
-    const source = this.#live.get(connection);
-    if (!this.#live.delete(connection)) return;
+    const { place } = connection;
+    if (place === undefined) return;
+    const source = this.#sources[place];
+    this.#fill(place);
+    connection.place = undefined;
     if (source !== undefined) this.#forgetOne(source);
-    if (this.#live.size === 0) this.#onEmpty?.();
+    if (this.#live.length === 0) this.#onEmpty?.();
   }
 
   /** Resolves when the last connection has ended. */
   async empty(): Promise<void> {
     // One that is handed from one owner to the next is for a moment with none.
-    while (this.#live.size > 0) {
+    while (this.#live.length > 0) {
       await new Promise<void>((resolve) => {
         this.#onEmpty = resolve;
       });
@@ -86,12 +96,22 @@ export class ConnectionRegistry {
   }
 
   abortAll(reason: CloseReason): void {
-    for (const connection of [...this.#live.keys()]) connection.abort(reason);
+    for (const connection of [...this.#live]) connection.abort(reason);
   }
 
   drainAll(): void {
     this.isDraining = true;
-    for (const connection of [...this.#live.keys()]) connection.drain?.();
+    for (const connection of [...this.#live]) connection.drain?.();
+  }
+
+  /** The last one takes the place of one that leaves. */
+  #fill(place: number): void {
+    const last = this.#live.pop();
+    const source = this.#sources.pop();
+    if (last === undefined || place === this.#live.length) return;
+    this.#live[place] = last;
+    this.#sources[place] = source;
+    last.place = place;
   }
 
   #forgetOne(source: string): void {
@@ -103,7 +123,10 @@ export class ConnectionRegistry {
   #sweep(): void {
     const nowMs = this.#options.clock.monotonicMs();
     let heldBytes = 0;
-    for (const connection of this.#live.keys()) {
+    // Backwards: who leaves meanwhile is followed by one that was seen.
+    for (let place = this.#live.length - 1; place >= 0; place -= 1) {
+      const connection = this.#live[place];
+      if (connection === undefined) continue;
       heldBytes += connection.heldBytes;
       connection.sweep(nowMs);
     }
@@ -113,7 +136,7 @@ export class ConnectionRegistry {
 
   /** Resets the largest holders first: the fewest connections are hurt. */
   #shed(excessBytes: number): void {
-    const holders = [...this.#live.keys()].filter((connection) => connection.heldBytes > 0);
+    const holders = [...this.#live].filter((connection) => connection.heldBytes > 0);
     holders.sort((a, b) => b.heldBytes - a.heldBytes);
     let left = excessBytes;
     for (const connection of holders) {

@@ -10,6 +10,7 @@ import type { TableState } from "../../routing/table-state.ts";
 import type { LimitName } from "../limits.ts";
 import type { WriteCoalescer } from "../relay/write-coalescer.ts";
 import type { DialOptions } from "../sockets/dial.ts";
+import type { PodSocket } from "../sockets/pod-socket.ts";
 import type { ConnectionPeer } from "../telemetry/connection-log.ts";
 import type { WorkerMetrics } from "../telemetry/worker-metrics.ts";
 import type { ConnectionRegistry } from "./connection-registry.ts";
@@ -25,6 +26,8 @@ export interface DataPlane {
   /** The agent's own SO_MARK. */
   readonly mark: number;
   readonly dial: (options: DialOptions) => Socket;
+  /** The same, for who needs no stream. */
+  readonly dialPod: (options: DialOptions) => PodSocket;
   /** Undefined until the first table has come: nothing is forwarded then. */
   readonly table: () => TableState | undefined;
   readonly limitHit: (name: LimitName) => void;

@@ -18,7 +18,8 @@ import { OutboundListener } from "../outbound/outbound-listener.ts";
 import { Traceparents } from "../outbound/traceparents.ts";
 import { WriteCoalescer } from "../relay/write-coalescer.ts";
 import { OUTBOUND_PORTS } from "../sockets/agent-address.ts";
-import { dial } from "../sockets/dial.ts";
+import { dial, dialPod } from "../sockets/dial.ts";
+import { tcpInternals } from "../sockets/tcp-internals.ts";
 import { openTransparentListener } from "../sockets/transparent-listener.ts";
 import { QuotaNodeCount } from "../quota/quota-node-count.ts";
 import { WorkerQuotas } from "../quota/worker-quotas.ts";
@@ -146,6 +147,7 @@ export class DataWorker {
       writes: new WriteCoalescer(),
       connections: this.#connections,
       dial,
+      dialPod: (options) => dialPod(options, tcpInternals),
       table: () => this.#table,
       limitHit: (name) => this.#metrics.limitHit(name),
     };

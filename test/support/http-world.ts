@@ -202,6 +202,7 @@ export class HttpWorld {
       connections: this.connections,
       mark: 0,
       dial: (options) => this.#dial(options),
+      dialPod: (options) => this.#dial(options),
       table: () => this.#table,
       limitHit: (name) => this.metrics.limitHit(name),
       pool: this.#options.pool ?? ({} as TunnelPool),

@@ -8,6 +8,7 @@ import { Balancers } from "../../agent/balance/balancers.ts";
 import { OutboundConnection } from "../../agent/outbound/outbound-connection.ts";
 import { Traceparents } from "../../agent/outbound/traceparents.ts";
 import type { DialOptions } from "../../agent/sockets/dial.ts";
+import type { PodSocket } from "../../agent/sockets/pod-socket.ts";
 import { WriteCoalescer } from "../../agent/relay/write-coalescer.ts";
 import { WorkerMetrics } from "../../agent/telemetry/worker-metrics.ts";
 import type { Acquired, TunnelPool, TunnelTarget } from "../../agent/tunnel/tunnel-pool.ts";
@@ -40,7 +41,7 @@ export interface OutboundWorldOptions {
   /** From the second try on; default: the same. */
   readonly laterCandidates?: readonly Candidate[];
   readonly ejection?: EjectionSettings;
-  readonly dial?: (options: DialOptions) => Socket;
+  readonly dial?: (options: DialOptions) => PodSocket;
   /** Default false. */
   readonly redirected?: boolean;
   /** Answers a request at once, as a pool with an open lane does. */
@@ -84,7 +85,8 @@ export class OutboundWorld {
       writes: new WriteCoalescer(),
       connections: this.connections,
       mark: 0,
-      dial: this.#options.dial ?? (() => this.#noDial()),
+      dial: () => this.#noDial(),
+      dialPod: this.#options.dial ?? (() => this.#noDial()),
       table: () => this.table,
       limitHit: () => {},
       balancers: this.balancers,

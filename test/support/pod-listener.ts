@@ -60,7 +60,8 @@ export async function listenForPods(t: TearsDown, { router, originPort, port: sa
   const plane = {
     ...world.plane,
     table: () => table,
-    dial: (options: Parameters<typeof world.plane.dial>[0]) => world.plane.dial({ ...options, address: "127.0.0.1" }),
+    dialPod: (options: Parameters<typeof world.plane.dialPod>[0]) =>
+      world.plane.dialPod({ ...options, address: "127.0.0.1" }),
   };
   const listener = new OutboundListener(plane, {
     plane,

@@ -1,6 +1,6 @@
 /** A stream from another node towards a local pod, whose application is a real server. */
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import test from "ava";
 import { InboundConnection } from "../../../agent/inbound/inbound-connection.ts";
 import { WriteCoalescer } from "../../../agent/relay/write-coalescer.ts";
@@ -10,7 +10,7 @@ import { ConnectionRegistry } from "../../../agent/worker/connection-registry.ts
 import { TableState } from "../../../routing/table-state.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { RecordingLog } from "../../support/recording-log.ts";
-import { PodProbe } from "../../support/socket-pair.ts";
+import { dialRaw, PodProbe } from "../../support/socket-pair.ts";
 import { testNode, testTable, testWorkload } from "../../support/test-tables.ts";
 
 const IDENTITY = "spiffe://cluster.local/ns/shop/sa/default";
@@ -41,7 +41,8 @@ test("a caller that gives up while the application is dialled is a reset to it, 
     writes: new WriteCoalescer(),
     connections: new ConnectionRegistry({ clock, onLimit: () => {} }),
     mark: 0,
-    dial: () => connect({ host: "127.0.0.1", port, allowHalfOpen: true }),
+    dial: () => t.fail(),
+    dialPod: () => dialRaw("127.0.0.1", port),
     table: () => table,
     limitHit: () => {},
   };

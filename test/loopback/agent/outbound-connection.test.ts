@@ -11,6 +11,7 @@ import { candidate, candidatesWithWeights } from "../../support/candidates.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeTunnel } from "../../support/fake-stream.ts";
 import { NO_EJECTION, OutboundWorld } from "../../support/outbound-world.ts";
+import { dialRaw } from "../../support/socket-pair.ts";
 
 const two = { candidates: candidatesWithWeights([100, 100]) };
 const unreachable = () => new TunnelError("tcp-connect-failed", "no agent there");
@@ -301,7 +302,7 @@ test("a plain endpoint: connect is the answer, FIN and RST go both ways", async 
     server.listen(0, "127.0.0.1", resolve);
   });
   const { port } = server.address() as AddressInfo;
-  const dial = () => connect({ host: "127.0.0.1", port, allowHalfOpen: true });
+  const dial = () => dialRaw("127.0.0.1", port);
   const world = await OutboundWorld.create({ candidates: [{ ...candidate("plain"), transport: "plain" }], dial });
   world.pod.write("echo");
   world.start();
@@ -338,7 +339,7 @@ test("a plain endpoint that refuses is followed by another, with everything that
   const { port } = server.address() as AddressInfo;
   // Nobody listens on port 1.
   const ports = [1, port];
-  const dial = () => connect({ host: "127.0.0.1", port: ports.shift() ?? port, allowHalfOpen: true });
+  const dial = () => dialRaw("127.0.0.1", ports.shift() ?? port);
   const plain = two.candidates.map((each) => ({ ...each, transport: "plain" as const }));
   const world = await OutboundWorld.create({ candidates: plain, dial });
   world.pod.write("echo");

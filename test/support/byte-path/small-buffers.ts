@@ -1,6 +1,6 @@
 /** Gives a socket buffers in the kernel that a write fills: it is taken in part, and the rest has to wait in our process. */
-import type { Socket } from "node:net";
 import koffi from "koffi";
+import type { PodSocket } from "../../../agent/sockets/pod-socket.ts";
 import { socketDescriptor } from "../../../agent/sockets/socket-descriptor.ts";
 
 const SOL_SOCKET = 1;
@@ -13,7 +13,7 @@ const setsockopt = koffi
   .load("libc.so.6")
   .func("int setsockopt(int fd, int level, int option, const void *value, uint32_t length)");
 
-export function smallBuffers(socket: Socket): void {
+export function smallBuffers(socket: PodSocket): void {
   const fd = socketDescriptor(socket);
   if (fd === undefined) return;
   for (const option of [SO_SNDBUF, SO_RCVBUF]) setsockopt(fd, SOL_SOCKET, option, BYTES, BYTES.length);

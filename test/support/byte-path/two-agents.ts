@@ -14,6 +14,7 @@ import { InboundConnection } from "../../../agent/inbound/inbound-connection.ts"
 import { OutboundConnection, type OutboundDependencies } from "../../../agent/outbound/outbound-connection.ts";
 import { Traceparents } from "../../../agent/outbound/traceparents.ts";
 import { WriteCoalescer } from "../../../agent/relay/write-coalescer.ts";
+import type { PodSocket } from "../../../agent/sockets/pod-socket.ts";
 import { WorkerMetrics } from "../../../agent/telemetry/worker-metrics.ts";
 import type { Acceptor, Engine } from "../../../agent/tunnel/engines.ts";
 import type { TlsCredentials } from "../../../agent/tunnel/tls-settings.ts";
@@ -28,7 +29,7 @@ import { eventually } from "../eventually.ts";
 import type { TearsDown } from "../http-origin.ts";
 import { NO_EJECTION } from "../outbound-world.ts";
 import { RecordingLog } from "../recording-log.ts";
-import { socketPair } from "../socket-pair.ts";
+import { dialRaw, rawSocketPair, socketPair } from "../socket-pair.ts";
 import { TestAuthority } from "../test-authority.ts";
 import { testNode, testTable, testWorkload } from "../test-tables.ts";
 import { secureContextOf } from "../tunnel-world.ts";
@@ -41,7 +42,7 @@ const [NEAR_NODE, FAR_NODE] = ["192.0.2.1", "192.0.2.2"];
 export interface TwoAgentsOptions {
   readonly engine: Engine;
   /** Every socket, as soon as it is there. */
-  readonly onSocket: (socket: Socket) => void;
+  readonly onSocket: (socket: PodSocket) => void;
 }
 
 export interface CarryOptions {
@@ -58,7 +59,7 @@ export class TwoAgents {
   readonly #credentials: TlsCredentials;
   readonly #acceptor: Acceptor;
   readonly #listener: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new Set<PodSocket>();
   readonly #table = new TableState(
     testTable({
       nodes: [testNode("node-1", { addresses: [NEAR_NODE] }), testNode("node-2", { addresses: [FAR_NODE] })],
@@ -106,12 +107,14 @@ export class TwoAgents {
 
   /** A client's end of a connection that is carried to one of these. */
   async connect(options: CarryOptions): Promise<Socket> {
-    const { agent, pod } = await socketPair();
-    for (const socket of [agent, pod]) this.#track(socket);
     if (!options.isDetected) {
+      const { agent, pod } = await rawSocketPair();
+      for (const socket of [agent, pod]) this.#track(socket);
       this.#carry(agent, options.candidates, undefined);
       return pod;
     }
+    const { agent, pod } = await socketPair();
+    for (const socket of [agent, pod]) this.#track(socket);
     const { clock, connections } = this.near;
     const carry = (first: Buffer | undefined): void => this.#carry(agent, options.candidates, first);
     const about = { socket: agent, sourceAddress: CLIENT, clock, connections, lost: () => {} };
@@ -136,7 +139,7 @@ export class TwoAgents {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #carry(agent: Socket, candidates: readonly Candidate[], first: Buffer | undefined): void {
+  #carry(agent: PodSocket, candidates: readonly Candidate[], first: Buffer | undefined): void {
     const source = this.#table.workload("shop/client");
     if (source === undefined) throw new Error("The table has no client");
     const decision = {
@@ -172,6 +175,11 @@ export class TwoAgents {
       mark: 0,
       // Pods are on loopback, each at a port of its own.
       dial: ({ port }) => this.#dial(port),
+      dialPod: ({ port }) => {
+        const socket = dialRaw("127.0.0.1", port);
+        socket.once("connect", () => this.#options.onSocket(socket));
+        return this.#known(socket);
+      },
       table: () => this.#table,
       limitHit: (name) => metrics.limitHit(name),
     };
@@ -193,15 +201,18 @@ export class TwoAgents {
   #dial(port: number): Socket {
     const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true, noDelay: true });
     socket.once("connect", () => this.#options.onSocket(socket));
+    return this.#known(socket);
+  }
+
+  #track(socket: PodSocket): void {
+    this.#options.onSocket(socket);
+    this.#known(socket);
+  }
+
+  #known<Known extends PodSocket>(socket: Known): Known {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     return socket;
-  }
-
-  #track(socket: Socket): void {
-    this.#options.onSocket(socket);
-    this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
   }
 }
 
