@@ -7,6 +7,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { BenchResult, LoadResult, Slice, VariantDescription } from "./bench-result.ts";
+import { HawserError } from "../core/errors.ts";
 import { describeMachine } from "./measure/describe-machine.ts";
 import { machineCpuShares, readMachineCpu } from "./measure/machine-cpu.ts";
 import type { ProcessGroup } from "./measure/process-group.ts";
@@ -88,14 +89,14 @@ async function runLoad(
   for (const variant of warmsUp(load, settings) ? variants : []) {
     signal.throwIfAborted();
     progress.show(`${load.id} warming up ${variant.name}`);
-    await load.run(variant, warm);
+    await measure(load, variant, warm, progress);
   }
   const slices: Slice[] = [];
   for (let round = 0; round < rounds; round += 1) {
     for (const variant of rotated(variants, round)) {
       signal.throwIfAborted();
       progress.show(`${load.id} round ${round + 1} of ${rounds} ${variant.name}`);
-      slices.push(await runSlice(load, variant, round, settings));
+      slices.push(await runSlice(load, variant, round, settings, progress));
     }
   }
   if (slices.length === 0) return undefined;
@@ -105,10 +106,32 @@ async function runLoad(
   return { id, title, ...(unit === undefined ? {} : { unit }), metrics, results, slices };
 }
 
-async function runSlice(load: Load, variant: Variant, round: number, settings: LoadSettings): Promise<Slice> {
+async function runSlice(
+  load: Load,
+  variant: Variant,
+  round: number,
+  settings: LoadSettings,
+  progress: Progress,
+): Promise<Slice> {
   const before = readMachineCpu();
-  const values = await load.run(variant, settings);
+  const values = await measure(load, variant, settings, progress);
   return { variant: variant.name, round, values, machine: machineCpuShares(before, readMachineCpu()) };
+}
+
+/** A second try, and a word about it: half an hour of figures is not lost for one connection of a client's. */
+async function measure(
+  load: Load,
+  variant: Variant,
+  settings: LoadSettings,
+  progress: Progress,
+): Promise<Slice["values"]> {
+  try {
+    return await load.run(variant, settings);
+  } catch (error) {
+    if (!(error instanceof HawserError)) throw error;
+    progress.note(`${load.id} again, over ${variant.name}: ${error.message}`);
+    return load.run(variant, settings);
+  }
 }
 
 function rotated<T>(values: readonly T[], by: number): readonly T[] {

@@ -7,7 +7,7 @@ import { captured } from "./support/captured.ts";
 import { askOnce } from "./support/ask-once.ts";
 import { ConnectionLoad, failureCounts } from "./support/connection-load.ts";
 import { eventually } from "./support/eventually.ts";
-import { labStories } from "./support/lab-stories.ts";
+import { labStories, podsAreBridged } from "./support/lab-stories.ts";
 import {
   agentEnded,
   agentLogFile,
@@ -92,33 +92,39 @@ for (const [node, side] of [
   );
 }
 
-story("an upgrade that is taken back, or whose new agent dies, leaves the node to the agent it had", async (t, lab) => {
-  const node = CLIENT_NODE;
-  const wire = await captured(lab, async () => {
-    const load = await ConnectionLoad.start(lab, "client", { ...STEADY, everyMs: 10 });
-    await eventually("the load to run", { timeoutMs: 5_000 }, () => load.records.length > 50);
-    await superseded(lab, node);
-    const ended = await endAgent(lab, { node, instance: "2" }, "SIGTERM");
-    t.is(ended.exit?.code, 0);
-    await phase(500);
-    t.deepEqual(failureCounts(load.records), {});
+// Whose the rules are does not depend on what they look like: once is enough for the time it takes.
+if (!podsAreBridged) {
+  story(
+    "an upgrade that is taken back, or whose new agent dies, leaves the node to the agent it had",
+    async (t, lab) => {
+      const node = CLIENT_NODE;
+      const wire = await captured(lab, async () => {
+        const load = await ConnectionLoad.start(lab, "client", { ...STEADY, everyMs: 10 });
+        await eventually("the load to run", { timeoutMs: 5_000 }, () => load.records.length > 50);
+        await superseded(lab, node);
+        const ended = await endAgent(lab, { node, instance: "2" }, "SIGTERM");
+        t.is(ended.exit?.code, 0);
+        await phase(500);
+        t.deepEqual(failureCounts(load.records), {});
 
-    await superseded(lab, node);
-    await endAgent(lab, { node, instance: "2" }, "SIGKILL");
-    const killedMs = Date.now();
-    await eventually("the first agent to serve again", { timeoutMs: 8_000 }, () => {
-      return load.records.slice(-20).every((record) => record.error === undefined && record.startedMs > killedMs);
-    });
-    t.log(`served ${Date.now() - killedMs} ms after the new agent's death`);
-    load.stop();
-  });
-  t.true(wire.packets > 100);
-  t.is(wire.plaintextPackets, 0, wire.plaintextSamples.join("\n"));
-  await eventually("the first agent to answer probes again", { timeoutMs: 5_000 }, async () => {
-    return (await lab.call("nodeHttp", { node, path: "/readyz" })).status === 200;
-  });
-  await converged(lab);
-});
+        await superseded(lab, node);
+        await endAgent(lab, { node, instance: "2" }, "SIGKILL");
+        const killedMs = Date.now();
+        await eventually("the first agent to serve again", { timeoutMs: 8_000 }, () => {
+          return load.records.slice(-20).every((record) => record.error === undefined && record.startedMs > killedMs);
+        });
+        t.log(`served ${Date.now() - killedMs} ms after the new agent's death`);
+        load.stop();
+      });
+      t.true(wire.packets > 100);
+      t.is(wire.plaintextPackets, 0, wire.plaintextSamples.join("\n"));
+      await eventually("the first agent to answer probes again", { timeoutMs: 5_000 }, async () => {
+        return (await lab.call("nodeHttp", { node, path: "/readyz" })).status === 200;
+      });
+      await converged(lab);
+    },
+  );
+}
 
 /** The table of the one route "everything is local": DELIVER_TABLE in agent/netfilter/marks.ts. */
 const ROUTE_TABLE = "15008";

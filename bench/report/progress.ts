@@ -31,6 +31,12 @@ export class Progress {
     this.#lastMs = nowMs;
   }
 
+  /** A line that stays. */
+  note(detail: string): void {
+    if (this.#output.isTTY) this.#output.write("\r\x1b[K");
+    this.#output.write(`bench: ${detail}\n`);
+  }
+
   end(): void {
     if (this.#output.isTTY) this.#output.write("\r\x1b[K");
   }
