@@ -5,7 +5,7 @@
 import type { Clock } from "./clock.ts";
 import { describeError } from "./errors.ts";
 import type { Log } from "./log.ts";
-import { trimMalloc } from "./trim-malloc.ts";
+import { mallocTrimmer } from "./trim-malloc.ts";
 
 export interface ReturnMemoryOptions {
   readonly clock: Clock;
@@ -20,7 +20,7 @@ const FIRST_MS = 20_000;
 const PERIOD_MS = 60_000;
 
 /** For as long as the process lives. Where it cannot be done, a debug line says so, once. */
-export function returnMemoryRegularly({ clock, log, trim = trimMalloc }: ReturnMemoryOptions): void {
+export function returnMemoryRegularly({ clock, log, trim = mallocTrimmer() }: ReturnMemoryOptions): void {
   const once = (): boolean => returnMemory(clock, log, trim);
   clock.after(FIRST_MS, () => {
     if (!once()) return;

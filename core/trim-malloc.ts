@@ -6,8 +6,12 @@
  */
 import koffi from "koffi";
 
-/** Throws when libc has no malloc_trim. True if pages were given back. */
-export function trimMalloc(): boolean {
-  const trim = koffi.load("libc.so.6").func("int malloc_trim(size_t)");
-  return trim(0) === 1;
+/** Gives a function that trims, true if pages were given back. It throws when libc has no malloc_trim. */
+export function mallocTrimmer(): () => boolean {
+  // Found once: koffi keeps some kilobytes for each time, for good.
+  let trim: ((padBytes: number) => number) | undefined;
+  return () => {
+    trim ??= koffi.load("libc.so.6").func("int malloc_trim(size_t)");
+    return trim(0) === 1;
+  };
 }

@@ -3,7 +3,7 @@ import { returnMemoryRegularly } from "../../../core/return-memory.ts";
 import { CollectingLog } from "../../support/collecting-log.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
-test("memory is given back when the start is over, after what makes more of it free, and then every minute", (t) => {
+test("memory is given back when the start is over, and then every minute", (t) => {
   const [clock, log, calls] = [new FakeClock(), new CollectingLog(), [] as string[]];
   returnMemoryRegularly({
     clock,
