@@ -34,21 +34,20 @@ export interface DialOptions {
  * Throws SocketError when the kernel refuses the socket itself (descriptors exhausted, no CAP_NET_ADMIN).
  */
 export function dial(options: DialOptions): net.Socket {
-  const { address: host, port } = options;
-  return openAs(options, (fd) =>
-    new net.Socket({ fd, allowHalfOpen: true, readable: true, writable: true }).connect({ host, port }),
-  );
+  const socket = openAs(options, (fd) => new net.Socket({ fd, allowHalfOpen: true, readable: true, writable: true }));
+  return socket.connect({ host: options.address, port: options.port });
 }
 
 /** As `dial`, for who needs no stream; without internals it is one all the same. */
 export function dialPod(options: DialOptions, internals: TcpInternals | undefined): PodSocket {
-  const { address, port } = options;
   if (internals === undefined) return dial(options);
-  return openAs(options, (fd) => RawSocket.connect(internals, fd, address, port));
+  const socket = openAs(options, (fd) => RawSocket.open(internals, fd));
+  socket.connect(options.address, options.port);
+  return socket;
 }
 
-/** `connect` takes the descriptor over, or throws. */
-function openAs<T>({ address, mark, source }: DialOptions, connect: (fd: number) => T): T {
+/** `own` takes the descriptor over, or throws: then it is closed here. */
+function openAs<T>({ address, mark, source }: DialOptions, own: (fd: number) => T): T {
   const ipv6 = net.isIPv6(address);
   const fd = openSocket(ipv6);
   try {
@@ -56,7 +55,7 @@ function openAs<T>({ address, mark, source }: DialOptions, connect: (fd: number)
     // Node's word for it makes the call twice, once more when it is connected.
     setNoDelay(fd);
     if (source !== undefined) bindSource(fd, source, ipv6);
-    return connect(fd);
+    return own(fd);
   } catch (error) {
     closeSocket(fd);
     throw error;

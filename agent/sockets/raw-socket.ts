@@ -46,14 +46,13 @@ export class RawSocket extends EventEmitter implements PodSocket {
     this.#handle = handle;
   }
 
-  /** Takes the descriptor over. Emits `connect`, or `error` and `close`. */
-  static connect(internals: TcpInternals, fd: number, address: string, port: number): RawSocket {
+  /** Takes the descriptor over, of a socket that is to `connect`. Throws when the kernel or libuv refuses: it is the caller's then. */
+  static open(internals: TcpInternals, fd: number): RawSocket {
     const handle = internals.createHandle();
-    const socket = new RawSocket(internals, handle);
     const refused = handle.open(fd);
-    if (refused === 0) socket.#connect(handle, address, port);
-    else socket.#fail(refused, "open");
-    return socket;
+    if (refused === 0) return new RawSocket(internals, handle);
+    handle.close();
+    throw errorOf(refused, "open");
   }
 
   /** The same connection as a stream, before anything was read; this object is over then. */
@@ -156,7 +155,10 @@ export class RawSocket extends EventEmitter implements PodSocket {
     process.nextTick(tellEnd, this, error);
   }
 
-  #connect(handle: TcpHandle, address: string, port: number): void {
+  /** Once. Emits `connect`, or `error` and `close`. */
+  connect(address: string, port: number): void {
+    const handle = this.#handle;
+    if (handle === undefined) return;
     this.#connecting = true;
     const request = this.#internals.createConnectRequest();
     const failed = (errno: number): void => this.#fail(errno, "connect", ` ${formatHostPort(address, port)}`);
@@ -250,10 +252,8 @@ export class RawSocket extends EventEmitter implements PodSocket {
     if (this.#hasEnded && (this.readableEnded || this.#closesWhenWritten)) this.destroy();
   }
 
-  /** In Node's words. */
   #fail(errno: number, call: string, where = ""): void {
-    const code = getSystemErrorName(errno);
-    this.destroy(Object.assign(new Error(`${call} ${code}${where}`), { code, errno }));
+    this.destroy(errorOf(errno, call, where));
   }
 
   #localName(): SocketName | undefined {
@@ -276,4 +276,10 @@ function nameOf(read: (out: SocketName) => number | undefined): SocketName | und
 function tellEnd(socket: RawSocket, error: Error | undefined): void {
   if (error !== undefined) socket.emit("error", error);
   socket.emit("close");
+}
+
+/** In Node's words. */
+function errorOf(errno: number, call: string, where = ""): Error {
+  const code = getSystemErrorName(errno);
+  return Object.assign(new Error(`${call} ${code}${where}`), { code, errno });
 }

@@ -32,7 +32,9 @@ export async function rawSocketPair(): Promise<SocketPair<RawSocket>> {
 /** As the agent dials pods, but for its mark, which takes privileges. */
 export function dialRaw(address: string, port: number): RawSocket {
   if (tcpInternals === undefined) throw new Error("This version of Node has no raw sockets");
-  return RawSocket.connect(tcpInternals, openSocket(isIPv6(address)), address, port);
+  const socket = RawSocket.open(tcpInternals, openSocket(isIPv6(address)));
+  socket.connect(address, port);
+  return socket;
 }
 
 async function connected<Agent extends PodSocket>(

@@ -3,12 +3,12 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, Socket } from "node:net";
 import test from "ava";
 import { acceptPods, streamOf } from "../../../../agent/sockets/accept-pods.ts";
-import { getOption } from "../../../../agent/sockets/libc.ts";
+import { closeSocket, getOption, openSocket } from "../../../../agent/sockets/libc.ts";
 import type { PodSocket } from "../../../../agent/sockets/pod-socket.ts";
 import { readIntoShared } from "../../../../agent/sockets/read-into-shared.ts";
-import type { RawSocket } from "../../../../agent/sockets/raw-socket.ts";
+import { RawSocket } from "../../../../agent/sockets/raw-socket.ts";
 import { socketDescriptor } from "../../../../agent/sockets/socket-descriptor.ts";
-import { findTcpInternals } from "../../../../agent/sockets/tcp-internals.ts";
+import { findTcpInternals, tcpInternals } from "../../../../agent/sockets/tcp-internals.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { dialRaw, PodProbe, rawSocketPair } from "../../../support/socket-pair.ts";
 
@@ -153,6 +153,14 @@ test("where Node has other internals, pods come as its own sockets", async (t) =
   t.is(streamOf(pod), pod);
   socket.destroy();
   server.close();
+});
+
+test("a descriptor that cannot be taken over stays the caller's", (t) => {
+  if (tcpInternals === undefined) throw new Error("This version of Node has no raw sockets");
+  const internals = tcpInternals;
+  const fd = openSocket(false);
+  closeSocket(fd);
+  t.throws(() => RawSocket.open(internals, fd), { message: "open EBADF", code: "EBADF" });
 });
 
 test("internals of which a part is missing are none", (t) => {
