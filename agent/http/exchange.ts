@@ -217,7 +217,7 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     const { facts, router, head } = this.#options;
     const plan = planForward(decision, head, facts);
     this.#planned(plan);
-    const changed = this.#changedRequest(plan);
+    const changed = this.#filtered(() => changedRequest(head, plan));
     if (changed === undefined) return;
     if (decision !== undefined && !request.isLeftToChance) facts.memory.remember(head, router, plan, changed);
     this.#carry(plan, changed, request);
@@ -258,30 +258,25 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     return bound.isTold ? plane.clock.monotonicMs() + bound.ms : undefined;
   }
 
-  #changedRequest(plan: ForwardPlan): RequestHead | undefined {
-    try {
-      return changedRequest(this.#options.head, plan);
-    } catch (error) {
-      return this.#badFilter(error);
-    }
-  }
-
   #outgoingAnswer(response: ResponseHead): ResponseHead | undefined {
     const plan = this.#plan;
     if (plan === undefined) return response;
     const { sessions } = this.#options.plane;
     const isFallback = this.#fallback?.isUsed === true;
-    try {
-      return answerToClient(response, { plan, isFallback, sessions, endpoint: this.#report.endpoint });
-    } catch (error) {
-      return this.#badFilter(error);
-    }
+    return this.#filtered(() =>
+      answerToClient(response, { plan, isFallback, sessions, endpoint: this.#report.endpoint }),
+    );
   }
 
-  /** One that makes no field is the operator's mistake, and answered as such. */
-  #badFilter(error: unknown): undefined {
-    if (!(error instanceof FieldError)) throw error;
-    this.onGivenUp("bad-filter", error.message);
+  /** A filter that makes no field is the operator's mistake, and answered as such. */
+  #filtered<T>(apply: () => T): T | undefined {
+    try {
+      return apply();
+    } catch (error) {
+      if (!(error instanceof FieldError)) throw error;
+      this.onGivenUp("bad-filter", error.message);
+      return undefined;
+    }
   }
 
   #upgrade(response: ResponseHead): void {
@@ -324,13 +319,8 @@ export class Exchange implements BoundedOwner, AdmissionAsker {
     const rule = decision.by?.rule;
     this.#report.rule = rule;
     this.#report.backend = decision.backend?.service;
-    let answer: OwnAnswer;
-    try {
-      answer = decidedAnswer(decision);
-    } catch (error) {
-      this.#badFilter(error);
-      return;
-    }
+    const answer = this.#filtered(() => decidedAnswer(decision));
+    if (answer === undefined) return;
     const isFailure = answer.text !== "";
     if (isFailure && rule?.fallback !== undefined) this.#prepareFallback(rule, rule.fallback);
     this.#answerOurselves(answer, decision.grpcStatus);

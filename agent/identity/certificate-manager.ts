@@ -172,7 +172,7 @@ export class CertificateManager {
     // Requested already, while the disk was read: the fresher one stays.
     if (entry?.bundle !== undefined || entry === undefined) return;
     entry.bundle = bundle;
-    entry.dueAtMs = renewalMs(bundle, this.#options.random() * 2 - 1);
+    entry.dueAtMs = this.#renewalMs(bundle);
     if (entry.wanted) this.#publish(entry);
   }
 
@@ -290,7 +290,7 @@ export class CertificateManager {
     else log.info(facts, "Certificate issued");
     entry.bundle = bundle;
     entry.attempt = 0;
-    entry.dueAtMs = Math.max(renewalMs(bundle, this.#options.random() * 2 - 1), leastRenewalMs(bundle, nowMs));
+    entry.dueAtMs = Math.max(this.#renewalMs(bundle), leastRenewalMs(bundle, nowMs));
     this.#checkIssuer(entry, nowMs);
     count?.("issued");
     if (entry.wanted) this.#publish(entry);
@@ -390,6 +390,10 @@ export class CertificateManager {
   #storeFailed(message: string, error: unknown): void {
     this.#options.count?.("store-failed");
     this.#options.log.error({ error: describeError(error) }, message);
+  }
+
+  #renewalMs(bundle: CertificateBundle): number {
+    return renewalMs(bundle, this.#options.random() * 2 - 1);
   }
 }
 

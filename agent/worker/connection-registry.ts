@@ -136,7 +136,7 @@ export class ConnectionRegistry {
 
   /** Resets the largest holders first: the fewest connections are hurt. */
   #shed(excessBytes: number): void {
-    const holders = [...this.#live].filter((connection) => connection.heldBytes > 0);
+    const holders = this.#live.filter((connection) => connection.heldBytes > 0);
     holders.sort((a, b) => b.heldBytes - a.heldBytes);
     let left = excessBytes;
     for (const connection of holders) {
