@@ -126,7 +126,7 @@ export class Agent {
     // Without a table the node is guarded before anything else happens; with one, nothing is intercepted by nobody.
     if (this.#table === undefined) await this.#interception.update(undefined);
     await this.#workers.start();
-    if (this.#table !== undefined) await this.#interception.update(this.#table);
+    if (this.#table !== undefined) await this.#putInForce(this.#table);
     this.#certificates.onChange(() => this.#certificatesChanged());
     this.#certificatesChanged();
     this.#channel.start();
@@ -331,8 +331,13 @@ export class Agent {
     const table = this.#table;
     if (table === undefined) return;
     this.#wantCertificates();
-    await this.#interception.update(table);
+    await this.#putInForce(table);
     this.#store.save(() => table.toSnapshot());
+  }
+
+  /** In the kernel; workers have it. */
+  async #putInForce(table: TableState): Promise<void> {
+    await this.#interception.update(table);
     this.#metrics.tableApplied(table.sequence);
   }
 

@@ -173,6 +173,8 @@ story("rules that nobody touches are checked without starting a program", async 
 });
 
 story("an agent that starts while the controller is away serves from its disk", async (t, lab) => {
+  const sequence = await metricOf(lab, CLIENT_NODE, "hawser_table_sequence");
+  t.true(sequence > 0);
   await killController(lab);
   for (const node of [CLIENT_NODE, SERVER_NODE]) {
     await endAgent(lab, { node }, "SIGKILL");
@@ -181,6 +183,7 @@ story("an agent that starts while the controller is away serves from its disk", 
   const load = await ConnectionLoad.start(lab, "client", { ...STEADY, connections: 100 });
   t.deepEqual(failureCounts(await load.finished()), {});
   t.is(await metricOf(lab, CLIENT_NODE, "hawser_channel_connected"), 0);
+  t.is(await metricOf(lab, CLIENT_NODE, "hawser_table_sequence"), sequence);
   await startReadyController(lab);
   await converged(lab);
 });
