@@ -6,7 +6,7 @@
  */
 import { type FlowRow, flowTable } from "../report/flow-table.ts";
 import type { LabObservation } from "../report/lab-observation.ts";
-import type { LabPodStatus } from "../lab-status.ts";
+import type { LabAgentStatus, LabPodStatus, LabStatus } from "../lab-status.ts";
 import { percentileMs, subtractCounts } from "../shop/latency-histogram.ts";
 import { formatBytes, formatCount, formatMs, formatRemaining } from "./format-quantity.ts";
 import { type Column, textTable } from "./text-table.ts";
@@ -68,7 +68,7 @@ function nodeRows({ earlier, latest }: ViewModel): readonly (readonly string[])[
         (agent.cpuSeconds - (before?.cpuSeconds ?? agent.cpuSeconds)) / secondsBetween({ earlier, latest });
       const expiryMs = metrics?.nearestExpiryMs;
       return [
-        ...[node.name, agent.state === "exited" ? "exited" : agent.ready ? "ready" : "starting", String(agent.pid)],
+        ...[node.name, agentState(agent, latest.status), String(agent.pid)],
         ...[
           agent.rssMb.toFixed(0),
           (cpuShare * 100).toFixed(1),
@@ -83,6 +83,13 @@ function nodeRows({ earlier, latest }: ViewModel): readonly (readonly string[])[
       ];
     });
   });
+}
+
+/** Whether it is ready is what the controller says: without one, all that is known is that it runs. */
+function agentState({ state, ready }: LabAgentStatus, { controller }: LabStatus): string {
+  if (state === "exited") return "exited";
+  if (ready) return "ready";
+  return controller !== undefined && controller.state !== "running" ? "running" : "starting";
 }
 
 function flowRows(model: ViewModel): readonly (readonly string[])[] {

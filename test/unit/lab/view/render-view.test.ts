@@ -65,6 +65,18 @@ test("renderView says what is wrong", (t) => {
   t.regex(lineWith(lines, "a ", "none"), /none/);
 });
 
+test("renderView does not call an agent starting that nobody can tell ready", (t) => {
+  const status = labStatus();
+  const agents = status.agents.map((agent) => ({ ...agent, ready: false }));
+  const rowWith = (state: "running" | "exited"): string => {
+    const controller = { pid: 7, state, rssMb: 90, cpuSeconds: 1 };
+    const latest = observation({ status: { ...status, agents, controller } });
+    return lineWith(renderView({ earlier: latest, latest }), "TLSv1.3", " 40 ");
+  };
+  t.regex(rowWith("running"), /^a +starting /);
+  t.regex(rowWith("exited"), /^a +running /);
+});
+
 test("renderView says when nothing captures", (t) => {
   const latest = observation({ wire: undefined, wireError: "tcpdump is not installed" });
   t.truthy(lineWith(renderView({ earlier: latest, latest }), "not captured: tcpdump is not installed"));
