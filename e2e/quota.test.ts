@@ -12,6 +12,8 @@ import { mean, perSecond, quotaDocuments, quotaLoad as load, QUOTA_URL } from ".
 import { runProgram } from "./support/run-program.ts";
 
 const QUOTA = 500;
+/** Answers that a pause of the clients' machine, 150 ms, moves from the second in which they were admitted to the next. */
+const PAUSED = QUOTA * 0.15;
 const NODES = ["node-1", "node-2", "node-3"] as const;
 const story = await labStories([mesh({ encryption: "strict" }), ...quotaDocuments(QUOTA)]);
 
@@ -56,10 +58,7 @@ story(
     await killController(lab);
     const total = perSecond(await falling);
     t.log("admitted per second, the controller killed in the third", total);
-    t.true(
-      total.every((each) => each <= QUOTA * 1.05),
-      JSON.stringify(total),
-    );
+    isNeverExceeded(t, total);
     const alone = await load(lab, [300, 300, 300], 7);
     t.log("by node", alone.map(mean));
     isWithinFivePercent(t, perSecond(alone));
@@ -78,12 +77,20 @@ story(
   },
 );
 
-/** On the whole; a single second less strictly, because machines pause. */
 function isWithinFivePercent(t: ExecutionContext, total: readonly number[]): void {
   const average = mean(total);
   t.true(average >= QUOTA * 0.95 && average <= QUOTA * 1.05, `${average}: ${JSON.stringify(total)}`);
-  t.true(
-    total.every((each) => each >= QUOTA * 0.85 && each <= QUOTA * 1.08),
-    JSON.stringify(total),
-  );
+  for (const each of total) t.true(each >= QUOTA * 0.95 - PAUSED, JSON.stringify(total));
+  isNeverExceeded(t, total);
+}
+
+/** In no run of seconds, however long: two entitlements at a time would be a hundred or more in each second they last. */
+function isNeverExceeded(t: ExecutionContext, total: readonly number[]): void {
+  for (let begin = 0; begin < total.length; begin += 1) {
+    let sum = 0;
+    for (let end = begin; end < total.length; end += 1) {
+      sum += total[end] ?? 0;
+      t.true(sum <= QUOTA * 1.05 * (end - begin + 1) + PAUSED, `seconds ${begin} to ${end}: ${JSON.stringify(total)}`);
+    }
+  }
 }
