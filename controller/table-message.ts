@@ -1,8 +1,9 @@
 /**
  * One snapshot or change in the bytes that go to agents: as the text of a frame, or packed for those that read that. Made
- * once, however many agents it is sent to.
+ * once, however many agents it is sent to. Once packed, the text is not kept: agents that do not read packed frames are of
+ * other makers or versions, and few.
  */
-import { constants, zstdCompressSync } from "node:zlib";
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { DeltaMessage, SnapshotMessage } from "../protocol/channel.ts";
 
 /** What is smaller hardly becomes smaller, and one packet carries it anyway. */
@@ -20,27 +21,26 @@ export class TableMessage {
   readonly kind: "snapshot" | "delta";
   readonly epoch: string;
   readonly sequence: number;
-  readonly #plain: Frame;
-  #packed: Frame | undefined;
+  /** Bytes of the text. */
+  readonly size: number;
+  #kept: Frame;
 
   constructor(message: SnapshotMessage | DeltaMessage) {
     const { epoch, sequence } = message.kind === "snapshot" ? message.table : message.delta;
     this.kind = message.kind;
     this.epoch = epoch;
     this.sequence = sequence;
-    this.#plain = { bytes: Buffer.from(JSON.stringify(message)), binary: false };
-  }
-
-  /** Of the text. */
-  get size(): number {
-    return this.#plain.bytes.length;
+    this.#kept = { bytes: Buffer.from(JSON.stringify(message)), binary: false };
+    this.size = this.#kept.bytes.length;
   }
 
   /** `packed`: the receiver reads zstd. */
   frame(packed: boolean): Frame {
-    if (!packed || this.size < LEAST_PACKED_BYTES) return this.#plain;
-    this.#packed ??= { bytes: pack(this.#plain.bytes), binary: true };
-    return this.#packed;
+    if (packed && !this.#kept.binary && this.size >= LEAST_PACKED_BYTES) {
+      this.#kept = { bytes: pack(this.#kept.bytes), binary: true };
+    }
+    if (packed || !this.#kept.binary) return this.#kept;
+    return { bytes: zstdDecompressSync(this.#kept.bytes), binary: false };
   }
 }
 

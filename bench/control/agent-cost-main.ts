@@ -15,8 +15,10 @@ import { nodeView } from "../../agent/netfilter/node-view.ts";
 import { SetWriter } from "../../agent/netfilter/set-writer.ts";
 import type { ToWorker } from "../../agent/worker/messages.ts";
 import { HawserError } from "../../core/errors.ts";
+import { mallocTrimmer } from "../../core/trim-malloc.ts";
 import { runCommand } from "../../core/run-command.ts";
 import { TableState } from "../../routing/table-state.ts";
+import { median } from "../statistics.ts";
 import type { AgentCostReport } from "./control-report.ts";
 import { startDataWorker, WORKER_PORTS } from "./start-data-worker.ts";
 
@@ -31,6 +33,8 @@ type ChangeTimes = Pick<AgentCostReport, "viewMs" | "setsMs" | "changeMs" | "set
 const CHANGES = 15;
 /** For memory that is given back a little later. */
 const SETTLE_MS = 500;
+/** As the agent itself does within a minute (core/return-memory.ts). */
+const returnMemory = mallocTrimmer();
 
 const [file = "", node = ""] = process.argv.slice(2);
 
@@ -62,6 +66,7 @@ function takeTable(worker: Worker): TableState {
 async function footprint(worker: Worker): Promise<Footprint> {
   await sleep(SETTLE_MS);
   globalThis.gc?.();
+  returnMemory();
   const statistics = await worker.getHeapStatistics();
   const { rss, heapUsed } = process.memoryUsage();
   return { residentBytes: rss, mainHeapBytes: heapUsed, workerHeapBytes: statistics.used_heap_size };
@@ -97,10 +102,6 @@ function changeOnePod(state: TableState, change: number): void {
   const workload = { ...pod, addresses: [`10.255.0.${change + 1}`] };
   const { epoch, sequence } = state;
   state.apply({ epoch, sequence: sequence + 1, upserts: { workload: [workload] }, removals: {} });
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 void main();

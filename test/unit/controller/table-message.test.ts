@@ -24,6 +24,14 @@ test("who does not read packed frames is sent text, and so is what is small", (t
   t.false(new TableMessage(change(1)).frame(true).binary);
 });
 
+test("who does not read packed frames is sent the same text when others have been sent it packed", (t) => {
+  const message = new TableMessage(change(500));
+  const { bytes: text } = message.frame(false);
+  message.frame(true);
+  t.deepEqual(message.frame(false), { bytes: text, binary: false });
+  t.is(message.size, text.length);
+});
+
 test("bytes that do not unpack are an error", (t) => {
   t.throws(() => decodeFrame(Buffer.from("nonsense"), true));
 });
