@@ -57,7 +57,7 @@ function serve(): void {
   }
   for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => void stop(signal));
 
-  returnMemoryRegularly({ clock: systemClock, log });
+  returnMemoryRegularly({ clock: systemClock, log, periodMs: 60_000 });
   agent.start().catch((error: unknown) => crash(error, "Agent cannot start"));
 }
 

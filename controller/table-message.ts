@@ -44,6 +44,10 @@ export class TableMessage {
   }
 }
 
+/** In memory of its own size: what zlib gives is the beginning of 64 KiB, and thousands of changes are kept. */
 function pack(text: Buffer): Buffer {
-  return zstdCompressSync(text, { params: { [constants.ZSTD_c_compressionLevel]: LEVEL } });
+  const packed = zstdCompressSync(text, { params: { [constants.ZSTD_c_compressionLevel]: LEVEL } });
+  const kept = Buffer.allocUnsafeSlow(packed.length);
+  packed.copy(kept);
+  return kept;
 }

@@ -10,21 +10,21 @@ import { mallocTrimmer } from "./trim-malloc.ts";
 export interface ReturnMemoryOptions {
   readonly clock: Clock;
   readonly log: Log;
+  /** So seldom that what is given back and touched again does not count: 20 MB are 5,000 page faults, some 5 ms. */
+  readonly periodMs: number;
   /** Throws when there is no way to. */
   readonly trim?: () => void;
 }
 
 /** The table is there, certificates are, and the thread that made requests for them has ended (10 s after the last). */
 const FIRST_MS = 20_000;
-/** So seldom that what is given back and touched again does not count: 20 MB are 5,000 page faults, some 5 ms. */
-const PERIOD_MS = 60_000;
 
 /** For as long as the process lives. Where it cannot be done, a debug line says so, once. */
-export function returnMemoryRegularly({ clock, log, trim = mallocTrimmer() }: ReturnMemoryOptions): void {
+export function returnMemoryRegularly({ clock, log, periodMs, trim = mallocTrimmer() }: ReturnMemoryOptions): void {
   const once = (): boolean => returnMemory(clock, log, trim);
   clock.after(FIRST_MS, () => {
     if (!once()) return;
-    const timer = clock.every(PERIOD_MS, () => {
+    const timer = clock.every(periodMs, () => {
       if (!once()) timer.cancel();
     });
   });

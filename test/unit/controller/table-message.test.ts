@@ -14,6 +14,7 @@ test("a large message is packed once, and unpacks to what it was", (t) => {
   t.true(binary);
   t.true(bytes.length < message.size / 5);
   t.is(message.frame(true).bytes, bytes);
+  t.is(bytes.buffer.byteLength, bytes.length, "it keeps no memory but its own");
   t.deepEqual(decodeFrame(bytes, true), change(500));
 });
 
