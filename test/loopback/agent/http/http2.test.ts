@@ -282,7 +282,7 @@ test("a request may take so long and no longer; in the middle of an answer its s
       stream.respond({ ":status": 200 });
       stream.write("a part");
     },
-    { decide: (facts) => forward(facts, { rule: { timeouts: { requestMs: 1_000 } } }) },
+    { decide: (facts) => forward(facts, { rule: { timeouts: { requestMs: 2_000 } } }) },
   );
   const [none, part] = await Promise.all([h2Call(session, GET), h2Call(session, { ":path": "/begin" })]);
   t.is(none.status, 504);

@@ -13,5 +13,7 @@ const HALVES_COUNTED = 3;
 test("a data worker's young generation is its own, whatever the process has for its main thread", async (t) => {
   const { stdout } = await runCommand([process.execPath, ...agentNodeFlags, PROGRAM]);
   const wanted = ((workerResourceLimits.maxYoungGenerationSizeMb ?? 0) / HALVES_COUNTED) * 2 * MIB;
-  t.is(Number(stdout), wanted);
+  // V8 lets it shrink and grow by what survives: the flags' own would be a quarter, V8's default four times as much.
+  const found = Number(stdout);
+  t.true(found > wanted * 0.5 && found < wanted * 1.5, `${found} bytes, wanted about ${wanted}`);
 });
