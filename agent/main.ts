@@ -14,6 +14,8 @@ import { threadEntry } from "./thread-entry.ts";
 
 /** Words that ask for something else than to serve. */
 const ONCE: readonly string[] = ["--check", "--remove-traces"];
+/** What a load leaves is needed again by the next one: seldom. */
+const RETURN_MEMORY_PERIOD_MS = 60_000;
 
 function settingsOrExit(): AgentSettings {
   try {
@@ -57,7 +59,7 @@ function serve(): void {
   }
   for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => void stop(signal));
 
-  returnMemoryRegularly({ clock: systemClock, log, periodMs: 60_000 });
+  returnMemoryRegularly({ clock: systemClock, log, periodMs: RETURN_MEMORY_PERIOD_MS });
   agent.start().catch((error: unknown) => crash(error, "Agent cannot start"));
 }
 

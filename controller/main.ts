@@ -40,6 +40,8 @@ const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "::1"];
 const SHORTEST_LEAF_MS = 10_000;
 /** A second SIGTERM, or a peer that does not let go, must not keep the process for ever. */
 const CLOSE_DEADLINE_MS = 5_000;
+/** Changes of a large cluster leave some 20 MB in this time. */
+const RETURN_MEMORY_PERIOD_MS = 15_000;
 
 function address(text: string): ListenAddress {
   try {
@@ -184,8 +186,7 @@ async function main(): Promise<void> {
   try {
     controller = await createController(settings, log);
     stopOnSignals(controller, log);
-    // Changes of a large cluster leave 20 MB in as many seconds.
-    returnMemoryRegularly({ clock: systemClock, log, periodMs: 15_000 });
+    returnMemoryRegularly({ clock: systemClock, log, periodMs: RETURN_MEMORY_PERIOD_MS });
     const ports = await controller.start();
     log.info({ event: "listening", port: ports.channel, adminPort: ports.admin }, "Controller listens for agents");
   } catch (error) {
